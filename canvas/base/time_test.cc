@@ -1,0 +1,105 @@
+#include "canvas/base/time.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <random>
+
+namespace canvas {
+namespace {
+
+Rate R(std::uint64_t num, std::uint64_t den = 1) { return *Rate::Make(num, den); }
+
+Frame FrameAt(std::string_view text, Rate rate) {
+  const auto position = ParsePosition(text);
+  EXPECT_TRUE(position.has_value()) << text;
+  return *position->ToFrame(rate);
+}
+
+TEST(ParsePosition, TakesSecondsClockAndFrames) {
+  EXPECT_EQ(FrameAt("90", R(48000)).value(), 4'320'000);
+  EXPECT_EQ(FrameAt("90.5", R(48000)).value(), 4'344'000);
+  EXPECT_EQ(FrameAt("1:30", R(48000)).value(), 4'320'000);
+  EXPECT_EQ(FrameAt("1:02:03.250", R(48000)).value(), 3723 * 48000 + 12000);
+  EXPECT_EQ(FrameAt("4320000f", R(44100)).value(), 4'320'000);
+  EXPECT_EQ(FrameAt("100:00", R(10)).value(), 60'000) << "only lower fields stop at 59";
+}
+
+TEST(ParsePosition, IsExactWhereFloatingPointIsNot) {
+  // 0.1 s at 30 Hz is frame 3 exactly; in doubles 0.1 x 30 is 3.0000000000000004, 0.7 x 10 is 7.
+  EXPECT_EQ(FrameAt("0.1", R(30)).value(), 3);
+  EXPECT_EQ(FrameAt("4.35", R(100)).value(), 435);  // 434.99999999999994 in doubles
+  EXPECT_EQ(FrameAt("0.999999999", R(1)).value(), 0);
+  EXPECT_EQ(FrameAt("0.5", R(24000, 1024)).value(), 11);  // 11.71875 floors
+}
+
+TEST(ParsePosition, RefusesEverythingElse) {
+  for (const char* text : {"",
+                           "-1",
+                           "-0:30",
+                           "1:60",
+                           "1:2:3:4",
+                           "1:61:00",
+                           "x",
+                           "1.",
+                           ".5",
+                           "1e3",
+                           "nan",
+                           "1.0000000001",
+                           "9999999999999",
+                           "f",
+                           "-3f",
+                           "1.5f",
+                           " 1",
+                           "1 ",
+                           "0x10",
+                           "99999999999999999999f",
+                           "1:-5"}) {
+    const auto position = ParsePosition(text);
+    ASSERT_FALSE(position.has_value()) << text;
+    EXPECT_EQ(position.error().code(), ErrorCode::kInvalidArgument);
+    EXPECT_NE(position.error().Message().find("4320000f"), std::string::npos) << "shows the forms";
+  }
+}
+
+TEST(ParseRate, TakesWholeAndRationalRates) {
+  EXPECT_EQ(*ParseRate("48000"), R(48000));
+  EXPECT_EQ(*ParseRate("24000/1024"), R(375, 16)) << "kept in lowest terms";
+  for (const char* text : {"", "0", "48000/0", "-1", "1/2/3", "48k", "5000000000"})
+    EXPECT_FALSE(ParseRate(text).has_value()) << text;
+}
+
+TEST(Pages, EveryFrameLiesInThePageInWhichItStarts) {
+  for (const Rate rate :
+       {R(48000), R(44100), R(24000, 1024), R(48000 * 1000ULL, 1001), R(1, 7), R(1, 100)}) {
+    for (const std::uint32_t seconds : {1U, 7U, 30U}) {
+      for (std::uint64_t page = 0; page < 300; ++page) {
+        const Frame first = FirstFrameOfPage(page, rate, seconds);
+        const Frame end = FirstFrameOfPage(page + 1, rate, seconds);
+        ASSERT_LE(first, end);
+        ASSERT_LE(static_cast<std::uint64_t>(end - first), MaxFramesPerPage(rate, seconds));
+        if (first == end) continue;  // a rate so low that the page has no frame
+        ASSERT_EQ(PageOfFrame(first, rate, seconds), page);
+        ASSERT_EQ(PageOfFrame(end - 1, rate, seconds), page);
+      }
+    }
+  }
+}
+
+TEST(Pages, AreRightFarAlongTheTimeline) {
+  const Rate rate = R(192000);
+  const std::uint64_t page = (1U << 20) - 1;
+  const Frame first = FirstFrameOfPage(page, rate, 3600);
+  EXPECT_EQ(first.value(), std::int64_t{3600} * 192000 * ((1 << 20) - 1));
+  EXPECT_EQ(PageOfFrame(first, rate, 3600), page);
+  EXPECT_EQ(PageOfFrame(first - 1, rate, 3600), page - 1);
+}
+
+TEST(FormatClock, ShowsHoursOnlyWhereThereAreSome) {
+  EXPECT_EQ(FormatClock(Frame(4'344'000), R(48000)), "1:30.500");
+  EXPECT_EQ(FormatClock(Frame(3723 * 48000 + 12000), R(48000)), "1:02:03.250");
+  EXPECT_EQ(FormatClock(Frame(0), R(48000)), "0:00.000");
+}
+
+}  // namespace
+}  // namespace canvas
