@@ -1,0 +1,160 @@
+// Canvas: one file that several processes share, holding lanes of audio and signals along a
+// timeline of fixed pages. This is the header users include.
+//
+//   auto canvas = canvas::Canvas::Open("song.canvas", {.access = canvas::Access::kReadWrite});
+//   auto lane = canvas->AddLane({.name = "strings", .channels = 2});
+//   auto writer = canvas->Own(*lane);
+//   writer->Write(canvas::Frame(48000), samples);
+//   auto reader = canvas->Reader(*lane);
+//   reader->Read(canvas::Frame(48000), block);
+//
+// Invariants
+//   I1  A frame that was never written costs no disk, reads as zero, and says that it is unwritten.
+//   I2  A lane has one writer at a time over each page.
+//   I3  No call throws; what can go wrong is a Result or a status.
+//
+// Thread safety: a Canvas may be used by several threads at once; readers and writers by one each.
+// Fork: a forked child cannot use its parent's handles, and says so; it opens the canvas itself.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "canvas/api/lane.h"
+#include "canvas/api/lane_reader.h"
+#include "canvas/api/lane_writer.h"
+#include "canvas/base/error.h"
+#include "canvas/base/time.h"
+#include "canvas/base/units.h"
+
+namespace canvas {
+
+using storage::Access;
+using storage::OwnerInfo;
+
+struct CreateOptions {
+  Rate rate{48000, 1};              // sizes the wide slots: one holds a page of stereo at it
+  std::uint32_t page_seconds = 30;  // 1 to 3600
+  std::uint32_t slots = 64;         // wide ones, 1 to 1024
+  std::uint32_t small_slots = 128;  // 0 to 3072
+  std::uint64_t capacity_seconds = 24 * 3600;  // rounded up to whole pages
+  std::uint32_t block_bytes = 32 * 1024;       // a power of two from 512
+  std::uint32_t extent_bytes = 1024 * 1024;    // a power of two from 4096
+  std::uint64_t small_slot_bytes = 1024 * 1024;
+  std::uint32_t header_place_bytes = 8 * 1024 * 1024;
+  std::string title = {};
+  std::string tool = {};  // provenance: what makes the canvas
+  mode_t mode = 0600;
+  bool allow_remote = false;  // network and FUSE file systems, at your own risk
+};
+
+struct OpenOptions {
+  Access access = Access::kReadOnly;
+  std::string name = {};            // told to others who want what you own; default: the program's
+  std::uint64_t max_map_bytes = 0;  // address space to use; 0: the whole capacity
+  bool single_mapping = false;      // writers share the readers' mapping; for ThreadSanitizer
+  bool sync_on_close = true;
+  bool allow_remote = false;
+};
+
+struct CanvasInfo {
+  std::string path;
+  std::string uuid;
+  std::uint16_t format_version = 0;
+  std::string title = {};
+  std::int64_t created_unix_ns = 0;
+  Rate rate;
+  std::uint32_t page_seconds = 0;
+  std::uint32_t slots = 0;
+  std::uint32_t small_slots = 0;
+  std::uint32_t block_bytes = 0;
+  std::uint64_t capacity_pages = 0;
+  std::uint64_t ready_pages = 0;  // whose controls are on disk
+};
+
+struct DiskUsage {
+  std::uint64_t apparent_bytes = 0;   // the file's size
+  std::uint64_t allocated_bytes = 0;  // what the file system counts
+  std::uint64_t written_bytes = 0;    // frames that can be read
+  struct Lane {
+    LaneId id;
+    std::string name;
+    std::uint64_t written_bytes = 0;
+  };
+  std::vector<Lane> lanes;
+};
+
+// What Check found. Findings say what is wrong and where; notes are things a writer will mend.
+struct CheckReport {
+  std::vector<std::string> findings;
+  std::vector<std::string> notes;
+  std::uint64_t pages = 0;  // looked at
+  std::uint64_t parts = 0;
+  std::uint64_t blocks = 0;
+  std::uint64_t lanes = 0;
+  bool ok() const { return findings.empty(); }
+};
+
+class Canvas {
+ public:
+  // Makes a new canvas at `path`: whole, or not at all. Blocks until it is on disk.
+  // Errors: kInvalidArgument, kExists, kNotFound (directory), kPermission, kReadOnly, kNoSpace,
+  // kUnsupported (file system), kIo.
+  static Result<void> Create(const std::string& path, const CreateOptions& options = {});
+
+  // Opens one. Errors: kNotFound, kPermission, kNotACanvas, kUnsupported, kCorrupt, kIo.
+  static Result<Canvas> Open(const std::string& path, const OpenOptions& options = {});
+
+  Canvas(Canvas&&) noexcept;
+  Canvas& operator=(Canvas&&) noexcept;
+  // Syncs, where it was opened for writing and so asked, and cannot tell whether that worked: Close
+  // can. Readers and writers made from it stay usable, and keep it open.
+  ~Canvas();
+  Result<void> Close();
+
+  CanvasInfo Info() const;
+  // Position of the first frame past the capacity, in pages.
+  std::uint64_t capacity_pages() const;
+
+  // Lanes, ascending by id; a snapshot of the moment.
+  Result<std::vector<LaneInfo>> Lanes() const;
+  Result<LaneInfo> FindLane(std::string_view name) const;
+  Result<LaneInfo> FindLane(LaneId id) const;
+
+  // Errors: kInvalidArgument (name, channels, rate), kExists (name), kLimit (no free slots).
+  Result<LaneId> AddLane(const LaneSpec& spec);
+  Result<void> RenameLane(LaneId id, const std::string& name);
+  Result<void> DescribeLane(LaneId id, const std::string& description);
+  // Gives all its space back. Errors: kOwned, kBusy, kNotFound.
+  Result<void> RemoveLane(LaneId id);
+
+  // Becomes the owner of a lane over some pages, by default all; repairs first what a dead owner
+  // left half done. Errors: kOwned naming the holder, kNotFound, kReadOnly.
+  Result<LaneWriter> Own(LaneId id);
+  Result<LaneWriter> Own(LaneId id, PageRange pages);
+  Result<std::vector<OwnerInfo>> Owners() const;
+
+  Result<LaneReader> Reader(LaneId id) const;
+
+  // Pages become ready by themselves when they are written to; this does it ahead of time.
+  Result<void> AllocatePage(PageIndex page);
+  // Gives every lane's part of a page back. Errors: kOwned, kBusy.
+  Result<void> PunchPage(PageIndex page);
+
+  Result<DiskUsage> Usage() const;
+  // What is visible now is on disk when this returns. Errors are sticky: see CanvasFile::Sync.
+  Result<void> Sync();
+  // Looks at everything that can be looked at without writing.
+  Result<CheckReport> Check() const;
+
+ private:
+  explicit Canvas(std::shared_ptr<CanvasCore> core);
+  std::shared_ptr<CanvasCore> core_;
+};
+
+}  // namespace canvas

@@ -1,0 +1,33 @@
+// What the handles of one open canvas share. Not for users.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "canvas/base/error.h"
+#include "canvas/storage/canvas_file.h"
+#include "canvas/storage/header_store.h"
+#include "canvas/storage/ownership.h"
+#include "canvas/storage/part.h"
+
+namespace canvas {
+
+class CanvasCore {
+ public:
+  CanvasCore(std::shared_ptr<storage::CanvasFile> canvas_file, std::string name)
+      : file(std::move(canvas_file)), headers(*file), owners(*file, std::move(name)) {}
+
+  // The lane's record, and where its parts lie. Errors: kNotFound.
+  Result<std::pair<storage::LaneRecord, storage::LanePlace>> Find(LaneId id);
+
+  // Ownership, after repairing what dead owners left.
+  Result<storage::Ownership> Own(const storage::LanePlace& place, PageRange pages);
+
+  std::shared_ptr<storage::CanvasFile> file;
+  storage::HeaderStore headers;
+  storage::OwnerTable owners;
+  bool sync_on_close = false;
+};
+
+}  // namespace canvas

@@ -1,0 +1,46 @@
+// What a lane is, as users see it.
+//
+// Thread safety: plain values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "canvas/base/time.h"
+#include "canvas/base/units.h"
+#include "canvas/storage/header.h"
+
+namespace canvas {
+
+// What a lane holds. Audio lanes take wide slots; a signal lane takes one small slot where a page
+// of it fits, and wide ones otherwise.
+using LaneKind = storage::LaneKind;
+using storage::LaneKindName;
+
+// What a new lane shall be.
+struct LaneSpec {
+  std::string name = {};             // 1 to 255 bytes of UTF-8 without control characters, unique
+  LaneKind kind = LaneKind::kAudio;  // kAudio or kSignal
+  std::uint32_t channels = 2;        // interleaved
+  Rate rate{48000, 1};               // frames per second
+  std::string description = {};
+  std::string tool = {};  // provenance: what makes the material
+};
+
+struct LaneInfo {
+  LaneId id;
+  std::string name = {};
+  LaneKind kind = LaneKind::kUnknown;
+  std::uint32_t channels = 0;
+  Rate rate;
+  std::string description = {};
+};
+
+// How much of a lane is written: numbers of a moment, for a lane that is being written.
+struct LaneExtent {
+  std::uint64_t written_frames = 0;
+  Frame first;  // first written frame, and one past the last; equal where nothing is written
+  Frame end;
+};
+
+}  // namespace canvas

@@ -1,0 +1,172 @@
+#include "canvas/api/lane_reader.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <utility>
+
+#include "canvas/sync/append.h"
+#include "canvas/sync/block.h"
+#include "canvas/sync/part_life.h"
+#include "canvas/sync/words.h"
+
+namespace canvas {
+
+bool View::StillValid() const noexcept {
+  // The reads that came before are ordinary ones of other memory than these words: the fence in
+  // LastLook keeps them from being made after.
+  if (words_.life == nullptr) return true;
+  return sync::LastLook(*words_.sequence) == sequence_ && sync::LastLook(*words_.life) == life_;
+}
+
+LaneReader::LaneReader(std::shared_ptr<storage::CanvasFile> file, const storage::LanePlace& place,
+                       LaneInfo info)
+    : file_(std::move(file)),
+      place_(place),
+      info_(std::move(info)),
+      channels_(place.shape.channels()),
+      frame_bytes_(place.shape.frame_bytes()),
+      per_block_(place.shape.frames_per_block()),
+      per_block_shift_(std::has_single_bit(per_block_) ? std::countr_zero(per_block_) : -1),
+      end_(place.shape.FirstFrame(file_->mapped_pages())) {}
+
+// Makes the page of `frame` the current one, and looks its part up where it was not there before.
+bool LaneReader::Enter(Frame frame) noexcept {
+  if (frame < page_first_ || frame >= page_end_) {
+    if (frame < Frame(0) || frame >= end_) return false;
+    const std::uint64_t page = place_.shape.PageOf(frame);
+    page_ = PageIndex(static_cast<std::uint32_t>(page));
+    page_first_ = place_.shape.FirstFrame(page);
+    page_end_ = place_.shape.FirstFrame(page + 1);
+    present_ = false;
+  }
+  if (!present_ || sync::ReadLife(part_.words) != part_.life) {
+    const auto found = storage::FindPart(*file_, place_, page_);
+    present_ = found.has_value();
+    if (found) part_ = *found;
+  }
+  return true;
+}
+
+// Frames [local, local + frames) of the current part, which is there.
+ReadStatus LaneReader::CopyRun(std::uint64_t local, std::uint64_t frames, float* out,
+                               std::uint64_t& written) noexcept {
+  const std::uint64_t mark = sync::ReadMark(part_.words);
+  const std::uint64_t end = local + frames;
+  auto status = ReadStatus::kOk;
+  while (local < end) {
+    const std::uint64_t block =
+        per_block_shift_ >= 0 ? local >> per_block_shift_ : local / per_block_;
+    const std::uint64_t offset = local - block * per_block_;
+    const std::uint64_t count = std::min(end - local, per_block_ - offset);
+    const std::uint64_t below = local < mark ? std::min(count, mark - local) : 0;
+    auto outcome = sync::BlockRead::kUnwritten;
+    if (below != 0)
+      outcome =
+          sync::ReadBlock(part_.words, block, static_cast<std::uint32_t>(offset * frame_bytes_),
+                          static_cast<std::uint32_t>(below * frame_bytes_), out);
+    const std::uint64_t good = outcome == sync::BlockRead::kOk ? below : 0;
+    if (outcome == sync::BlockRead::kRaced) status = ReadStatus::kRaced;
+    if (good != count) std::memset(out + good * channels_, 0, (count - good) * frame_bytes_);
+    written += good;
+    local += count;
+    out += count * channels_;
+  }
+  return status;
+}
+
+ReadResult LaneReader::Read(Frame first, std::span<float> out) noexcept {
+  std::uint64_t left = out.size() / channels_;
+  const std::uint64_t asked = left;
+  float* to = out.data();
+  ReadResult result;
+  if (first < Frame(0) || first > end_ || asked > static_cast<std::uint64_t>(end_ - first))
+    return {ReadStatus::kOutOfRange, 0};
+  while (left > 0) {
+    if (!Enter(first)) return {ReadStatus::kOutOfRange, result.written_frames};
+    const auto local = static_cast<std::uint64_t>(first - page_first_);
+    const std::uint64_t count = std::min(left, static_cast<std::uint64_t>(page_end_ - first));
+    if (!present_) {
+      std::memset(to, 0, count * frame_bytes_);
+    } else {
+      std::uint64_t written = 0;
+      auto status = CopyRun(local, count, to, written);
+      // Punched or reused meanwhile: what was copied may be of two lives.
+      if (sync::Peek(*part_.words.life) != part_.life) {
+        present_ = false;
+        status = ReadStatus::kRaced;
+        written = 0;
+        std::memset(to, 0, count * frame_bytes_);
+      }
+      if (status == ReadStatus::kRaced) result.status = status;
+      result.written_frames += written;
+    }
+    left -= count;
+    to += count * channels_;
+    first = first + static_cast<std::int64_t>(count);
+  }
+  if (result.status == ReadStatus::kOk && result.written_frames != asked)
+    result.status =
+        result.written_frames == 0 ? ReadStatus::kUnwritten : ReadStatus::kPartlyUnwritten;
+  return result;
+}
+
+View LaneReader::ViewAt(Frame first, std::uint64_t max_frames) noexcept {
+  View view;
+  if (!Enter(first) || !present_) return view;
+  view.words_ = part_.words;
+  view.life_ = part_.life;
+  view.sequence_ = sync::ViewSequence(part_.words);
+  const auto local = static_cast<std::uint64_t>(first - page_first_);
+  const auto in_page = static_cast<std::uint64_t>(page_end_ - page_first_);
+  const std::uint64_t mark = std::min(sync::ReadMark(part_.words), in_page);
+  std::uint64_t end = local;
+  while (end < mark && end - local < max_frames) {
+    const std::uint64_t block = end / per_block_;
+    const auto version = format::Version::FromWord(sync::ReadRoot(part_.words.versions[block]));
+    if (!version.written || version.changing()) break;
+    end = std::min(mark, (block + 1) * per_block_);
+  }
+  view.frames_ = std::min(end - local, max_frames);
+  const auto* start = reinterpret_cast<const float*>(part_.words.data + local * frame_bytes_);
+  view.samples_ = {start, view.frames_ * channels_};
+  return view;
+}
+
+LaneExtent LaneReader::Extent() const {
+  LaneExtent extent;
+  for (std::uint64_t page = 0; page < file_->mapped_pages(); ++page) {
+    const auto part =
+        storage::SummarizePart(*file_, place_, PageIndex(static_cast<std::uint32_t>(page)));
+    if (!part || part->written_frames == 0) continue;
+    const Frame start = place_.shape.FirstFrame(page);
+    if (extent.written_frames == 0) extent.first = start + static_cast<std::int64_t>(part->first);
+    extent.end = start + static_cast<std::int64_t>(part->end);
+    extent.written_frames += part->written_frames;
+  }
+  return extent;
+}
+
+std::vector<FrameRange> LaneReader::WrittenRanges(FrameRange range) const {
+  std::vector<FrameRange> ranges;
+  Frame at = std::max(range.first, Frame(0));
+  const Frame end = std::min(range.end, end_);
+  while (at < end) {
+    const std::uint64_t page = place_.shape.PageOf(at);
+    const Frame start = place_.shape.FirstFrame(page);
+    for (const auto& run :
+         storage::WrittenRuns(*file_, place_, PageIndex(static_cast<std::uint32_t>(page)))) {
+      const FrameRange written{std::max(start + static_cast<std::int64_t>(run.first), range.first),
+                               std::min(start + static_cast<std::int64_t>(run.end), end)};
+      if (written.empty()) continue;
+      if (!ranges.empty() && ranges.back().end == written.first)
+        ranges.back().end = written.end;
+      else
+        ranges.push_back(written);
+    }
+    at = place_.shape.FirstFrame(page + 1);
+  }
+  return ranges;
+}
+
+}  // namespace canvas

@@ -1,0 +1,131 @@
+#include "canvas/api/lane_writer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "canvas/api/core.h"
+
+namespace canvas {
+
+LaneWriter::LaneWriter(std::shared_ptr<CanvasCore> core, storage::Ownership owner,
+                       const storage::LanePlace& place, LaneInfo info)
+    : core_(std::move(core)),
+      owner_(std::make_unique<storage::Ownership>(std::move(owner))),
+      place_(place),
+      info_(std::move(info)) {}
+
+LaneWriter::LaneWriter(LaneWriter&&) noexcept = default;
+LaneWriter::~LaneWriter() = default;
+
+PageRange LaneWriter::pages() const { return owner_->pages(); }
+
+Result<void> LaneWriter::CheckRange(Frame first, std::uint64_t frames) const {
+  const auto& shape = place_.shape;
+  const auto fail = [&](std::string what, std::string hint) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("lane '{}': {}", info_.name, std::move(what)), std::move(hint));
+  };
+  if (first < Frame(0))
+    return fail(fmt::format("frame {} is negative", first.value()), "time starts at frame 0");
+  const std::uint64_t capacity = core_->file->CapacityPages();
+  const Frame limit = shape.FirstFrame(capacity);
+  if (first > limit || frames > static_cast<std::uint64_t>(limit - first))
+    return fail(fmt::format("{} frames at {} end past the capacity, {}", frames,
+                            FormatClock(first, shape.rate()), FormatClock(limit, shape.rate())),
+                "create the canvas with more hours");
+  const PageRange pages = owner_->pages();
+  if (frames == 0) return {};
+  const std::uint64_t last = shape.PageOf(first + static_cast<std::int64_t>(frames) - 1);
+  if (shape.PageOf(first) < pages.first.value() || last >= pages.end.value())
+    return fail(fmt::format("frames outside the owned pages {} to {}", pages.first.value(),
+                            pages.end.value() - 1),
+                "own those pages too");
+  return {};
+}
+
+Result<void> LaneWriter::Write(Frame first, std::span<const float> samples) {
+  const auto write = [&]() -> Result<void> {
+    CANVAS_TRY(core_->file->CheckWritable());
+    const std::uint32_t channels = place_.shape.channels();
+    if (samples.size() % channels != 0)
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("{} samples are no whole number of frames of {} channels",
+                              samples.size(), channels));
+    CANVAS_TRY(CheckRange(first, samples.size() / channels));
+    while (!samples.empty()) {
+      const std::uint64_t page = place_.shape.PageOf(first);
+      const PageIndex index(static_cast<std::uint32_t>(page));
+      if (!part_ || part_->page() != index) {
+        CANVAS_ASSIGN(part_, storage::PartWriter::Open(*core_->file, place_, index, *owner_));
+      }
+      const Frame page_first = place_.shape.FirstFrame(page);
+      const auto room = static_cast<std::size_t>(place_.shape.FirstFrame(page + 1) - first);
+      const std::size_t frames = std::min(samples.size() / channels, room);
+      CANVAS_TRY(part_->Write(static_cast<std::uint64_t>(first - page_first),
+                              samples.first(frames * channels)));
+      first = first + static_cast<std::int64_t>(frames);
+      samples = samples.subspan(frames * channels);
+      if (end_ && *end_ < first) end_ = first;
+    }
+    return {};
+  };
+  auto written = write();
+  if (!written) return std::unexpected(std::move(written).error().About(core_->file->path()));
+  return {};
+}
+
+Frame LaneWriter::end() {
+  if (!end_) {
+    const PageRange pages = owner_->pages();
+    std::uint64_t page = std::min<std::uint64_t>(pages.end.value(), core_->file->mapped_pages());
+    end_ = place_.shape.FirstFrame(pages.first.value());
+    while (page > pages.first.value()) {
+      --page;
+      const auto part =
+          storage::SummarizePart(*core_->file, place_, PageIndex(static_cast<std::uint32_t>(page)));
+      if (!part || part->written_frames == 0) continue;
+      end_ = place_.shape.FirstFrame(page) + static_cast<std::int64_t>(part->end);
+      break;
+    }
+  }
+  return *end_;
+}
+
+Result<Frame> LaneWriter::Append(std::span<const float> samples) {
+  const Frame at = end();
+  CANVAS_TRY(Write(at, samples));
+  return at;
+}
+
+Result<EraseReport> LaneWriter::Erase(FrameRange range) {
+  CANVAS_TRY(core_->file->CheckWritable());
+  EraseReport report;
+  part_.reset();  // it knows what is reserved, which changes here
+  end_.reset();
+  const PageRange pages = owner_->pages();
+  const std::uint64_t end = std::min<std::uint64_t>(pages.end.value(), core_->file->mapped_pages());
+  for (std::uint64_t page = pages.first.value(); page < end; ++page) {
+    const PageIndex index(static_cast<std::uint32_t>(page));
+    const Frame first = place_.shape.FirstFrame(page);
+    if (!range.Overlaps({first, place_.shape.FirstFrame(page + 1)})) continue;
+    const auto part = storage::SummarizePart(*core_->file, place_, index);
+    if (!part) continue;
+    const auto at = [&](std::uint64_t frame) { return first + static_cast<std::int64_t>(frame); };
+    if (part->written_frames != 0 && (at(part->first) < range.first || range.end < at(part->end))) {
+      for (const auto& run : storage::WrittenRuns(*core_->file, place_, index)) {
+        const FrameRange kept{std::max(at(run.first), range.first),
+                              std::min(at(run.end), range.end)};
+        if (!kept.empty()) report.kept_frames += static_cast<std::uint64_t>(kept.end - kept.first);
+      }
+      continue;
+    }
+    auto punched = storage::PunchPart(*core_->file, place_, index, *owner_);
+    if (!punched) return std::unexpected(std::move(punched).error().About(core_->file->path()));
+    report.erased_frames += part->written_frames;
+  }
+  return report;
+}
+
+}  // namespace canvas

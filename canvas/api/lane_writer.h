@@ -1,0 +1,72 @@
+// Writing a lane: the one owner's side. Made by Canvas::Own; ownership ends with the writer, or
+// with the process, however it dies.
+//
+// Thread safety: a writer belongs to one thread at a time and may be moved to another.
+// Realtime: nothing here is for a realtime thread; writing reserves disk and may fault.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "canvas/api/lane.h"
+#include "canvas/base/error.h"
+#include "canvas/base/units.h"
+#include "canvas/storage/ownership.h"
+#include "canvas/storage/part_writer.h"
+
+namespace canvas {
+
+class CanvasCore;
+
+// What Erase did.
+struct EraseReport {
+  std::uint64_t erased_frames = 0;  // written before, given back now
+  std::uint64_t kept_frames = 0;  // inside the range, but in a page that also holds frames outside
+};
+
+class LaneWriter {
+ public:
+  LaneWriter(LaneWriter&&) noexcept;
+  LaneWriter& operator=(LaneWriter&&) = delete;
+  ~LaneWriter();
+
+  const LaneInfo& lane() const { return info_; }
+  PageRange pages() const;
+
+  // Stores interleaved frames at [first, first + samples.size() / channels), over whatever is
+  // there. Each block changes as a whole: readers, and a successor after a death, see it old or
+  // new. Errors: kInvalidArgument (negative, past capacity, outside the owned pages, a broken
+  // frame), kLimit (past the mapping limit), kNoSpace, kIo. After an error what was stored before
+  // the failing block stays, and writing may go on.
+  Result<void> Write(Frame first, std::span<const float> samples);
+
+  // Write at the end of what is written within the owned pages; answers where that was.
+  Result<Frame> Append(std::span<const float> samples);
+
+  // Where Append writes next.
+  Frame end();
+
+  // Gives the disk space of a range back: every page whose written frames all lie inside it. Frames
+  // of the range that share a page with frames outside it stay, and are counted.
+  // Errors: kBusy (a reader's window holds a page), kIo.
+  Result<EraseReport> Erase(FrameRange range);
+
+ private:
+  friend class Canvas;
+  friend class CanvasCore;
+  LaneWriter(std::shared_ptr<CanvasCore> core, storage::Ownership owner,
+             const storage::LanePlace& place, LaneInfo info);
+  Result<void> CheckRange(Frame first, std::uint64_t frames) const;
+
+  std::shared_ptr<CanvasCore> core_;
+  // Behind a pointer: the part writer keeps its address.
+  std::unique_ptr<storage::Ownership> owner_;
+  storage::LanePlace place_;
+  LaneInfo info_;
+  std::optional<storage::PartWriter> part_;
+  std::optional<Frame> end_;
+};
+
+}  // namespace canvas

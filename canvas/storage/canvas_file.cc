@@ -1,0 +1,290 @@
+#include "canvas/storage/canvas_file.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "canvas/sync/words.h"
+
+namespace canvas::storage {
+namespace {
+
+namespace control = format::control;
+namespace page_control = format::page_control;
+
+// The file-system blocks that [offset, offset + bytes) touches.
+struct Blocks {
+  std::uint64_t offset;
+  std::uint64_t bytes;
+};
+Blocks WholeBlocks(std::uint64_t offset, std::uint64_t bytes) {
+  const std::uint64_t first = offset / format::kFileBlock * format::kFileBlock;
+  const std::uint64_t end =
+      (offset + bytes + format::kFileBlock - 1) / format::kFileBlock * format::kFileBlock;
+  return {first, end - first};
+}
+
+std::uint64_t IndexOffset(PageIndex page) {
+  return format::kPageIndexOffset + std::uint64_t{page.value()} * 8;
+}
+std::uint64_t IndexChunk(PageIndex page) {
+  return std::uint64_t{page.value()} * 8 / format::kFileBlock;
+}
+
+}  // namespace
+
+Result<format::Superblock> ReadSuperblock(const UniqueFd& fd, bool writable) {
+  CANVAS_ASSIGN(const std::uint64_t size, FileSize(fd));
+  if (size == 0)
+    return Fail(ErrorCode::kNotACanvas, "an empty file, not a canvas", "check the path");
+  format::SuperblockBytes first{};
+  format::SuperblockBytes second{};
+  CANVAS_TRY(ReadAt(fd, 0, std::span(first).first(std::min(size, first.size()))));
+  if (size < first.size()) {
+    // Too short for a verdict by checksum; what there is still says what it is not.
+    auto guess = format::DecodeSuperblock(first, writable);
+    if (!guess && guess.error().code() != ErrorCode::kCorrupt) return guess;
+  }
+  if (size < first.size() + second.size())
+    return Fail(ErrorCode::kCorrupt, fmt::format("cut short: only {} bytes are left", size),
+                "restore it from a copy");
+  CANVAS_TRY(ReadAt(fd, first.size(), second));
+  auto primary = format::DecodeSuperblock(first, writable);
+  const auto spare = format::DecodeSuperblock(second, writable);
+  if (primary && spare && *primary != *spare)
+    return Fail(ErrorCode::kCorrupt, "the two superblocks contradict each other",
+                "restore it from a copy");
+  if (primary || primary.error().code() == ErrorCode::kUnsupported || !spare) return primary;
+  return spare;
+}
+
+Result<std::shared_ptr<CanvasFile>> CanvasFile::Open(const std::string& path,
+                                                     const FileOptions& options) {
+  const auto open = [&]() -> Result<std::shared_ptr<CanvasFile>> {
+    CANVAS_ASSIGN(UniqueFd fd, OpenRegular(path, options.access));
+    CANVAS_ASSIGN(const format::Superblock superblock,
+                  ReadSuperblock(fd, options.access == Access::kReadWrite));
+    CANVAS_TRY(CheckFileSystem(fd, options.allow_remote));
+    CANVAS_ASSIGN(const format::Geometry geometry, format::Geometry::Make(superblock.geometry));
+    std::shared_ptr<CanvasFile> file(new CanvasFile(path, superblock, geometry));
+    CANVAS_TRY(file->Attach(std::move(fd), options));
+    return file;
+  };
+  auto file = open();
+  if (!file) return std::unexpected(std::move(file).error().About(path));
+  return file;
+}
+
+Result<void> CanvasFile::Attach(UniqueFd fd, const FileOptions& options) {
+  fd_ = std::move(fd);
+  const auto& fields = geometry_.fields();
+  CANVAS_ASSIGN(const std::uint64_t size, FileSize(fd_));
+  if (size < format::kControlOffset + format::kControlBytes)
+    return Fail(ErrorCode::kCorrupt, fmt::format("cut short: only {} bytes are left", size),
+                "restore it from a copy");
+  std::uint64_t words[2] = {};
+  CANVAS_TRY(ReadAt(fd_, format::kControlOffset + control::kCapacityPages,
+                    std::as_writable_bytes(std::span(words, 1))));
+  CANVAS_TRY(ReadAt(fd_, format::kControlOffset + control::kFileBytes,
+                    std::as_writable_bytes(std::span(words + 1, 1))));
+  const std::uint64_t capacity = words[0];
+  if (capacity < fields.capacity_pages || capacity > fields.index_pages ||
+      capacity > ((std::uint64_t{1} << 58) - geometry_.pages_offset()) / geometry_.page_stride())
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("control words: a capacity of {} pages is out of range", capacity));
+  if (size < words[1] || size < format::kHeaderPlacesOffset + format::kMinPlaceBytes)
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("cut short: {} bytes are left of {}", size, words[1]),
+                "restore it from a copy; what lies beyond the end is lost");
+  sync::Put(known_size_, size);
+
+  const std::uint64_t whole = geometry_.pages_offset() + capacity * geometry_.page_stride();
+  const std::uint64_t limit = options.max_map_bytes == 0 ? whole : options.max_map_bytes;
+  if (limit < geometry_.pages_offset())
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("a mapping limit of {} bytes is too small", limit),
+                fmt::format("it is at least {}, and {} with one page", geometry_.pages_offset(),
+                            geometry_.pages_offset() + geometry_.page_stride()));
+  mapped_pages_ = std::min(capacity, (limit - geometry_.pages_offset()) / geometry_.page_stride());
+  const std::uint64_t bytes = geometry_.pages_offset() + mapped_pages_ * geometry_.page_stride();
+
+  CANVAS_ASSIGN(UniqueFd pins, Reopen(fd_, Access::kReadOnly));
+  pins_ = LockFile(std::move(pins));
+  const bool write = options.access == Access::kReadWrite;
+  single_mapping_ = write && options.single_mapping;
+  if (write) {
+    CANVAS_ASSIGN(UniqueFd locks, Reopen(fd_, Access::kReadWrite));
+    locks_ = LockFile(std::move(locks));
+  }
+  CANVAS_ASSIGN(read_mapping_,
+                Mapping::Map(fd_, bytes, single_mapping_ ? Access::kReadWrite : Access::kReadOnly));
+  if (write && !single_mapping_) {
+    CANVAS_ASSIGN(write_mapping_, Mapping::Map(fd_, bytes, Access::kReadWrite));
+  }
+  return {};
+}
+
+void CanvasFile::AfterForkInChild() noexcept {
+  sync::Put(poisoned_, true);
+  locks_.Abandon();
+  pins_.Abandon();
+  fd_.Reset();
+  read_mapping_.Poison();
+  write_mapping_.Poison();
+}
+
+Result<void> CanvasFile::CheckUsable() const {
+  if (!sync::Peek(poisoned_)) return {};
+  return std::unexpected(Error(ErrorCode::kClosed, "this handle belongs to the parent process",
+                               "open the canvas again after fork")
+                             .About(path_));
+}
+
+Result<void> CanvasFile::CheckWritable() const {
+  CANVAS_TRY(CheckUsable());
+  if (writable()) return {};
+  return std::unexpected(
+      Error(ErrorCode::kReadOnly, "opened read-only", "open it for writing").About(path_));
+}
+
+std::uint64_t CanvasFile::CapacityPages() const {
+  return std::min(sync::Peek(ReadControl(control::kCapacityPages)), geometry_.fields().index_pages);
+}
+
+bool CanvasFile::Covers(std::uint64_t end) const noexcept {
+  // The size only grows; the kernel is asked where this is too old.
+  if (end <= sync::Peek(known_size_)) return true;
+  const auto size = FileSize(fd_);
+  if (!size) return false;
+  sync::Put(known_size_, *size);
+  return end <= *size;
+}
+
+bool CanvasFile::PageReady(PageIndex page) const noexcept {
+  if (page.value() >= mapped_pages_) return false;
+  const sync::Word* chunks =
+      sync::WordAt(read_base(), format::kControlOffset + control::kIndexChunks);
+  if (!sync::ReadBit(chunks, IndexChunk(page))) return false;
+  if (sync::ReadRoot(*sync::WordAt(read_base(), IndexOffset(page))) != format::kPageReady)
+    return false;
+  return Covers(geometry_.PageEnd(page).value());
+}
+
+bool CanvasFile::SlotPresent(PageIndex page, format::SlotRun run) const noexcept {
+  if (!PageReady(page)) return false;
+  const sync::Word* bits =
+      sync::WordAt(read_base(), geometry_.Page(page).value() + page_control::kSlotBits);
+  return sync::ReadBit(bits, geometry_.SlotNumber(run));
+}
+
+PartWords CanvasFile::Part(std::byte* base, PageIndex page, format::SlotRun run,
+                           std::uint32_t block_stride) const noexcept {
+  namespace slot = format::slot_control;
+  std::byte* start = base + geometry_.Page(page).value();
+  const std::uint64_t at = geometry_.SlotControl(run);
+  return PartWords{.lane_id = sync::WordAt(start, at + slot::kLaneId),
+                   .life = sync::WordAt(start, at + slot::kLife),
+                   .mark = sync::WordAt(start, at + slot::kMark),
+                   .sequence = sync::WordAt(start, at + slot::kSequence),
+                   .undo_block = sync::WordAt(start, at + slot::kUndoBlock),
+                   .undo_version = sync::WordAt(start, at + slot::kUndoVersion),
+                   .undo_checksum = sync::WordAt(start, at + slot::kUndoChecksum),
+                   .versions = sync::WordAt(start, geometry_.Versions(run)),
+                   .data = start + geometry_.Data(run),
+                   .undo = start + geometry_.UndoPlace(run),
+                   .block_stride = block_stride};
+}
+
+Result<void> CanvasFile::CheckPage(PageIndex page) const {
+  if (page.value() >= CapacityPages())
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("page {} lies past the capacity of {} pages", page.value(), CapacityPages()),
+        "create the canvas with more hours");
+  if (page.value() >= mapped_pages_)
+    return Fail(ErrorCode::kLimit,
+                fmt::format("page {} lies past the mapping limit of this handle", page.value()),
+                "open it with a larger mapping limit");
+  return {};
+}
+
+Result<void> CanvasFile::ReserveBytes(std::uint64_t offset, std::uint64_t bytes, bool fresh) const {
+  const Blocks blocks = WholeBlocks(offset, bytes);
+  return Reserve(fd_, blocks.offset, blocks.bytes, fresh);
+}
+
+Result<void> CanvasFile::Punch(std::uint64_t offset, std::uint64_t bytes) const {
+  return PunchHole(fd_, offset, bytes);
+}
+
+Result<void> CanvasFile::WriteBytes(std::uint64_t offset, std::span<const std::byte> bytes) const {
+  return WriteAt(fd_, offset, bytes);
+}
+
+void CanvasFile::Notify() const noexcept {
+  sync::BumpChange(*sync::HalfWordAt(write_base(), format::kControlOffset + control::kChange));
+}
+
+Result<void> CanvasFile::GrowTo(std::uint64_t bytes) {
+  if (Covers(bytes)) return {};
+  const std::lock_guard threads(growth_mutex_);
+  CANVAS_ASSIGN(const auto lock, ScopedLock::Wait(locks_, format::GrowthLock()));
+  // Under the lock, so that no one shrinks what another has just grown.
+  CANVAS_ASSIGN(const std::uint64_t size, FileSize(fd_));
+  if (size < bytes) CANVAS_TRY(SetSize(fd_, bytes));
+  sync::Word& recorded = WriteControl(control::kFileBytes);
+  if (sync::Peek(recorded) < bytes) sync::Put(recorded, bytes);  // not before the file has them
+  sync::Put(known_size_, std::max(size, bytes));
+  return {};
+}
+
+Result<void> CanvasFile::EnsurePage(PageIndex page) {
+  CANVAS_TRY(CheckPage(page));
+  if (PageReady(page)) return {};
+  const std::uint64_t index = IndexOffset(page);
+  const std::uint64_t start = geometry_.Page(page).value();
+  CANVAS_TRY(GrowTo(geometry_.PageEnd(page).value()));
+  CANVAS_TRY(ReserveBytes(index, 8, false));
+  CANVAS_TRY(ReserveBytes(start, format::kPageControlBytes, false));
+  sync::PublishBit(sync::WordAt(write_base(), format::kControlOffset + control::kIndexChunks),
+                   IndexChunk(page));
+  sync::Put(PageWord(write_base(), page, page_control::kPageNumber),
+            std::uint64_t{page.value()} + 1);
+  sync::Put(*sync::WordAt(write_base(), index), format::kPageReady);  // read by PageReady
+  return {};
+}
+
+Result<void> CanvasFile::EnsureSlot(PageIndex page, format::SlotRun run) {
+  CANVAS_TRY(EnsurePage(page));
+  if (SlotPresent(page, run)) return {};
+  const std::uint64_t start = geometry_.Page(page).value();
+  CANVAS_TRY(ReserveBytes(start + geometry_.SlotControl(run), format::kSlotControlBytes, false));
+  CANVAS_TRY(ReserveBytes(start + geometry_.Versions(run), geometry_.Words(run) * 8, false));
+  sync::PublishBit(sync::WordAt(write_base(), start + page_control::kSlotBits),
+                   geometry_.SlotNumber(run));
+  return {};
+}
+
+Result<void> CanvasFile::Sync() {
+  CANVAS_TRY(CheckWritable());
+  const std::lock_guard lock(sync_mutex_);
+  const auto barrier = [&]() -> Result<void> {
+    if (sync_errno_ == 0 && fdatasync(fd_.get()) != 0) sync_errno_ = errno;
+    if (sync_errno_ != 0)
+      return std::unexpected(Error::FromErrno(sync_errno_, "fdatasync").About(path_));
+    return {};
+  };
+  // The header that is visible now; on disk after the first barrier, and said to be after the
+  // second.
+  const std::uint64_t root = sync::ReadRoot(ReadControl(control::kHeaderRoot));
+  CANVAS_TRY(barrier());
+  sync::Word& durable = WriteControl(control::kDurableHeaderRoot);
+  if (sync::Peek(durable) == root) return {};
+  sync::Put(durable, root);
+  return barrier();
+}
+
+}  // namespace canvas::storage

@@ -1,0 +1,136 @@
+// An open canvas: its descriptors, its mappings, its locks, and the addresses of everything in it.
+//
+// Invariants
+//   I1  The mappings are made once, for as many pages as the limit allows, and never move.
+//   I2  Nothing is stored into bytes that were not reserved on disk before.
+//   I3  The file only grows, under the growth lock; `file bytes` of the control words follows.
+//   I4  No byte of a page is touched before its index entry says ready and the file covers it.
+//
+// Thread safety: thread-safe, but for what a method says. In a forked child every call fails.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "canvas/base/error.h"
+#include "canvas/base/units.h"
+#include "canvas/format/control_format.h"
+#include "canvas/format/geometry.h"
+#include "canvas/format/superblock_format.h"
+#include "canvas/storage/fork_guard.h"
+#include "canvas/storage/mapping.h"
+#include "canvas/storage/os_file.h"
+#include "canvas/storage/range_lock.h"
+#include "canvas/sync/part_words.h"
+#include "canvas/sync/std_sync.h"
+
+namespace canvas::storage {
+
+struct FileOptions {
+  Access access = Access::kReadOnly;
+  std::uint64_t max_map_bytes = 0;  // 0: the whole capacity
+  bool single_mapping = false;      // readers and writers share one; for ThreadSanitizer
+  bool allow_remote = false;
+};
+
+using PartWords = sync::PartWords<sync::StdSync>;
+
+class CanvasFile final : private ForkListener {
+ public:
+  // Errors: kNotFound, kPermission, kNotACanvas, kUnsupported, kCorrupt, kIo, each with the path.
+  static Result<std::shared_ptr<CanvasFile>> Open(const std::string& path,
+                                                  const FileOptions& options);
+  ~CanvasFile() override = default;
+
+  const std::string& path() const { return path_; }
+  const format::Superblock& superblock() const { return superblock_; }
+  const format::Geometry& geometry() const { return geometry_; }
+  bool writable() const { return static_cast<bool>(write_mapping_) || single_mapping_; }
+  // Nothing, where the handle may be used: kClosed in a forked child.
+  Result<void> CheckUsable() const;
+  // The same, and kReadOnly where it may not write.
+  Result<void> CheckWritable() const;
+
+  // Pages: as many as the canvas may have, and as this handle can reach.
+  std::uint64_t CapacityPages() const;
+  std::uint64_t mapped_pages() const { return mapped_pages_; }
+
+  // Words and bytes of the file. The writable view exists only where writable().
+  std::byte* read_base() const { return read_mapping_.base(); }
+  std::byte* write_base() const {
+    return single_mapping_ ? read_mapping_.base() : write_mapping_.base();
+  }
+  sync::Word& ReadControl(std::uint64_t offset) const {
+    return *sync::WordAt(read_base(), format::kControlOffset + offset);
+  }
+  sync::Word& WriteControl(std::uint64_t offset) const {
+    return *sync::WordAt(write_base(), format::kControlOffset + offset);
+  }
+
+  // Whether the file reaches `end`; asks the kernel only when it did not the last time.
+  bool Covers(std::uint64_t end) const noexcept;
+
+  // Whether the page's controls may be touched.
+  bool PageReady(PageIndex page) const noexcept;
+  // Whether the control and version words of the run's first slot may be touched.
+  bool SlotPresent(PageIndex page, format::SlotRun run) const noexcept;
+  // The words of a part, through the mapping at `base`. The caller saw SlotPresent.
+  PartWords Part(std::byte* base, PageIndex page, format::SlotRun run,
+                 std::uint32_t block_stride) const noexcept;
+  // Position of a word of a page, for those that Part does not name.
+  sync::Word& PageWord(std::byte* base, PageIndex page, std::uint64_t offset) const noexcept {
+    return *sync::WordAt(base, geometry_.Page(page).value() + offset);
+  }
+
+  // Writers. Each is idempotent, and safe against other processes doing the same.
+  // Errors: kInvalidArgument (past capacity), kLimit (past the mapping), kNoSpace, kIo.
+  Result<void> EnsurePage(PageIndex page);
+  Result<void> EnsureSlot(PageIndex page, format::SlotRun run);
+  Result<void> GrowTo(std::uint64_t bytes);
+  Result<void> ReserveBytes(std::uint64_t offset, std::uint64_t bytes, bool fresh) const;
+  Result<void> Punch(std::uint64_t offset, std::uint64_t bytes) const;
+  Result<void> WriteBytes(std::uint64_t offset, std::span<const std::byte> bytes) const;
+  // After every publish.
+  void Notify() const noexcept;
+
+  // What was visible before the call is on disk when it returns. After a failure every further
+  // call fails: the kernel reports a lost write once, and then calls the page clean.
+  Result<void> Sync();
+
+  const LockFile& locks() const { return locks_; }
+  const LockFile& pins() const { return pins_; }
+  const UniqueFd& fd() const { return fd_; }
+
+ private:
+  CanvasFile(std::string path, const format::Superblock& superblock,
+             const format::Geometry& geometry)
+      : path_(std::move(path)), superblock_(superblock), geometry_(geometry) {}
+  Result<void> Attach(UniqueFd fd, const FileOptions& options);
+  Result<void> CheckPage(PageIndex page) const;
+  void AfterForkInChild() noexcept override;
+
+  std::string path_;
+  format::Superblock superblock_;
+  format::Geometry geometry_;
+  UniqueFd fd_;     // the mappings' description; never locked
+  LockFile locks_;  // exclusive locks; writable handles only
+  LockFile pins_;   // shared locks
+  Mapping read_mapping_;
+  Mapping write_mapping_;
+  bool single_mapping_ = false;
+  std::uint64_t mapped_pages_ = 0;
+  mutable sync::Word known_size_{0};
+  sync::Flag poisoned_{false};
+  std::mutex growth_mutex_;  // threads of this handle share locks_
+  std::mutex sync_mutex_;
+  int sync_errno_ = 0;
+};
+
+// The superblock of an open file, from whichever copy is good.
+// Errors: as DecodeSuperblock's; kNotACanvas where the file is shorter than one.
+Result<format::Superblock> ReadSuperblock(const UniqueFd& fd, bool writable);
+
+}  // namespace canvas::storage

@@ -1,0 +1,175 @@
+#include "canvas/storage/check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "canvas/storage/part.h"
+#include "canvas/sync/append.h"
+#include "canvas/sync/part_life.h"
+#include "canvas/sync/words.h"
+
+namespace canvas::storage {
+namespace {
+
+namespace control = format::control;
+
+class Checker {
+ public:
+  Checker(const CanvasFile& file, HeaderStore& headers, const OwnerTable& owners)
+      : file_(file), headers_(headers), owners_(owners) {}
+
+  CheckOutcome Run() {
+    Superblocks();
+    ControlWords();
+    Header();
+    Owners();
+    for (std::uint64_t page = 0; page < file_.mapped_pages(); ++page)
+      Page(PageIndex(static_cast<std::uint32_t>(page)));
+    if (file_.mapped_pages() < file_.CapacityPages())
+      Note("pages from {} on were not looked at: they lie past the mapping limit",
+           file_.mapped_pages());
+    if (suppressed_ > 0) out_.findings.push_back(fmt::format("and {} more findings", suppressed_));
+    return std::move(out_);
+  }
+
+ private:
+  template <typename... Args>
+  void Finding(fmt::format_string<Args...> text, Args&&... args) {
+    if (out_.findings.size() < kMaxFindings)
+      out_.findings.push_back(fmt::format(text, std::forward<Args>(args)...));
+    else
+      ++suppressed_;
+  }
+  template <typename... Args>
+  void Note(fmt::format_string<Args...> text, Args&&... args) {
+    if (out_.notes.size() < kMaxFindings)
+      out_.notes.push_back(fmt::format(text, std::forward<Args>(args)...));
+  }
+
+  void Superblocks() {
+    for (std::uint64_t copy = 0; copy < format::kSuperblockCopies; ++copy) {
+      format::SuperblockBytes bytes;
+      if (auto read = ReadAt(file_.fd(), copy * format::kSuperblockBytes, bytes); !read) {
+        Finding("superblock copy {}: {}", copy, read.error().what());
+        continue;
+      }
+      if (const auto superblock = format::DecodeSuperblock(bytes, false); !superblock)
+        Finding("superblock copy {}: {}", copy, superblock.error().what());
+    }
+  }
+
+  void ControlWords() {
+    const std::uint64_t entries = sync::Peek(file_.ReadControl(control::kOwnerEntries));
+    if (entries > format::kOwnerEntries)
+      Finding("control words: {} owner entries, and there is room for {}", entries,
+              format::kOwnerEntries);
+  }
+
+  void Header() {
+    const auto header = headers_.Current();
+    if (!header) {
+      Finding("{}", header.error().what());
+      return;
+    }
+    const auto root = format::Root::FromWord(sync::Peek(file_.ReadControl(control::kHeaderRoot)));
+    if (headers_.recovered())
+      Finding("header generation {} in place {} cannot be read; an older one is used",
+              root.generation, root.place);
+    for (const LaneRecord& lane : (*header)->lanes)
+      if (auto place = LanePlace::Of(lane, file_.geometry())) lanes_.push_back(*place);
+    out_.lanes = lanes_.size();
+  }
+
+  void Owners() {
+    const auto unrepaired = owners_.Unrepaired();
+    if (!unrepaired) {
+      Finding("owner table: {}", unrepaired.error().what());
+      return;
+    }
+    for (const auto& [owner, intent] : *unrepaired) {
+      const char* what = "writing";
+      if (intent.operation == format::Operation::kOverwrite) what = "overwriting";
+      if (intent.operation == format::Operation::kPunch) what = "giving back";
+      Note("lane {}, page {}: {} (pid {}) died {} it; the next owner puts it right",
+           owner.lane.value(), intent.page.value(), owner.name.empty() ? "an owner" : owner.name,
+           owner.pid, what);
+    }
+  }
+
+  void Page(PageIndex page) {
+    const sync::Word* chunks =
+        sync::WordAt(file_.read_base(), format::kControlOffset + control::kIndexChunks);
+    if (!sync::ReadBit(chunks, std::uint64_t{page.value()} * 8 / format::kFileBlock)) return;
+    const std::uint64_t entry = sync::ReadRoot(*sync::WordAt(
+        file_.read_base(), format::kPageIndexOffset + std::uint64_t{page.value()} * 8));
+    if (entry == 0) return;
+    ++out_.pages;
+    if (entry != format::kPageReady) {
+      Finding("page {}: its index entry is {:#x}", page.value(), entry);
+      return;
+    }
+    if (!file_.PageReady(page)) {
+      Finding("page {}: it lies past the end of the file", page.value());
+      return;
+    }
+    const std::uint64_t number =
+        sync::Peek(file_.PageWord(file_.read_base(), page, format::page_control::kPageNumber));
+    if (number != std::uint64_t{page.value()} + 1)
+      Finding("page {}: its control says it is page {}", page.value(),
+              static_cast<std::int64_t>(number) - 1);
+    for (const LanePlace& lane : lanes_)
+      if (file_.SlotPresent(page, lane.slots)) Part(page, lane);
+  }
+
+  void Part(PageIndex page, const LanePlace& lane) {
+    const PartWords words =
+        file_.Part(file_.read_base(), page, lane.slots, lane.shape.block_stride());
+    const std::uint64_t life_word = sync::ReadLife(words);
+    const auto life = format::Life::FromWord(life_word);
+    const auto where = [&] {
+      return fmt::format("lane {}, page {}", lane.id.value(), page.value());
+    };
+    if (!life.valid()) Finding("{}: an impossible life word {:#x}", where(), life_word);
+    if (life.state != format::PartState::kReady) return;
+    ++out_.parts;
+    if (const std::uint64_t id = sync::Peek(*words.lane_id); id != lane.id.value()) {
+      Finding("{}: its slot belongs to lane {}", where(), id);
+      return;
+    }
+    const std::uint64_t mark = sync::ReadMark(words);
+    const std::uint64_t frames = lane.shape.FramesIn(page.value());
+    if (mark > frames)
+      Finding("{}: its high-water mark is {}, and the page has {} frames", where(), mark, frames);
+    const std::uint64_t undo = sync::Peek(*words.undo_block);
+    if (undo > lane.shape.max_blocks())
+      Finding("{}: its undo place names block {}", where(), undo - 1);
+    const std::uint64_t per_block = lane.shape.frames_per_block();
+    for (std::uint64_t block = 0; block < lane.shape.max_blocks(); ++block) {
+      const auto version = format::Version::FromWord(sync::ReadRoot(words.versions[block]));
+      if (version.written) ++out_.blocks;
+      if (version.changing())
+        Note("{}, block {}: a rewrite is under way, or was cut short", where(), block);
+      else if (version.written && block * per_block >= mark)
+        Note("{}, block {}: written, and not yet published", where(), block);
+    }
+    if (sync::ReadLife(words) != life_word) Note("{}: changed while it was looked at", where());
+  }
+
+  static constexpr std::size_t kMaxFindings = 100;
+  const CanvasFile& file_;
+  HeaderStore& headers_;
+  const OwnerTable& owners_;
+  std::vector<LanePlace> lanes_;
+  std::uint64_t suppressed_ = 0;
+  CheckOutcome out_;
+};
+
+}  // namespace
+
+CheckOutcome CheckCanvas(const CanvasFile& file, HeaderStore& headers, const OwnerTable& owners) {
+  return Checker(file, headers, owners).Run();
+}
+
+}  // namespace canvas::storage

@@ -1,0 +1,114 @@
+#include "canvas/storage/create.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <filesystem>
+#include <vector>
+
+#include "canvas/format/byte_io.h"
+#include "canvas/format/control_format.h"
+#include "canvas/format/snapshot_format.h"
+#include "canvas/storage/header_codec.h"
+#include "canvas/storage/os_file.h"
+
+namespace canvas::storage {
+namespace {
+
+Result<format::Uuid> RandomUuid() {
+  format::Uuid uuid;
+  if (getrandom(uuid.data(), uuid.size(), 0) != static_cast<ssize_t>(uuid.size()))
+    return FailErrno(errno, "getrandom");
+  uuid[6] = static_cast<std::uint8_t>((uuid[6] & 0x0F) | 0x40);  // version 4
+  uuid[8] = static_cast<std::uint8_t>((uuid[8] & 0x3F) | 0x80);  // RFC 4122 variant
+  return uuid;
+}
+
+// Reserves before writing, so that what was written is what is there.
+Result<void> Put(const UniqueFd& fd, std::uint64_t offset, std::span<const std::byte> bytes) {
+  CANVAS_TRY(Reserve(fd, offset, bytes.size(), true));
+  return WriteAt(fd, offset, bytes);
+}
+
+Result<void> Fill(const UniqueFd& fd, const CreateRequest& request) {
+  CANVAS_ASSIGN(const format::Geometry geometry, format::Geometry::Make(request.geometry));
+  format::Superblock superblock;
+  CANVAS_ASSIGN(superblock.uuid, RandomUuid());
+  superblock.created_unix_ns = request.header.provenance.created_unix_ns;
+  superblock.geometry = request.geometry;
+  const auto sealed = format::EncodeSuperblock(superblock);
+
+  const std::vector<std::byte> message = EncodeHeader(request.header);
+  constexpr std::uint64_t kFirstGeneration = 1;
+  if (message.size() + format::kSnapshotHeaderBytes > request.geometry.header_place_bytes)
+    return Fail(ErrorCode::kLimit, "the header does not fit its place");
+  const auto snapshot = format::EncodeSnapshotHeader(
+      {kFirstGeneration, message.size(), format::SnapshotChecksum(message, kFirstGeneration)});
+
+  const std::uint64_t size = geometry.HeaderPlace(1).value();
+  std::array<std::byte, format::kControlBytes> control{};
+  const std::uint64_t root = format::Root{kFirstGeneration, 0}.ToWord();
+  format::StoreField(control, format::control::kCapacityPages, request.geometry.capacity_pages);
+  format::StoreField(control, format::control::kHeaderRoot, root);
+  format::StoreField(control, format::control::kDurableHeaderRoot, root);
+  format::StoreField(control, format::control::kFileBytes, size);
+
+  CANVAS_TRY(SetSize(fd, size));
+  for (std::uint64_t copy = 0; copy < format::kSuperblockCopies; ++copy)
+    CANVAS_TRY(Put(fd, copy * format::kSuperblockBytes, sealed));
+  CANVAS_TRY(Put(fd, format::kControlOffset, control));
+  const std::uint64_t place = geometry.HeaderPlace(0).value();
+  CANVAS_TRY(Put(fd, place, snapshot));
+  CANVAS_TRY(Put(fd, place + snapshot.size(), message));
+  if (fsync(fd.get()) != 0) return FailErrno(errno, "fsync");
+  return {};
+}
+
+// Whether a file can be given the last page of the geometry: some file systems end before.
+Result<void> ProbeLargestSize(const UniqueFd& fd, const format::GeometryFields& fields) {
+  CANVAS_ASSIGN(const format::Geometry geometry, format::Geometry::Make(fields));
+  const PageIndex last(static_cast<std::uint32_t>(fields.capacity_pages - 1));
+  CANVAS_TRY(SetSize(fd, geometry.PageEnd(last).value()));
+  return SetSize(fd, 0);
+}
+
+}  // namespace
+
+Result<void> CreateCanvasFile(const std::string& path, const CreateRequest& request) {
+  CANVAS_TRY(format::Geometry::Make(request.geometry));
+  const std::filesystem::path target(path);
+  std::string directory = target.parent_path().string();
+  if (directory.empty()) directory = ".";
+  if (path.empty() || target.filename().empty())
+    return Fail(ErrorCode::kInvalidArgument, "no file name", "give a path to a new file");
+  if (faccessat(AT_FDCWD, path.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+    return Fail(ErrorCode::kExists, "exists already", "choose another path, or remove it first");
+
+  const UniqueFd fd(open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, request.mode));
+  if (!fd) {
+    if (errno == EOPNOTSUPP || errno == EISDIR)
+      return Fail(ErrorCode::kUnsupported, "the file system has no unnamed files (O_TMPFILE)",
+                  "keep canvases on ext4, xfs or tmpfs");
+    return FailErrno(errno, fmt::format("creating a file in {}", directory));
+  }
+  CANVAS_TRY(CheckFileSystem(fd, request.allow_remote));
+  CANVAS_TRY(ProbeLargestSize(fd, request.geometry));
+  CANVAS_TRY(Fill(fd, request));
+
+  const std::string unnamed = fmt::format("/proc/self/fd/{}", fd.get());
+  if (linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+    if (errno == EEXIST)
+      return Fail(ErrorCode::kExists, "exists already", "choose another path, or remove it first");
+    return FailErrno(errno, "naming the new file");
+  }
+  const UniqueFd parent(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!parent || fsync(parent.get()) != 0) return FailErrno(errno, "fsync of the directory");
+  return {};
+}
+
+}  // namespace canvas::storage

@@ -1,0 +1,133 @@
+#include "canvas/storage/header.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace canvas::storage {
+namespace {
+
+// One UTF-8 sequence at the front of `text` (RFC 3629: shortest form, no surrogates, up to
+// U+10FFFF); 0 where there is none.
+std::size_t Utf8Length(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0x80) return 1;
+  const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+  if (lead < 0xC2 || lead > 0xF4 || text.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i)
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+  const unsigned char second = byte(1);
+  if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
+      (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F))
+    return 0;
+  return length;
+}
+
+std::unexpected<Error> Bad(const LaneRecord& lane, std::string_view what) {
+  return Fail(ErrorCode::kCorrupt, fmt::format("header: lane {}: {}", lane.id.value(), what));
+}
+
+}  // namespace
+
+std::string_view LaneKindName(LaneKind kind) {
+  switch (kind) {
+    case LaneKind::kUnknown:
+      return "unknown";
+    case LaneKind::kAudio:
+      return "audio";
+    case LaneKind::kSignal:
+      return "signal";
+    case LaneKind::kMidi:
+      return "midi";
+    case LaneKind::kRecords:
+      return "records";
+    case LaneKind::kBus:
+      return "bus";
+  }
+  return "unknown";
+}
+
+const LaneRecord* Header::Find(LaneId id) const {
+  const auto found = std::ranges::find(lanes, id, &LaneRecord::id);
+  return found == lanes.end() ? nullptr : &*found;
+}
+
+const LaneRecord* Header::Find(std::string_view name) const {
+  const auto found = std::ranges::find(lanes, name, &LaneRecord::name);
+  return found == lanes.end() ? nullptr : &*found;
+}
+
+Result<void> ValidateLaneName(std::string_view name) {
+  constexpr std::size_t kMaxNameBytes = 255;
+  constexpr const char* kHint =
+      "a lane's name is 1 to 255 bytes of UTF-8 without control characters";
+  if (name.empty()) return Fail(ErrorCode::kInvalidArgument, "the lane's name is empty", kHint);
+  if (name.size() > kMaxNameBytes)
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("the lane's name has {} bytes", name.size()), kHint);
+  for (std::string_view rest = name; !rest.empty();) {
+    const std::size_t length = Utf8Length(rest);
+    if (length == 0)
+      return Fail(ErrorCode::kInvalidArgument, "the lane's name is not valid UTF-8", kHint);
+    const auto lead = static_cast<unsigned char>(rest[0]);
+    if (lead < 0x20 || lead == 0x7F)
+      return Fail(ErrorCode::kInvalidArgument, "the lane's name has a control character", kHint);
+    rest.remove_prefix(length);
+  }
+  return {};
+}
+
+Result<format::LaneShape> ShapeOf(const LaneRecord& lane, const format::Geometry& geometry) {
+  return format::LaneShape::Make(geometry, lane.rate, lane.channels, lane.slots.kind);
+}
+
+Result<void> ValidateHeader(const Header& header, const format::Geometry& geometry) {
+  std::set<std::string_view> names;
+  std::set<std::pair<format::SlotKind, std::uint32_t>> taken;
+  LaneId previous(0);
+  for (const LaneRecord& lane : header.lanes) {
+    if (!(previous < lane.id)) return Bad(lane, "ids do not ascend");
+    if (lane.id.value() >= header.next_lane_id) return Bad(lane, "the id was never given out");
+    previous = lane.id;
+    if (auto name = ValidateLaneName(lane.name); !name) return Bad(lane, name.error().what());
+    if (!names.insert(lane.name).second) return Bad(lane, "two lanes have its name");
+    if (lane.kind != LaneKind::kAudio && lane.kind != LaneKind::kSignal)
+      return Bad(lane, "this version does not know its kind");
+    const auto rate = Rate::Make(lane.rate.num, lane.rate.den);
+    if (!rate || *rate != lane.rate) return Bad(lane, "its rate is not a fraction in lowest terms");
+    if (!geometry.Holds(lane.slots)) return Bad(lane, "its slots lie outside the page");
+    const auto shape = ShapeOf(lane, geometry);
+    if (!shape) return Bad(lane, shape.error().what());
+    if (shape->slot_count() != lane.slots.count) return Bad(lane, "it has a wrong number of slots");
+    for (std::uint32_t i = 0; i < lane.slots.count; ++i)
+      if (!taken.emplace(lane.slots.kind, lane.slots.first + i).second)
+        return Bad(lane, "it shares a slot with another lane");
+  }
+  if (header.next_lane_id > format::kMaxLaneId + 1)
+    return Fail(ErrorCode::kCorrupt, "header: the next lane id is out of range");
+  return {};
+}
+
+Result<format::SlotRun> FindSlots(const Header& header, const format::Geometry& geometry,
+                                  const format::LaneShape& shape) {
+  const std::uint32_t slots = geometry.Slots(shape.slot_kind());
+  std::vector<bool> taken(slots, false);
+  for (const LaneRecord& lane : header.lanes)
+    if (lane.slots.kind == shape.slot_kind())
+      for (std::uint32_t i = 0; i < lane.slots.count; ++i) taken[lane.slots.first + i] = true;
+  std::uint32_t run = 0;
+  for (std::uint32_t slot = 0; slot < slots; ++slot) {
+    run = taken[slot] ? 0 : run + 1;
+    if (run == shape.slot_count())
+      return format::SlotRun{shape.slot_kind(), slot + 1 - run, shape.slot_count()};
+  }
+  return Fail(ErrorCode::kLimit,
+              fmt::format("no {} of the {} {} slots in a row are free", shape.slot_count(), slots,
+                          shape.slot_kind() == format::SlotKind::kWide ? "wide" : "small"),
+              "remove a lane, or create a canvas with more slots");
+}
+
+}  // namespace canvas::storage

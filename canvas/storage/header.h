@@ -1,0 +1,129 @@
+// The header in memory: plain values, as schema/header.capnp stores them, and the rules that hold
+// among them.
+//
+// Thread safety: plain values.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "canvas/base/error.h"
+#include "canvas/base/time.h"
+#include "canvas/base/units.h"
+#include "canvas/format/geometry.h"
+#include "canvas/format/lane_format.h"
+#include "canvas/format/lock_format.h"
+
+namespace canvas::storage {
+
+enum class LaneKind : std::uint8_t {
+  kUnknown = 0,
+  kAudio = 1,
+  kSignal = 2,
+  kMidi = 3,
+  kRecords = 4,
+  kBus = 5
+};
+std::string_view LaneKindName(LaneKind kind);
+
+struct Provenance {
+  std::string writer;
+  std::string tool;
+  std::optional<std::uint64_t> seed;
+  std::int64_t created_unix_ns = 0;
+  friend bool operator==(const Provenance&, const Provenance&) = default;
+};
+
+struct RangeProvenance {
+  FrameRange range;
+  Provenance provenance;
+  friend bool operator==(const RangeProvenance&, const RangeProvenance&) = default;
+};
+
+struct LaneRecord {
+  LaneId id;
+  std::string name;
+  LaneKind kind = LaneKind::kAudio;
+  std::uint32_t channels = 0;
+  Rate rate;
+  format::SlotRun slots;
+  std::string description;
+  Provenance provenance;
+  std::vector<RangeProvenance> range_provenance;
+  std::uint32_t source_ticks_per_quarter = 0;
+  std::uint32_t tempo_map_id = 0;
+  friend bool operator==(const LaneRecord&, const LaneRecord&) = default;
+};
+
+struct TempoMapRecord {
+  struct Tempo {
+    Tick tick;
+    std::uint64_t ns_per_quarter = 0;
+    friend bool operator==(const Tempo&, const Tempo&) = default;
+  };
+  struct Meter {
+    Tick tick;
+    std::uint16_t numerator = 4;
+    std::uint16_t denominator = 4;
+    friend bool operator==(const Meter&, const Meter&) = default;
+  };
+  std::uint32_t id = 0;
+  std::string name;
+  std::vector<Tempo> tempi;
+  std::vector<Meter> meters;
+  friend bool operator==(const TempoMapRecord&, const TempoMapRecord&) = default;
+};
+
+struct MarkerRecord {
+  std::int64_t time_num = 0;
+  std::uint64_t time_den = 1;
+  std::string name;
+  std::uint32_t color = 0;
+  friend bool operator==(const MarkerRecord&, const MarkerRecord&) = default;
+};
+
+struct TimecodeRecord {
+  Rate rate;
+  bool drop_frame = false;
+  std::int64_t offset_frames = 0;
+  friend bool operator==(const TimecodeRecord&, const TimecodeRecord&) = default;
+};
+
+struct Header {
+  std::uint32_t next_lane_id = 1;
+  std::vector<LaneRecord> lanes;  // ascending by id
+  std::uint32_t next_tempo_map_id = 1;
+  std::vector<TempoMapRecord> tempo_maps;
+  std::vector<MarkerRecord> markers;
+  std::optional<std::int64_t> wall_clock_origin_unix_ns;
+  std::optional<TimecodeRecord> timecode;
+  std::string title;
+  std::string description;
+  Provenance provenance;
+
+  const LaneRecord* Find(LaneId id) const;
+  const LaneRecord* Find(std::string_view name) const;
+  friend bool operator==(const Header&, const Header&) = default;
+};
+
+// 1 to 255 bytes of UTF-8 without control characters.
+Result<void> ValidateLaneName(std::string_view name);
+
+// Whether the lanes fit the geometry and each other: ids ascending and below next_lane_id, names
+// valid and unique, slots inside the geometry, as many as the shape needs, none taken twice.
+// Errors: kCorrupt, naming the lane.
+Result<void> ValidateHeader(const Header& header, const format::Geometry& geometry);
+
+// The shape of a lane that ValidateHeader accepted.
+Result<format::LaneShape> ShapeOf(const LaneRecord& lane, const format::Geometry& geometry);
+
+// The first run of free slots for this shape. Errors: kLimit, saying how many slots there are.
+Result<format::SlotRun> FindSlots(const Header& header, const format::Geometry& geometry,
+                                  const format::LaneShape& shape);
+
+}  // namespace canvas::storage

@@ -1,0 +1,56 @@
+// The header of an open canvas: read as an immutable snapshot, replaced as a whole.
+//
+// Reading copies the current snapshot once a generation, verifies the copy and looks at the root
+// again; from then on everyone shares the decoded copy. Editing happens under the header's kernel
+// lock: the new version goes to a place that is neither current nor durable nor pinned, and one
+// compare-and-swap of the root publishes it.
+//
+// Where the current snapshot fails its checksum (after a power loss: visible is not durable), the
+// newest one that does not is used; `recovered()` says so.
+//
+// Thread safety: thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+
+#include "canvas/base/error.h"
+#include "canvas/storage/canvas_file.h"
+#include "canvas/storage/header.h"
+
+namespace canvas::storage {
+
+class HeaderStore {
+ public:
+  explicit HeaderStore(CanvasFile& file) : file_(file) {}
+
+  // Errors: kCorrupt where no place holds a readable header.
+  Result<std::shared_ptr<const Header>> Current();
+
+  // Applies `edit` to the newest header and publishes the result. Blocks while another process
+  // edits. Errors: what `edit` answers (nothing is published then), kLimit (the header is too
+  // large, or every place is pinned), kNoSpace.
+  Result<void> Edit(const std::function<Result<void>(Header&)>& edit);
+
+  // Whether the last Current() had to pass over the newest snapshot.
+  bool recovered();
+
+ private:
+  struct Loaded {
+    std::uint64_t root = 0;  // the word it was loaded for
+    std::shared_ptr<const Header> header;
+    bool recovered = false;
+  };
+  Result<Loaded> Load();
+  Result<std::shared_ptr<const Header>> LoadPlace(format::Root root, bool any_generation);
+  Result<std::uint32_t> ChoosePlace(format::Root current) const;
+
+  CanvasFile& file_;
+  std::mutex mutex_;  // guards loaded_
+  Loaded loaded_;
+  std::mutex edit_mutex_;  // threads of this handle share the kernel lock
+};
+
+}  // namespace canvas::storage

@@ -1,0 +1,30 @@
+#include "canvas/storage/mapping.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+
+namespace canvas::storage {
+
+Result<Mapping> Mapping::Map(const UniqueFd& fd, std::uint64_t bytes, Access access) {
+  const int protection = access == Access::kReadWrite ? PROT_READ | PROT_WRITE : PROT_READ;
+  void* base = mmap(nullptr, bytes, protection, MAP_SHARED | MAP_NORESERVE, fd.get(), 0);
+  if (base == MAP_FAILED) return FailErrno(errno, "mmap");
+  Mapping mapping;
+  mapping.base_ = static_cast<std::byte*>(base);
+  mapping.bytes_ = bytes;
+  if (madvise(base, bytes, MADV_DONTFORK) != 0 || madvise(base, bytes, MADV_DONTDUMP) != 0)
+    return FailErrno(errno, "madvise");
+  return mapping;
+}
+
+Mapping::~Mapping() {
+  if (base_ != nullptr) munmap(base_, bytes_);
+}
+
+void Mapping::Poison() noexcept {
+  if (base_ != nullptr)
+    mmap(base_, bytes_, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+}
+
+}  // namespace canvas::storage

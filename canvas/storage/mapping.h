@@ -1,0 +1,46 @@
+// One reserved, shared mapping of a canvas from byte 0. It may reach far beyond the end of the
+// file: the bytes appear as the file grows, and the mapping never moves.
+//
+// A forked child does not get it (MADV_DONTFORK) and core dumps leave it out (MADV_DONTDUMP).
+//
+// Thread safety: immutable after Map, but for Poison.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "canvas/base/error.h"
+#include "canvas/storage/os_file.h"
+
+namespace canvas::storage {
+
+class Mapping {
+ public:
+  // Errors: kIo where the address space does not hold `bytes`.
+  static Result<Mapping> Map(const UniqueFd& fd, std::uint64_t bytes, Access access);
+
+  Mapping() = default;
+  Mapping(Mapping&& other) noexcept
+      : base_(std::exchange(other.base_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+  Mapping& operator=(Mapping&& other) noexcept {
+    std::swap(base_, other.base_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~Mapping();
+
+  std::byte* base() const { return base_; }
+  std::uint64_t bytes() const { return bytes_; }
+  explicit operator bool() const { return base_ != nullptr; }
+
+  // In a forked child, where the mapping is gone: puts zeros in its place, so that whoever still
+  // looks sees an absent part instead of a fault.
+  void Poison() noexcept;
+
+ private:
+  std::byte* base_ = nullptr;
+  std::uint64_t bytes_ = 0;
+};
+
+}  // namespace canvas::storage

@@ -1,0 +1,189 @@
+#include "canvas/storage/os_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace canvas::storage {
+namespace {
+
+// Calls `call` until it is not interrupted by a signal.
+template <typename Call>
+auto Uninterrupted(Call call) {
+  decltype(call()) result;
+  do {
+    result = call();
+  } while (result < 0 && errno == EINTR);
+  return result;
+}
+
+// Growing past the soft limit does not fail, it kills.
+Result<void> CheckSizeLimit(std::uint64_t end) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+      end > limit.rlim_cur)
+    return FailErrno(EFBIG, "the limit on file size");
+  return {};
+}
+
+// linux/magic.h does not have these.
+constexpr std::uint64_t kCifsMagic = 0xFF534D42;
+constexpr std::uint64_t kSmb2Magic = 0xFE534D42;
+constexpr std::uint64_t kFuseMagic = 0x65735546;
+
+const char* RemoteFileSystem(std::uint64_t magic) {
+  switch (magic) {
+    case NFS_SUPER_MAGIC:
+      return "NFS";
+    case SMB_SUPER_MAGIC:
+    case kCifsMagic:
+    case kSmb2Magic:
+      return "SMB";
+    case V9FS_MAGIC:
+      return "9P";
+    case CODA_SUPER_MAGIC:
+      return "Coda";
+    case AFS_SUPER_MAGIC:
+    case AFS_FS_MAGIC:
+      return "AFS";
+    case CEPH_SUPER_MAGIC:
+      return "Ceph";
+    case kFuseMagic:
+      return "FUSE";
+    default:
+      return nullptr;
+  }
+}
+
+Result<struct stat> Stat(const UniqueFd& fd) {
+  struct stat status {};
+  if (fstat(fd.get(), &status) != 0) return FailErrno(errno, "fstat");
+  return status;
+}
+
+}  // namespace
+
+void UniqueFd::Reset() noexcept {
+  if (fd_ >= 0) close(fd_);
+  fd_ = -1;
+}
+
+Result<UniqueFd> OpenRegular(const std::string& path, Access access) {
+  const int mode = access == Access::kReadWrite ? O_RDWR : O_RDONLY;
+  UniqueFd fd(
+      Uninterrupted([&] { return open(path.c_str(), mode | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); }));
+  if (!fd) {
+    if (errno == EISDIR)
+      return Fail(ErrorCode::kNotACanvas, "a directory, not a canvas", "check the path");
+    if (errno == ENXIO) return Fail(ErrorCode::kNotACanvas, "not a regular file", "check the path");
+    return FailErrno(errno, "open");
+  }
+  CANVAS_ASSIGN(const struct stat status, Stat(fd));
+  if (S_ISDIR(status.st_mode))
+    return Fail(ErrorCode::kNotACanvas, "a directory, not a canvas", "check the path");
+  if (!S_ISREG(status.st_mode))
+    return Fail(ErrorCode::kNotACanvas, "not a regular file", "check the path");
+  return fd;
+}
+
+Result<UniqueFd> Reopen(const UniqueFd& fd, Access access) {
+  const int mode = access == Access::kReadWrite ? O_RDWR : O_RDONLY;
+  const std::string path = fmt::format("/proc/self/fd/{}", fd.get());
+  UniqueFd again(Uninterrupted([&] { return open(path.c_str(), mode | O_CLOEXEC | O_NOCTTY); }));
+  if (!again) return FailErrno(errno, "open /proc/self/fd");
+  return again;
+}
+
+Result<std::uint64_t> FileSize(const UniqueFd& fd) {
+  CANVAS_ASSIGN(const struct stat status, Stat(fd));
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+Result<void> ReadAt(const UniqueFd& fd, std::uint64_t offset, std::span<std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = Uninterrupted(
+        [&] { return pread(fd.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
+    if (count < 0) return FailErrno(errno, "read");
+    if (count == 0)
+      return Fail(ErrorCode::kCorrupt, fmt::format("the file ends at byte {}", offset),
+                  "it was cut short; restore it from a copy");
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+    offset += static_cast<std::uint64_t>(count);
+  }
+  return {};
+}
+
+Result<void> WriteAt(const UniqueFd& fd, std::uint64_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = Uninterrupted(
+        [&] { return pwrite(fd.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
+    if (count < 0) return FailErrno(errno, "write");
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+    offset += static_cast<std::uint64_t>(count);
+  }
+  return {};
+}
+
+Result<void> Reserve(const UniqueFd& fd, std::uint64_t offset, std::uint64_t bytes, bool fresh) {
+  CANVAS_TRY(CheckSizeLimit(offset + bytes));
+  const int status = Uninterrupted([&] {
+    return fallocate(fd.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                     static_cast<off_t>(bytes));
+  });
+  if (status == 0) return {};
+  const int failure = errno;
+  if (failure == EOPNOTSUPP)
+    return Fail(ErrorCode::kUnsupported, "the file system cannot reserve space (fallocate)",
+                "keep canvases on ext4, xfs or tmpfs");
+  if (fresh) (void)PunchHole(fd, offset, bytes);  // the failure to report is the first one
+  return FailErrno(failure, "fallocate");
+}
+
+Result<void> PunchHole(const UniqueFd& fd, std::uint64_t offset, std::uint64_t bytes) {
+  const int status = Uninterrupted([&] {
+    return fallocate(fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                     static_cast<off_t>(offset), static_cast<off_t>(bytes));
+  });
+  if (status != 0) return FailErrno(errno, "fallocate (punch)");
+  return {};
+}
+
+Result<void> SetSize(const UniqueFd& fd, std::uint64_t bytes) {
+  CANVAS_TRY(CheckSizeLimit(bytes));
+  if (Uninterrupted([&] { return ftruncate(fd.get(), static_cast<off_t>(bytes)); }) != 0)
+    return FailErrno(errno, "ftruncate");
+  return {};
+}
+
+Result<void> CheckFileSystem(const UniqueFd& fd, bool allow_remote) {
+  struct statfs info {};
+  if (Uninterrupted([&] { return fstatfs(fd.get(), &info); }) != 0)
+    return FailErrno(errno, "fstatfs");
+  const auto magic = static_cast<std::uint32_t>(info.f_type);
+  if (const char* name = RemoteFileSystem(magic); name != nullptr && !allow_remote)
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("on a {} file system, where mappings of several machines disagree", name),
+        "keep canvases on a local disk, or allow remote file systems by name");
+  if (magic == BTRFS_SUPER_MAGIC) {
+    unsigned flags = 0;
+    if (ioctl(fd.get(), FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_NOCOW_FL) != 0) return {};
+    flags |= FS_NOCOW_FL;  // takes effect on an empty file only
+    CANVAS_ASSIGN(const std::uint64_t size, FileSize(fd));
+    if (size != 0 || ioctl(fd.get(), FS_IOC_SETFLAGS, &flags) != 0)
+      return Fail(ErrorCode::kUnsupported,
+                  "on btrfs with copy-on-write, where reserved space does not stay reserved",
+                  "create the canvas anew there, or keep it on ext4, xfs or tmpfs");
+  }
+  return {};
+}
+
+}  // namespace canvas::storage

@@ -1,0 +1,68 @@
+// The kernel's side of a file, one system call a function: open, reserve, give back, write, and
+// what kind of file system it lies on. Errors carry errno in words; the caller adds the path.
+//
+// Thread safety: UniqueFd is a plain value; the functions are as thread-safe as their system calls.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "canvas/base/error.h"
+#include "canvas/base/units.h"
+
+namespace canvas::storage {
+
+// A file descriptor with one holder.
+class UniqueFd {
+ public:
+  UniqueFd() = default;
+  explicit UniqueFd(int fd) : fd_(fd) {}
+  UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  UniqueFd& operator=(UniqueFd&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~UniqueFd() { Reset(); }
+
+  int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+  void Reset() noexcept;
+
+ private:
+  int fd_ = -1;
+};
+
+enum class Access : std::uint8_t { kReadOnly, kReadWrite };
+
+// Opens a regular file, without waiting (a FIFO would) and without touching anything else.
+Result<UniqueFd> OpenRegular(const std::string& path, Access access);
+
+// A second open file description of the same file, with locks of its own.
+Result<UniqueFd> Reopen(const UniqueFd& fd, Access access);
+
+Result<std::uint64_t> FileSize(const UniqueFd& fd);
+
+// Reads all of `bytes` at `offset`; kCorrupt where the file ends before.
+Result<void> ReadAt(const UniqueFd& fd, std::uint64_t offset, std::span<std::byte> bytes);
+Result<void> WriteAt(const UniqueFd& fd, std::uint64_t offset, std::span<const std::byte> bytes);
+
+// Reserves disk space, so that a later store into the range cannot fail for want of it. Bytes that
+// are there stay. `fresh`: nothing in the range is in use, so what a failed attempt took is given
+// back. Never changes the file's size.
+Result<void> Reserve(const UniqueFd& fd, std::uint64_t offset, std::uint64_t bytes, bool fresh);
+
+// Gives disk space back; the range reads as zeros.
+Result<void> PunchHole(const UniqueFd& fd, std::uint64_t offset, std::uint64_t bytes);
+
+// Sets the size; refuses beforehand where RLIMIT_FSIZE would kill the process with SIGXFSZ.
+Result<void> SetSize(const UniqueFd& fd, std::uint64_t bytes);
+
+// Whether a canvas can keep its promises on the file system of `fd`.
+// Errors: kUnsupported, naming it: network and FUSE file systems (unless `allow_remote`), those
+// that copy on write and cannot be told not to.
+Result<void> CheckFileSystem(const UniqueFd& fd, bool allow_remote);
+
+}  // namespace canvas::storage

@@ -1,0 +1,274 @@
+#include "canvas/storage/ownership.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "canvas/sync/words.h"
+
+namespace canvas::storage {
+namespace {
+
+namespace entry_field = format::owner_entry;
+
+std::int64_t NowUnixNs() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+// Field 22 of /proc/self/stat: with the pid it names one process of this boot.
+std::uint64_t StartTime() {
+  std::ifstream stat("/proc/self/stat");
+  std::string line;
+  std::getline(stat, line);
+  const auto paren = line.rfind(')');  // the program's name may hold anything
+  if (paren == std::string::npos) return 0;
+  std::istringstream fields(line.substr(paren + 1));
+  std::string field;
+  for (int i = 3; i <= 22; ++i) fields >> field;
+  return std::strtoull(field.c_str(), nullptr, 10);
+}
+
+std::string LocalTime(std::int64_t unix_ns) {
+  const std::time_t seconds = unix_ns / 1'000'000'000;
+  std::tm local{};
+  localtime_r(&seconds, &local);
+  return fmt::format("{:%Y-%m-%d %H:%M:%S}", local);
+}
+
+std::uint64_t PackSlot(format::SlotRun run) {
+  return static_cast<std::uint64_t>(run.kind) << 32 | run.first;
+}
+
+constexpr std::uint64_t kEntriesPerBlock = format::kFileBlock / format::kOwnerEntryBytes;
+
+}  // namespace
+
+Ownership::Ownership(Ownership&& other) noexcept
+    : table_(std::exchange(other.table_, nullptr)),
+      lane_(other.lane_),
+      pages_(other.pages_),
+      entry_(other.entry_) {}
+
+Ownership::~Ownership() {
+  if (table_ != nullptr) table_->Release(*this);
+}
+
+void Ownership::Declare(const Intent& intent) const noexcept {
+  std::byte* base = table_->file_.write_base();
+  const auto put = [&](std::uint64_t field, std::uint64_t value) {
+    sync::Put(table_->Field(base, entry_, field), value);
+  };
+  put(entry_field::kIntentPage, intent.page.value());
+  put(entry_field::kIntentBlock, intent.block);
+  put(entry_field::kIntentSlot, PackSlot(intent.run));
+  put(entry_field::kIntentSlotCount, intent.run.count);
+  put(entry_field::kIntentOperation, static_cast<std::uint64_t>(intent.operation));
+}
+
+void Ownership::Clear() const noexcept {
+  sync::Put(table_->Field(table_->file_.write_base(), entry_, entry_field::kIntentOperation),
+            std::uint64_t{0});
+}
+
+sync::Word& OwnerTable::Field(std::byte* base, std::uint64_t entry, std::uint64_t offset) const {
+  return *sync::WordAt(base, format::kOwnerTableOffset + entry * format::kOwnerEntryBytes + offset);
+}
+
+std::uint64_t OwnerTable::EntriesInUse() const {
+  return std::min(sync::ReadRoot(file_.ReadControl(format::control::kOwnerEntries)),
+                  format::kOwnerEntries);
+}
+
+OwnerInfo OwnerTable::ReadInfo(std::uint64_t entry) const {
+  std::byte* base = file_.read_base();
+  const auto get = [&](std::uint64_t field) { return sync::ReadRoot(Field(base, entry, field)); };
+  std::array<char, entry_field::kNameBytes> name{};
+  sync::StdSync::CopyOut(
+      name.data(),
+      base + format::kOwnerTableOffset + entry * format::kOwnerEntryBytes + entry_field::kName,
+      name.size());
+  OwnerInfo info;
+  info.lane = LaneId(static_cast<std::uint32_t>(get(entry_field::kLaneId)));
+  info.pages = {PageIndex(static_cast<std::uint32_t>(get(entry_field::kFirstPage))),
+                PageIndex(static_cast<std::uint32_t>(get(entry_field::kEndPage)))};
+  info.name.assign(name.data(), std::ranges::find(name, '\0'));
+  // It came out of a file: what is no text for a terminal is not shown as one.
+  for (char& c : info.name)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+  info.pid = get(entry_field::kPid);
+  info.since_unix_ns = static_cast<std::int64_t>(get(entry_field::kSince));
+  return info;
+}
+
+Intent OwnerTable::ReadIntent(std::uint64_t entry) const {
+  std::byte* base = file_.read_base();
+  const auto get = [&](std::uint64_t field) { return sync::ReadRoot(Field(base, entry, field)); };
+  Intent intent;
+  intent.operation = static_cast<format::Operation>(get(entry_field::kIntentOperation));
+  intent.page = PageIndex(static_cast<std::uint32_t>(get(entry_field::kIntentPage)));
+  intent.block = get(entry_field::kIntentBlock);
+  const std::uint64_t slot = get(entry_field::kIntentSlot);
+  intent.run = {slot >> 32 == 1 ? format::SlotKind::kSmall : format::SlotKind::kWide,
+                static_cast<std::uint32_t>(slot),
+                static_cast<std::uint32_t>(get(entry_field::kIntentSlotCount))};
+  return intent;
+}
+
+bool OwnerTable::HeldHere(std::uint64_t entry) const {
+  return std::ranges::any_of(held_, [&](const Held& h) { return h.entry == entry; });
+}
+
+Result<bool> OwnerTable::Alive(std::uint64_t entry) const {
+  if (HeldHere(entry)) return true;
+  return file_.pins().HeldElsewhere(format::OwnerEntryLock(entry));
+}
+
+Error OwnerTable::OwnedError(LaneId lane, PageRange pages) const {
+  for (std::uint64_t entry = 0; entry < EntriesInUse(); ++entry) {
+    const OwnerInfo info = ReadInfo(entry);
+    if (info.lane != lane || !info.pages.Overlaps(pages)) continue;
+    const auto alive = Alive(entry);
+    if (!alive || !*alive) continue;
+    return Error(ErrorCode::kOwned,
+                 fmt::format("owned by {} (pid {}, since {})", info.name, info.pid,
+                             LocalTime(info.since_unix_ns)),
+                 "wait for it to finish, or write to another lane or other pages");
+  }
+  return Error(ErrorCode::kOwned, "owned by a writer that has not said its name yet",
+               "try again in a moment");
+}
+
+Result<std::uint64_t> OwnerTable::ExtendTable() {
+  const std::uint64_t entries = EntriesInUse();
+  if (entries >= format::kOwnerEntries)
+    return Fail(ErrorCode::kLimit, fmt::format("all {} places for owners are taken", entries),
+                "close some writers");
+  CANVAS_TRY(file_.ReserveBytes(format::kOwnerTableOffset + entries * format::kOwnerEntryBytes,
+                                format::kFileBlock, false));
+  // Two processes may extend at once; to the same count.
+  sync::PublishRoot(file_.WriteControl(format::control::kOwnerEntries), entries,
+                    entries + kEntriesPerBlock);
+  return entries;
+}
+
+Result<std::uint64_t> OwnerTable::TakeEntry() {
+  for (std::uint64_t entry = 0;; ++entry) {
+    if (entry == EntriesInUse()) CANVAS_TRY(ExtendTable());
+    if (HeldHere(entry)) continue;
+    CANVAS_ASSIGN(const bool taken, file_.locks().TryExclusive(format::OwnerEntryLock(entry)));
+    if (!taken) continue;
+    if (ReadIntent(entry).operation == format::Operation::kNone) return entry;
+    file_.locks().Unlock(format::OwnerEntryLock(entry));  // I2
+  }
+}
+
+void OwnerTable::WriteInfo(std::uint64_t entry, LaneId lane, PageRange pages) {
+  std::byte* base = file_.write_base();
+  const auto put = [&](std::uint64_t field, std::uint64_t value) {
+    sync::Put(Field(base, entry, field), value);
+  };
+  put(entry_field::kLaneId, 0);
+  std::array<char, entry_field::kNameBytes> name{};
+  std::size_t length = std::min(name_.size(), name.size() - 1);
+  while (length > 0 && length < name_.size() && (name_[length] & 0xC0) == 0x80) --length;
+  std::copy_n(name_.begin(), length, name.begin());
+  sync::StdSync::CopyIn(
+      base + format::kOwnerTableOffset + entry * format::kOwnerEntryBytes + entry_field::kName,
+      name.data(), name.size());
+  put(entry_field::kFirstPage, pages.first.value());
+  put(entry_field::kEndPage, pages.end.value());
+  put(entry_field::kPid, static_cast<std::uint64_t>(getpid()));
+  put(entry_field::kStartTime, StartTime());
+  put(entry_field::kSince, static_cast<std::uint64_t>(NowUnixNs()));
+  put(entry_field::kLaneId, lane.value());
+}
+
+Result<void> OwnerTable::RepairDead(LaneId lane, PageRange pages, const RepairFunction& repair) {
+  for (std::uint64_t entry = 0; entry < EntriesInUse(); ++entry) {
+    if (HeldHere(entry)) continue;
+    const Intent intent = ReadIntent(entry);
+    if (intent.operation == format::Operation::kNone || ReadInfo(entry).lane != lane ||
+        !pages.Contains(intent.page))
+      continue;
+    CANVAS_ASSIGN(const auto dead, ScopedLock::Try(file_.locks(), format::OwnerEntryLock(entry)));
+    if (!dead) continue;  // alive; then it owns other pages of the lane, and means those
+    CANVAS_TRY(repair(ReadIntent(entry)));
+    sync::Put(Field(file_.write_base(), entry, entry_field::kIntentOperation), std::uint64_t{0});
+    sync::Put(Field(file_.write_base(), entry, entry_field::kLaneId), std::uint64_t{0});
+  }
+  return {};
+}
+
+Result<Ownership> OwnerTable::Own(LaneId lane, PageRange pages, const RepairFunction& repair) {
+  CANVAS_TRY(file_.CheckWritable());
+  if (pages.empty()) return Fail(ErrorCode::kInvalidArgument, "an empty range of pages");
+  const std::lock_guard lock(mutex_);
+  const auto ours = std::ranges::find_if(
+      held_, [&](const Held& h) { return h.lane == lane && h.pages.Overlaps(pages); });
+  if (ours != held_.end()) return std::unexpected(OwnedError(lane, pages));
+  const format::LockRange range = format::OwnershipLock(lane, pages);
+  CANVAS_ASSIGN(const bool taken, file_.locks().TryExclusive(range));
+  if (!taken) return std::unexpected(OwnedError(lane, pages));
+  auto entry = [&]() -> Result<std::uint64_t> {
+    CANVAS_TRY(RepairDead(lane, pages, repair));
+    return TakeEntry();
+  }();
+  if (!entry) {
+    file_.locks().Unlock(range);
+    return std::unexpected(std::move(entry).error());
+  }
+  WriteInfo(*entry, lane, pages);
+  held_.push_back({lane, pages, *entry});
+  file_.Notify();
+  return Ownership(*this, lane, pages, *entry);
+}
+
+void OwnerTable::Release(const Ownership& ownership) noexcept {
+  if (!file_.CheckUsable()) return;  // a forked child holds nothing
+  const std::lock_guard lock(mutex_);
+  std::byte* base = file_.write_base();
+  // An intent that stands means an operation that failed half way: it stays for a successor.
+  if (ReadIntent(ownership.entry_).operation == format::Operation::kNone)
+    sync::Put(Field(base, ownership.entry_, entry_field::kLaneId), std::uint64_t{0});
+  std::erase_if(held_, [&](const Held& h) { return h.entry == ownership.entry_; });
+  file_.locks().Unlock(format::OwnerEntryLock(ownership.entry_));
+  file_.locks().Unlock(format::OwnershipLock(ownership.lane_, ownership.pages_));
+  file_.Notify();
+}
+
+Result<std::vector<OwnerInfo>> OwnerTable::Living() const {
+  CANVAS_TRY(file_.CheckUsable());
+  const std::lock_guard lock(mutex_);
+  std::vector<OwnerInfo> living;
+  for (std::uint64_t entry = 0; entry < EntriesInUse(); ++entry) {
+    OwnerInfo info = ReadInfo(entry);
+    if (info.lane == LaneId(0)) continue;
+    CANVAS_ASSIGN(const bool alive, Alive(entry));
+    if (alive) living.push_back(std::move(info));
+  }
+  return living;
+}
+
+Result<std::vector<std::pair<OwnerInfo, Intent>>> OwnerTable::Unrepaired() const {
+  CANVAS_TRY(file_.CheckUsable());
+  const std::lock_guard lock(mutex_);
+  std::vector<std::pair<OwnerInfo, Intent>> found;
+  for (std::uint64_t entry = 0; entry < EntriesInUse(); ++entry) {
+    const Intent intent = ReadIntent(entry);
+    if (intent.operation == format::Operation::kNone) continue;
+    CANVAS_ASSIGN(const bool alive, Alive(entry));
+    if (!alive) found.emplace_back(ReadInfo(entry), intent);
+  }
+  return found;
+}
+
+}  // namespace canvas::storage

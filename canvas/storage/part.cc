@@ -1,0 +1,116 @@
+#include "canvas/storage/part.h"
+
+#include <algorithm>
+
+#include "canvas/sync/append.h"
+#include "canvas/sync/block.h"
+#include "canvas/sync/part_life.h"
+#include "canvas/sync/words.h"
+
+namespace canvas::storage {
+namespace {
+
+// Calls visit(first, end) for every written block's frames below the mark.
+template <typename Visit>
+void ForEachWrittenBlock(const LanePlace& lane, const FoundPart& part, PageIndex page,
+                         Visit visit) {
+  const std::uint64_t per_block = lane.shape.frames_per_block();
+  // A mark beyond the page's end is a lie; what lies there is not the page's.
+  const std::uint64_t mark =
+      std::min(sync::ReadMark(part.words), lane.shape.FramesIn(page.value()));
+  for (std::uint64_t first = 0; first < mark; first += per_block) {
+    const auto version =
+        format::Version::FromWord(sync::ReadRoot(part.words.versions[first / per_block]));
+    if (version.written) visit(first, std::min(first + per_block, mark));
+  }
+}
+
+// The rest of a punch, after the intent is on record: idempotent.
+Result<void> PunchWords(CanvasFile& file, const LanePlace& lane, PageIndex page,
+                        const PartWords& words) {
+  const std::uint64_t blocks = lane.shape.max_blocks();
+  sync::BeginPunch(words, blocks);
+  CANVAS_TRY(file.Punch(file.geometry().Page(page).value() + file.geometry().Data(lane.slots),
+                        file.geometry().DataBytes(lane.slots)));
+  sync::EndPunch(words, blocks);
+  return {};
+}
+
+}  // namespace
+
+Result<LanePlace> LanePlace::Of(const LaneRecord& lane, const format::Geometry& geometry) {
+  CANVAS_ASSIGN(const format::LaneShape shape, ShapeOf(lane, geometry));
+  return LanePlace{lane.id, lane.slots, shape};
+}
+
+std::optional<FoundPart> FindPart(const CanvasFile& file, const LanePlace& lane,
+                                  PageIndex page) noexcept {
+  if (!file.SlotPresent(page, lane.slots)) return std::nullopt;
+  FoundPart part{file.Part(file.read_base(), page, lane.slots, lane.shape.block_stride()), 0};
+  part.life = sync::ReadLife(part.words);
+  if (format::Life::FromWord(part.life).state != format::PartState::kReady ||
+      sync::Peek(*part.words.lane_id) != lane.id.value())
+    return std::nullopt;
+  return part;
+}
+
+std::optional<PartSummary> SummarizePart(const CanvasFile& file, const LanePlace& lane,
+                                         PageIndex page) noexcept {
+  const auto part = FindPart(file, lane, page);
+  if (!part) return std::nullopt;
+  PartSummary summary;
+  ForEachWrittenBlock(lane, *part, page, [&](std::uint64_t first, std::uint64_t end) {
+    if (summary.written_frames == 0) summary.first = first;
+    summary.written_frames += end - first;
+    summary.end = end;
+  });
+  if (sync::ReadLife(part->words) != part->life) return std::nullopt;
+  return summary;
+}
+
+std::vector<FrameRun> WrittenRuns(const CanvasFile& file, const LanePlace& lane, PageIndex page) {
+  std::vector<FrameRun> runs;
+  const auto part = FindPart(file, lane, page);
+  if (!part) return runs;
+  ForEachWrittenBlock(lane, *part, page, [&](std::uint64_t first, std::uint64_t end) {
+    if (!runs.empty() && runs.back().end == first)
+      runs.back().end = end;
+    else
+      runs.push_back({first, end});
+  });
+  return runs;
+}
+
+Result<void> PunchPart(CanvasFile& file, const LanePlace& lane, PageIndex page,
+                       const Ownership& owner) {
+  if (!FindPart(file, lane, page)) return {};
+  const PageRange one{page, page + 1};
+  CANVAS_ASSIGN(const auto no_window,
+                ScopedLock::Try(file.locks(), format::WindowLock(lane.id, one)));
+  if (!no_window)
+    return Fail(ErrorCode::kBusy, "a reader's window holds the page",
+                "try again when it has moved on");
+  owner.Declare({format::Operation::kPunch, page, 0, lane.slots});
+  CANVAS_TRY(PunchWords(file, lane, page,
+                        file.Part(file.write_base(), page, lane.slots, lane.shape.block_stride())));
+  owner.Clear();
+  file.Notify();
+  return {};
+}
+
+Result<void> RepairPart(CanvasFile& file, const LanePlace& lane, const Intent& intent) {
+  if (intent.run != lane.slots || !file.SlotPresent(intent.page, lane.slots)) return {};
+  const PartWords words =
+      file.Part(file.write_base(), intent.page, lane.slots, lane.shape.block_stride());
+  if (sync::Peek(*words.lane_id) != lane.id.value()) return {};
+  if (intent.operation == format::Operation::kPunch) {
+    CANVAS_TRY(PunchWords(file, lane, intent.page, words));
+  } else if (intent.operation == format::Operation::kOverwrite) {
+    std::vector<std::byte> scratch(lane.shape.block_stride());
+    sync::RepairOverwrite(words, lane.shape.max_blocks(), scratch.data());
+  }
+  file.Notify();
+  return {};
+}
+
+}  // namespace canvas::storage

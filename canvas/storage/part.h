@@ -1,0 +1,62 @@
+// One lane's part of one page as a whole: finding it, summing it up, giving it back, and repairing
+// what a dead owner left half done in it.
+//
+// Thread safety: as CanvasFile. Punch and repair need ownership of the lane over that page.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "canvas/base/error.h"
+#include "canvas/base/units.h"
+#include "canvas/format/lane_format.h"
+#include "canvas/storage/canvas_file.h"
+#include "canvas/storage/header.h"
+#include "canvas/storage/ownership.h"
+
+namespace canvas::storage {
+
+// What it takes to find a lane's parts: immutable for the life of the lane.
+struct LanePlace {
+  LaneId id;
+  format::SlotRun slots;
+  format::LaneShape shape;
+
+  static Result<LanePlace> Of(const LaneRecord& lane, const format::Geometry& geometry);
+};
+
+// The part's words, and the life word under which they may be read. Nothing, where the part is not
+// there: never written, punched, or another lane's by now.
+struct FoundPart {
+  PartWords words;
+  std::uint64_t life = 0;
+};
+std::optional<FoundPart> FindPart(const CanvasFile& file, const LanePlace& lane,
+                                  PageIndex page) noexcept;
+
+// Written frames of a part: below the mark, in written blocks. Numbers of a moment.
+struct PartSummary {
+  std::uint64_t written_frames = 0;
+  std::uint64_t first = 0;  // first and one past the last written frame, within the part
+  std::uint64_t end = 0;
+};
+std::optional<PartSummary> SummarizePart(const CanvasFile& file, const LanePlace& lane,
+                                         PageIndex page) noexcept;
+
+// The runs of written frames of a part, ascending, none touching another.
+struct FrameRun {
+  std::uint64_t first = 0;
+  std::uint64_t end = 0;
+};
+std::vector<FrameRun> WrittenRuns(const CanvasFile& file, const LanePlace& lane, PageIndex page);
+
+// Gives the part's disk space back. Nothing to do where it has none.
+// Errors: kBusy (a window holds it), kIo.
+Result<void> PunchPart(CanvasFile& file, const LanePlace& lane, PageIndex page,
+                       const Ownership& owner);
+
+// Finishes a punch, takes back an overwrite.
+Result<void> RepairPart(CanvasFile& file, const LanePlace& lane, const Intent& intent);
+
+}  // namespace canvas::storage

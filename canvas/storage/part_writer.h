@@ -1,0 +1,76 @@
+// Writing frames into one lane's part of one page: appending, filling gaps, overwriting, each block
+// by the protocol its state asks for.
+//
+//   block unwritten, covered whole    pwrite straight from the caller's memory, then published;
+//                                     runs of such blocks in one call
+//   block unwritten, covered in part  zeros around the frames, through the mapping, then published
+//   block written, below the mark     overwritten behind the undo place
+//   block written, beyond the mark    stored in place; the mark passes it afterwards
+//
+// pwrite is used because it is the faster way into fresh space: it fills whole pages of the cache
+// without faulting them in or zeroing them first (bench/bulk_write_bench.cc compares).
+//
+// Invariants
+//   I1  Disk space is reserved before any store, by the extent in wide slots and by the block in
+//       small ones. An error leaves everything that was published intact.
+//   I2  The mark is raised after the blocks below it are published, and passes no byte that this
+//       owner, or zeros, did not put there.
+//
+// Thread safety: one thread at a time, under ownership of the lane over the page.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "canvas/base/error.h"
+#include "canvas/storage/canvas_file.h"
+#include "canvas/storage/ownership.h"
+#include "canvas/storage/part.h"
+
+namespace canvas::storage {
+
+class PartWriter {
+ public:
+  // Makes page and part ready where they are not.
+  // Errors: kInvalidArgument (past capacity), kLimit (past the mapping), kNoSpace, kIo.
+  static Result<PartWriter> Open(CanvasFile& file, const LanePlace& lane, PageIndex page,
+                                 const Ownership& owner);
+
+  PageIndex page() const { return page_; }
+
+  // Stores interleaved frames from `first` of the part on. The range lies within the page.
+  // Errors: kNoSpace, kIo; what was stored before the failing block stays.
+  Result<void> Write(std::uint64_t first, std::span<const float> samples);
+
+  // One past the last frame written, within the part.
+  std::uint64_t mark() const;
+
+ private:
+  PartWriter(CanvasFile& file, const LanePlace& lane, PageIndex page, const Ownership& owner);
+  void ForgetBeyondMark();
+  Result<void> ReserveBlocks(std::uint64_t first_block, std::uint64_t end_block);
+  Result<void> ReserveUndo();
+  void FillGap(std::uint64_t first);
+  bool Written(std::uint64_t block) const;
+  Result<void> WriteFreshRun(std::uint64_t first_block, std::uint64_t blocks, const float* samples);
+  void WriteFreshPiece(std::uint64_t first, std::uint64_t end, const float* samples);
+  Result<void> WriteOver(std::uint64_t first, std::uint64_t end, const float* samples);
+  std::byte* FrameAt(std::uint64_t frame) const { return words_.data + frame * frame_bytes_; }
+
+  CanvasFile* file_;
+  const Ownership* owner_;
+  LanePlace lane_;
+  PageIndex page_;
+  PartWords words_;
+  std::uint64_t data_offset_;  // of the part, in the file
+  std::uint64_t frame_bytes_;
+  std::uint64_t per_block_;  // frames
+  std::uint64_t unit_;       // bytes reserved at a time
+  std::vector<bool> reserved_;
+  bool undo_reserved_ = false;
+  std::vector<std::byte> scratch_;  // a block, for overwrites
+};
+
+}  // namespace canvas::storage

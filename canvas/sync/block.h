@@ -1,0 +1,145 @@
+// Reading one block while it may be overwritten, and overwriting it so that at any instant, and
+// after a death at any instruction, it reads as wholly old or wholly new.
+//
+//   owner                                        reader
+//   1 old bytes -> undo place, what they were    a version even: copy the block, look at the
+//   version 2 version odd                                  again; the same: done 3 new bytes ->
+//   block                         b version odd: copy the undo place, look again; the 4 version the
+//   next even one                    same odd version: that is the old block, done 5 undo place
+//   empty                           c changed meanwhile: from the start, a bounded number
+//                                                  of times; then raced
+//
+// Invariants
+//   I1  While a version is odd, the undo place holds the block's old bytes, and does not change.
+//   I2  A version only grows. A rollback publishes the next even version, never the old one: a
+//       reader that saw the old number before, and wakes after, must not match it.
+//
+// Every byte of both copies is released and acquired (shared_copy.h). So a reader that sees any
+// byte of step 3 sees the odd version of step 2 when it looks again, and one that sees any byte of
+// the next step 1 sees the even version of step 4.
+//
+// Concurrency: one owner, any number of readers, in any processes.
+// Realtime: ReadBlock is wait-free (kReadTries copies at most); no syscalls.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "canvas/format/control_format.h"
+#include "canvas/sync/part_words.h"
+
+namespace canvas::sync {
+
+enum class BlockRead : std::uint8_t {
+  kOk,         // one version's bytes
+  kUnwritten,  // no byte was touched
+  kRaced,      // changed at every try, or is being punched; `out` holds nothing of use
+};
+
+inline constexpr int kReadTries = 4;
+
+// Copies `bytes` bytes from `offset` of the block to `out`. The range lies within the block.
+template <typename Sync>
+BlockRead ReadBlock(const PartWords<Sync>& part, std::uint64_t block, std::uint32_t offset,
+                    std::uint32_t bytes, void* out) noexcept {
+  auto& word = part.versions[block];
+  for (int i = 0; i < kReadTries; ++i) {
+    // SYNC(version): sees the bytes of an even version, the undo place of an odd one.
+    const std::uint64_t before = word.load(std::memory_order_acquire);
+    const auto version = format::Version::FromWord(before);
+    if (!version.changing()) {
+      if (!version.written) return BlockRead::kUnwritten;
+      Sync::CopyOut(out, part.data + block * part.block_stride + offset, bytes);
+    } else {
+      // Relaxed: stored before the odd version, which was just acquired.
+      if (part.undo_block->load(std::memory_order_relaxed) != block + 1) continue;
+      Sync::CopyOut(out, part.undo + offset, bytes);
+    }
+    // Relaxed: the copy's loads are acquires, so this one is not made before them.
+    if (word.load(std::memory_order_relaxed) == before) return BlockRead::kOk;
+  }
+  return BlockRead::kRaced;
+}
+
+// Owner. Steps 1 and 2. `scratch` has room for the block and holds its old bytes afterwards;
+// `checksum` makes a 64-bit sum of them. The block is written and even.
+template <typename Sync, typename Checksum>
+void BeginOverwrite(const PartWords<Sync>& part, std::uint64_t block, void* scratch,
+                    Checksum checksum) noexcept {
+  auto& word = part.versions[block];
+  // Relaxed: versions, undo words and sequence are stored by the owner alone.
+  const auto old = format::Version::FromWord(word.load(std::memory_order_relaxed));
+  Sync::CopyOut(scratch, part.data + block * part.block_stride, part.block_stride);
+  // The releases of this copy keep it behind the last overwrite's step 5.
+  Sync::CopyIn(part.undo, scratch, part.block_stride);
+  // Release, each behind the one before: a successor finds no undo block whose version, sum and
+  // bytes are not there yet.
+  part.undo_checksum->store(checksum(scratch), std::memory_order_release);
+  part.undo_version->store(old.ToWord(), std::memory_order_release);
+  part.undo_block->store(block + 1, std::memory_order_release);
+  const std::uint64_t sequence = part.sequence->load(std::memory_order_relaxed);
+  // SYNC(sequence): a view that was opened before notices, pairs with the acquire in ViewSequence.
+  part.sequence->store(sequence + 1, std::memory_order_release);
+  // SYNC(version): publishes the undo place.
+  word.store(old.Changing().ToWord(), std::memory_order_release);
+}
+
+// Owner. Steps 4 and 5. The copies of step 3 come before.
+template <typename Sync>
+void EndOverwrite(const PartWords<Sync>& part, std::uint64_t block) noexcept {
+  auto& word = part.versions[block];
+  // Relaxed: stored by the owner alone.
+  const auto odd = format::Version::FromWord(word.load(std::memory_order_relaxed));
+  // SYNC(version): publishes the new bytes.
+  word.store(odd.Settled(true).ToWord(), std::memory_order_release);
+  // Release: the undo place is not called empty before the block is whole.
+  part.undo_block->store(0, std::memory_order_release);
+  const std::uint64_t sequence = part.sequence->load(std::memory_order_relaxed);
+  // SYNC(sequence): even again, a number no earlier view has.
+  part.sequence->store(sequence + 1, std::memory_order_release);
+}
+
+enum class Repair : std::uint8_t { kNothing, kFinished, kRolledBack };
+
+// Successor, holding the dead owner's lock. Puts a half overwritten block back to its old bytes;
+// an overwrite that had reached step 4 stays. `scratch` has room for a block. `max_block` bounds
+// what an undo word may name.
+template <typename Sync>
+Repair RepairOverwrite(const PartWords<Sync>& part, std::uint64_t max_block,
+                       void* scratch) noexcept {
+  // SYNC(undo): sees the undo bytes and version; the owner is dead, and its stores reach us in the
+  // order of their releases.
+  const std::uint64_t undo = part.undo_block->load(std::memory_order_acquire);
+  auto result = Repair::kNothing;
+  if (undo != 0 && undo <= max_block) {
+    auto& word = part.versions[undo - 1];
+    // Acquire: the bytes restored below are not read before the version that asks for it.
+    const auto version = format::Version::FromWord(word.load(std::memory_order_acquire));
+    // Relaxed: stored before the undo block, which was just acquired.
+    const auto old = format::Version::FromWord(part.undo_version->load(std::memory_order_relaxed));
+    result = Repair::kFinished;
+    if (version == old.Changing()) {
+      Sync::CopyOut(scratch, part.undo, part.block_stride);
+      Sync::CopyIn(part.data + (undo - 1) * part.block_stride, scratch, part.block_stride);
+      // SYNC(version): the old bytes under the next even number (I2).
+      word.store(version.Settled(true).ToWord(), std::memory_order_release);
+      result = Repair::kRolledBack;
+    }
+  }
+  // Release: not before the block is whole again; a second successor starts over otherwise.
+  if (undo != 0) part.undo_block->store(0, std::memory_order_release);
+  // Relaxed: only an owner stores it, and that is now this process.
+  const std::uint64_t sequence = part.sequence->load(std::memory_order_relaxed);
+  // SYNC(sequence): even again.
+  if ((sequence & 1) != 0) part.sequence->store(sequence + 1, std::memory_order_release);
+  return result;
+}
+
+// Reader of a view in place: what the sequence was when it was opened, and whether it still is.
+template <typename Sync>
+std::uint64_t ViewSequence(const PartWords<Sync>& part) noexcept {
+  // SYNC(sequence): bytes read after this are not older than it.
+  return part.sequence->load(std::memory_order_acquire);
+}
+
+}  // namespace canvas::sync

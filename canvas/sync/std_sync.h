@@ -1,0 +1,52 @@
+// The Sync policy that ships: std::atomic words placed on the file's mapping, and the copies of
+// shared_copy.h. The protocols are templates over such a policy, so that a model checker's policy
+// can stand in for this one and check the same header.
+//
+// A policy has
+//   Atomic<T>                              load, store, fetch_add, fetch_or,
+//   compare_exchange_strong,
+//                                          each with an explicit order
+//   SharedBytes                            where shared bytes begin; + moves it by bytes
+//   CopyOut(to, from, n), CopyIn(to, from, n), ZeroIn(to, n)
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "canvas/sync/shared_copy.h"
+
+namespace canvas::sync {
+
+struct StdSync {
+  template <typename T>
+  using Atomic = std::atomic<T>;
+  using SharedBytes = std::byte*;
+
+  static void CopyOut(void* to, const std::byte* from, std::size_t bytes) noexcept {
+    sync::CopyOut(to, from, bytes);
+  }
+  static void CopyIn(std::byte* to, const void* from, std::size_t bytes) noexcept {
+    sync::CopyIn(to, from, bytes);
+  }
+  static void ZeroIn(std::byte* to, std::size_t bytes) noexcept { sync::ZeroIn(to, bytes); }
+};
+
+// The words lie in files, so what an atomic is made of is part of the format.
+using Word = std::atomic<std::uint64_t>;
+using HalfWord = std::atomic<std::uint32_t>;
+using Flag = std::atomic<bool>;  // within a process
+static_assert(Word::is_always_lock_free && sizeof(Word) == 8 && alignof(Word) == 8);
+static_assert(HalfWord::is_always_lock_free);
+static_assert(sizeof(HalfWord) == 4);
+
+// The atomic at `offset` of a mapping. The mapped bytes are the object's storage from the moment
+// they exist, in every process; zero is a valid value of each.
+inline Word* WordAt(std::byte* base, std::uint64_t offset) {
+  return reinterpret_cast<Word*>(base + offset);
+}
+inline HalfWord* HalfWordAt(std::byte* base, std::uint64_t offset) {
+  return reinterpret_cast<HalfWord*>(base + offset);
+}
+
+}  // namespace canvas::sync
