@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace canvas {
 
@@ -45,6 +46,10 @@ Error Error::FromErrno(int errno_value, std::string_view call) {
   std::string what = std::strerror(errno_value);
   what[0] = static_cast<char>(what[0] >= 'A' && what[0] <= 'Z' ? what[0] - 'A' + 'a' : what[0]);
   switch (errno_value) {
+    case ENOTDIR:
+      code = ErrorCode::kNotFound;
+      hint = "a part of the path is a file, not a directory";
+      break;
     case ENOSPC:
     case EDQUOT:
       code = ErrorCode::kNoSpace;
@@ -82,7 +87,9 @@ Error Error::FromErrno(int errno_value, std::string_view call) {
     default:
       break;
   }
-  Error error(code, what + ", in " + std::string(call), hint);
+  // Where the kernel's words do not say what was tried, the call does.
+  if (code == ErrorCode::kIo) what += ", in " + std::string(call);
+  Error error(code, std::move(what), std::move(hint));
   error.errno_value_ = errno_value;
   return error;
 }

@@ -1,0 +1,143 @@
+#include "canvas/format/geometry.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "canvas/format/lane_format.h"
+#include "canvas/format/lock_format.h"
+
+namespace canvas::format {
+namespace {
+
+GeometryFields Fields(std::uint64_t rate, std::uint32_t page_seconds, std::uint32_t block_bytes,
+                      std::uint32_t extent_bytes) {
+  GeometryFields fields;
+  fields.rate = {rate, 1};
+  fields.page_seconds = page_seconds;
+  fields.block_bytes = block_bytes;
+  fields.extent_bytes = extent_bytes;
+  fields.wide_slot_bytes = *WideSlotBytesFor(fields.rate, page_seconds, extent_bytes);
+  fields.capacity_pages = 100;
+  return fields;
+}
+
+const std::vector<GeometryFields>& Geometries() {
+  static const auto& all = *new std::vector<GeometryFields>{
+      GeometryFields{}, Fields(8000, 1, 512, 4096), Fields(192000, 30, 32768, 1 << 20),
+      Fields(44100, 7, 4096, 65536), Fields(48000, 3600, 1 << 20, 1 << 20)};
+  return all;
+}
+
+TEST(Geometry, AStereoPageAt48kFitsElevenExtents) {
+  EXPECT_EQ(*WideSlotBytesFor({48000, 1}, 30, 1 << 20), 11 * kMiB);
+  EXPECT_GE(11 * kMiB, 48000 * 30 * 8);
+  EXPECT_LT(10 * kMiB, 48000 * 30 * 8);
+}
+
+TEST(Geometry, NoTwoThingsOfAPageShareAByte) {
+  for (const auto& fields : Geometries()) {
+    const Geometry g = *Geometry::Make(fields);
+    struct Piece {
+      std::uint64_t start, end;
+      std::string what;
+    };
+    std::vector<Piece> pieces = {{g.page_control(), g.page_control() + kPageControlBytes, "control"},
+                                 {g.latent_words(), g.latent_words() + kLatentEntries * kLatentEntryBytes, "latent"}};
+    for (const SlotKind kind : {SlotKind::kWide, SlotKind::kSmall})
+      for (std::uint32_t slot = 0; slot < g.Slots(kind); ++slot) {
+        const SlotRun run{kind, slot, 1};
+        const auto name = [&](const char* what) { return what + std::to_string(slot); };
+        const auto add = [&](const char* what, std::uint64_t start, std::uint64_t bytes) {
+          pieces.push_back({start, start + bytes, name(what)});
+        };
+        add("slot control ", g.SlotControl(run), kSlotControlBytes);
+        add("versions ", g.Versions(run), g.Words(run) * 8);
+        add("durable 0 ", g.DurableEntries(run, 0), g.Words(run) * kDurableEntryBytes);
+        add("durable 1 ", g.DurableEntries(run, 1), g.Words(run) * kDurableEntryBytes);
+        add("undo ", g.UndoPlace(run), fields.block_bytes);
+        add("data ", g.Data(run), g.DataBytes(run));
+      }
+    for (std::uint32_t place = 0; place < fields.page_meta_places; ++place)
+      pieces.push_back({g.MetadataPlace(place), g.MetadataPlace(place) + fields.page_meta_place_bytes, "metadata"});
+    std::ranges::sort(pieces, {}, &Piece::start);
+    for (std::size_t i = 1; i < pieces.size(); ++i)
+      ASSERT_LE(pieces[i - 1].end, pieces[i].start) << pieces[i - 1].what << " and " << pieces[i].what;
+    EXPECT_LE(pieces.back().end, g.page_stride());
+    EXPECT_GE(g.pages_offset(), g.HeaderPlace(fields.header_places).value());
+  }
+}
+
+TEST(Geometry, ARunOfSlotsIsContiguousInEveryTable) {
+  const Geometry g = *Geometry::Make({});
+  const SlotRun run{SlotKind::kWide, 5, 3};
+  const SlotRun next{SlotKind::kWide, 8, 1};
+  EXPECT_EQ(g.Versions(run) + g.Words(run) * 8, g.Versions(next));
+  EXPECT_EQ(g.DurableEntries(run, 1) + g.Words(run) * kDurableEntryBytes, g.DurableEntries(next, 1));
+  EXPECT_EQ(g.Data(run) + g.DataBytes(run), g.Data(next));
+}
+
+TEST(Geometry, RefusesACapacityThatNoFileHolds) {
+  GeometryFields fields;
+  fields.wide_slots = kMaxWideSlots;
+  fields.wide_slot_bytes = kMaxSlotBytes;
+  fields.capacity_pages = kMaxPages;
+  EXPECT_EQ(Geometry::Make(fields).error().code(), ErrorCode::kInvalidArgument);
+}
+
+TEST(LaneShape, EveryPartFitsItsSlotsAndItsVersionWords) {
+  for (const auto& fields : Geometries()) {
+    const Geometry g = *Geometry::Make(fields);
+    for (std::uint32_t channels = 1; channels <= 32; ++channels)
+      for (const Rate rate : {Rate{8000, 1}, Rate{44100, 1}, Rate{48000, 1}, Rate{96000, 1}, Rate{192000, 1},
+                              Rate{375, 16}, Rate{48000000, 1001}}) {
+        const auto shape = LaneShape::Make(g, rate, channels, SlotKind::kWide);
+        if (!shape) continue;  // too wide for this canvas
+        const SlotRun run{SlotKind::kWide, 0, shape->slot_count()};
+        ASSERT_TRUE(g.Holds(run));
+        ASSERT_LE(shape->block_stride(), fields.block_bytes);
+        ASSERT_EQ(shape->block_stride() % 8, 0U);
+        ASSERT_EQ(shape->block_stride() % shape->frame_bytes(), 0U);
+        ASSERT_LE(shape->max_blocks() * shape->block_stride(), g.DataBytes(run));
+        ASSERT_LE(shape->max_blocks(), g.Words(run));
+        for (std::uint64_t page = 0; page < 40; ++page)
+          ASSERT_LE(shape->FramesIn(page), shape->max_blocks() * shape->frames_per_block());
+        if (shape->slot_count() > 1) {  // and no slot more than it needs
+          const SlotRun fewer{SlotKind::kWide, 0, shape->slot_count() - 1};
+          ASSERT_TRUE(shape->max_blocks() * shape->block_stride() > g.DataBytes(fewer) ||
+                      shape->max_blocks() > g.Words(fewer));
+        }
+      }
+  }
+}
+
+TEST(LaneShape, NamesWhatDoesNotFit) {
+  const Geometry g = *Geometry::Make({});
+  EXPECT_FALSE(LaneShape::Make(g, {48000, 1}, 0, SlotKind::kWide).has_value());
+  EXPECT_FALSE(LaneShape::Make(g, {48000, 1}, 1025, SlotKind::kWide).has_value());
+  EXPECT_FALSE(LaneShape::Make(g, {192000, 1}, 64, SlotKind::kWide).has_value()) << "128 slots";
+  EXPECT_FALSE(LaneShape::Make(g, {48000, 1}, 1, SlotKind::kSmall).has_value()) << "6 MiB a page";
+  EXPECT_FALSE(LaneShape::Make(g, {4294967295, 1}, 1024, SlotKind::kWide).has_value());
+  EXPECT_EQ(LaneShape::Make(g, {48000, 1}, 8, SlotKind::kWide)->slot_count(), 4U);
+  EXPECT_EQ(LaneShape::Make(g, {96000, 1}, 2, SlotKind::kWide)->slot_count(), 2U);
+}
+
+TEST(LockRanges, SpacesDoNotMeet) {
+  const PageRange all{PageIndex(0), PageIndex(static_cast<std::uint32_t>(kMaxPages))};
+  const LaneId last(kMaxLaneId);
+  const PageIndex last_page(static_cast<std::uint32_t>(kMaxPages - 1));
+  const auto end = [](LockRange range) { return range.start + range.length; };
+  EXPECT_LE(end(PagePlaceLock(last_page, 255)), kWindowLocks);
+  EXPECT_LE(end(HeaderPlaceLock(255)), PagePlaceLock(PageIndex(0), 0).start);
+  EXPECT_LE(end(OwnerEntryLock(kOwnerEntries - 1)), HeaderPlaceLock(0).start);
+  EXPECT_LE(end(PageMetadataLock(last_page)), OwnerEntryLock(0).start);
+  EXPECT_LE(end(WindowLock(last, all)), kOwnershipLocks);
+  EXPECT_LE(end(OwnershipLock(last, all)), std::uint64_t{1} << 63) << "off_t is signed";
+  EXPECT_LE(end(OwnershipLock(LaneId(1), all)), OwnershipLock(LaneId(2), all).start);
+}
+
+}  // namespace
+}  // namespace canvas::format

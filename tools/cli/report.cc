@@ -1,0 +1,152 @@
+// info, du and check: what is in a canvas, in words and in JSON.
+#include <utility>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "tools/cli/commands.h"
+#include "tools/cli/terminal.h"
+
+namespace canvas::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr Table::Align kRight = Table::Align::kRight;
+
+std::string Duration(std::uint64_t frames, Rate rate) {
+  return FormatClock(Frame(static_cast<std::int64_t>(frames)), rate);
+}
+
+Json RateJson(Rate rate) {
+  if (rate.den == 1) return rate.num;
+  return ToString(rate);
+}
+
+void Print(const Json& json) {
+  // Names come from files: bytes that are no UTF-8 are replaced, not thrown over.
+  fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+}
+
+struct LaneRow {
+  LaneInfo lane;
+  LaneExtent extent;
+};
+
+Result<std::vector<LaneRow>> LaneRows(const Canvas& canvas) {
+  CANVAS_ASSIGN(const auto lanes, canvas.Lanes());
+  std::vector<LaneRow> rows;
+  for (const LaneInfo& lane : lanes) {
+    CANVAS_ASSIGN(const LaneReader reader, canvas.Reader(lane.id));
+    rows.push_back({lane, reader.Extent()});
+  }
+  return rows;
+}
+
+Json InfoJson(const CanvasInfo& info, const std::vector<LaneRow>& rows) {
+  Json json = {{"uuid", info.uuid},
+               {"format_version", info.format_version},
+               {"rate", RateJson(info.rate)},
+               {"page_seconds", info.page_seconds},
+               {"slots", info.slots},
+               {"small_slots", info.small_slots},
+               {"pages", {{"capacity", info.capacity_pages}, {"ready", info.ready_pages}}},
+               {"lanes", Json::array()}};
+  for (const auto& [lane, extent] : rows)
+    json["lanes"].push_back({{"id", lane.id.value()},
+                             {"name", lane.name},
+                             {"kind", LaneKindName(lane.kind)},
+                             {"channels", lane.channels},
+                             {"rate", {{"num", lane.rate.num}, {"den", lane.rate.den}}},
+                             {"written_frames", extent.written_frames},
+                             {"first_frame", extent.first.value()},
+                             {"end_frame", extent.end.value()}});
+  return json;
+}
+
+void PrintInfo(const CanvasInfo& info, const std::vector<LaneRow>& rows) {
+  fmt::print("{}\n", info.path);
+  if (!info.title.empty()) fmt::print("  {}\n", info.title);
+  fmt::print("  canvas {}, format {}\n", info.uuid, info.format_version);
+  fmt::print("  pages of {} s, {} of {} ready; {} wide slots for stereo at {} Hz, {} small ones\n",
+             info.page_seconds, info.ready_pages, info.capacity_pages, info.slots,
+             ToString(info.rate), info.small_slots);
+  if (rows.empty()) {
+    fmt::print("  no lanes yet: `canvas import {} FILE.wav` makes one\n", info.path);
+    return;
+  }
+  Table table({{"id", kRight}, {"lane"}, {"kind"}, {"ch", kRight}, {"rate", kRight},
+               {"from", kRight}, {"to", kRight}, {"written", kRight}});
+  for (const auto& [lane, extent] : rows) {
+    const bool any = extent.written_frames != 0;
+    table.Add({std::to_string(lane.id.value()), lane.name, std::string(LaneKindName(lane.kind)),
+               std::to_string(lane.channels), ToString(lane.rate),
+               any ? FormatClock(extent.first, lane.rate) : "-",
+               any ? FormatClock(extent.end, lane.rate) : "-",
+               any ? Duration(extent.written_frames, lane.rate) : "nothing"});
+  }
+  fmt::print("\n{}", table.Render());
+}
+
+}  // namespace
+
+Result<void> RunInfo(const ReportArguments& arguments) {
+  CANVAS_ASSIGN(const Canvas canvas, Canvas::Open(arguments.file));
+  CANVAS_ASSIGN(const auto rows, LaneRows(canvas));
+  if (arguments.json)
+    Print(InfoJson(canvas.Info(), rows));
+  else
+    PrintInfo(canvas.Info(), rows);
+  return {};
+}
+
+Result<void> RunDu(const ReportArguments& arguments) {
+  CANVAS_ASSIGN(const Canvas canvas, Canvas::Open(arguments.file));
+  CANVAS_ASSIGN(const DiskUsage usage, canvas.Usage());
+  if (arguments.json) {
+    Json json = {{"apparent_bytes", usage.apparent_bytes},
+                 {"allocated_bytes", usage.allocated_bytes},
+                 {"written_bytes", usage.written_bytes},
+                 {"lanes", Json::array()}};
+    for (const auto& lane : usage.lanes)
+      json["lanes"].push_back(
+          {{"id", lane.id.value()}, {"name", lane.name}, {"written_bytes", lane.written_bytes}});
+    Print(json);
+    return {};
+  }
+  fmt::print("{}\n", arguments.file);
+  Table totals({{""}, {"", kRight}, {"", kRight}, {""}});
+  const auto row = [&](const char* name, std::uint64_t bytes, const char* meaning) {
+    totals.Add({name, Bytes(bytes), fmt::format("{} B", bytes), meaning});
+  };
+  row("apparent", usage.apparent_bytes, "the file's size, holes and all");
+  row("allocated", usage.allocated_bytes, "on the disk, as the file system counts");
+  row("written", usage.written_bytes, "frames that can be read");
+  // The rows speak for themselves: without the line of titles.
+  const std::string text = totals.Render();
+  fmt::print("{}", text.substr(text.find('\n') + 1));
+  if (!usage.lanes.empty()) {
+    Table table({{"id", kRight}, {"lane"}, {"written", kRight}, {"bytes", kRight}});
+    for (const auto& lane : usage.lanes)
+      table.Add({std::to_string(lane.id.value()), lane.name, Bytes(lane.written_bytes),
+                 std::to_string(lane.written_bytes)});
+    fmt::print("\n{}", table.Render());
+  }
+  return {};
+}
+
+Result<bool> RunCheck(const std::string& file) {
+  CANVAS_ASSIGN(const Canvas canvas, Canvas::Open(file));
+  CANVAS_ASSIGN(const CheckReport report, canvas.Check());
+  fmt::print("{}: looked at 2 superblocks, the header, the owner table, {}, {}, {} and {}\n", file,
+             Count(report.lanes, "lane"), Count(report.pages, "page"),
+             Count(report.parts, "part") + " of lanes", Count(report.blocks, "written block"));
+  for (const std::string& note : report.notes) fmt::print("  note: {}\n", note);
+  if (report.ok()) fmt::print("  nothing is wrong\n");
+  for (const std::string& finding : report.findings)
+    fmt::print(stderr, "canvas: {}: {}\n", file, finding);
+  return report.ok();
+}
+
+}  // namespace canvas::cli

@@ -1,0 +1,57 @@
+// What a person sees: a progress bar, tables, sizes and durations in words.
+//
+// Thread safety: one thread at a time.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace canvas::cli {
+
+// On standard error, only on a terminal, only after a second; gone when it ends.
+class ProgressBar {
+ public:
+  // `total` in the caller's own unit; 0: unknown, no bar.
+  ProgressBar(std::string label, std::uint64_t total);
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+  ~ProgressBar();
+  void Update(std::uint64_t done);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::string label_;
+  std::uint64_t total_;
+  bool enabled_;
+  bool drawn_ = false;
+  Clock::time_point start_ = Clock::now();
+  Clock::time_point last_draw_ = start_;
+};
+
+// Columns as wide as their widest cell; text to the left, numbers to the right.
+class Table {
+ public:
+  enum class Align : std::uint8_t { kLeft, kRight };
+  struct Column {
+    std::string title;
+    Align align = Align::kLeft;
+  };
+  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+  void Add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  // Each line indented by two and ended.
+  std::string Render() const;
+
+ private:
+  std::vector<Column> columns_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+// "11.0 MiB"; whole bytes below one KiB.
+std::string Bytes(std::uint64_t bytes);
+// "1 lane", "2 lanes".
+std::string Count(std::uint64_t count, std::string_view noun);
+
+}  // namespace canvas::cli
