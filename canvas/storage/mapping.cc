@@ -13,7 +13,8 @@ Result<Mapping> Mapping::Map(const UniqueFd& fd, std::uint64_t bytes, Access acc
   Mapping mapping;
   mapping.base_ = static_cast<std::byte*>(base);
   mapping.bytes_ = bytes;
-  if (madvise(base, bytes, MADV_DONTFORK) != 0 || madvise(base, bytes, MADV_DONTDUMP) != 0)
+  if (madvise(base, bytes, MADV_DONTFORK) != 0 || madvise(base, bytes, MADV_DONTDUMP) != 0 ||
+      (access == Access::kReadWrite && madvise(base, bytes, MADV_RANDOM) != 0))
     return FailErrno(errno, "madvise");
   return mapping;
 }

@@ -1,6 +1,11 @@
 // One reserved, shared mapping of a canvas from byte 0. It may reach far beyond the end of the
 // file: the bytes appear as the file grows, and the mapping never moves.
 //
+// A store into a page that is not in memory makes the kernel read around it, as much as the
+// device's readahead setting says (128 KiB here, 8 MiB there), and what lies around a control word
+// is mostly holes: a writable mapping asks for none of that (MADV_RANDOM). A read-only one keeps
+// it, for samples are read in order.
+//
 // A forked child does not get it (MADV_DONTFORK) and core dumps leave it out (MADV_DONTDUMP).
 //
 // Thread safety: immutable after Map, but for Poison.

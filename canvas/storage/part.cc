@@ -43,10 +43,10 @@ Result<LanePlace> LanePlace::Of(const LaneRecord& lane, const format::Geometry& 
   return LanePlace{lane.id, lane.slots, shape};
 }
 
-std::optional<FoundPart> FindPart(const CanvasFile& file, const LanePlace& lane,
-                                  PageIndex page) noexcept {
+std::optional<FoundPart> FindPart(const CanvasFile& file, const LanePlace& lane, PageIndex page,
+                                  std::byte* base) noexcept {
   if (!file.SlotPresent(page, lane.slots)) return std::nullopt;
-  FoundPart part{file.Part(file.read_base(), page, lane.slots, lane.shape.block_stride()), 0};
+  FoundPart part{file.Part(base, page, lane.slots, lane.shape.block_stride()), 0};
   part.life = sync::ReadLife(part.words);
   if (format::Life::FromWord(part.life).state != format::PartState::kReady ||
       sync::Peek(*part.words.lane_id) != lane.id.value())
@@ -83,7 +83,8 @@ std::vector<FrameRun> WrittenRuns(const CanvasFile& file, const LanePlace& lane,
 
 Result<void> PunchPart(CanvasFile& file, const LanePlace& lane, PageIndex page,
                        const Ownership& owner) {
-  if (!FindPart(file, lane, page)) return {};
+  const auto part = FindPart(file, lane, page, file.write_base());
+  if (!part) return {};
   const PageRange one{page, page + 1};
   CANVAS_ASSIGN(const auto no_window,
                 ScopedLock::Try(file.locks(), format::WindowLock(lane.id, one)));

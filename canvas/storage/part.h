@@ -32,8 +32,13 @@ struct FoundPart {
   PartWords words;
   std::uint64_t life = 0;
 };
-std::optional<FoundPart> FindPart(const CanvasFile& file, const LanePlace& lane,
-                                  PageIndex page) noexcept;
+// Looks through the mapping at `base`: a writer through its own, where nothing is read around.
+std::optional<FoundPart> FindPart(const CanvasFile& file, const LanePlace& lane, PageIndex page,
+                                  std::byte* base) noexcept;
+inline std::optional<FoundPart> FindPart(const CanvasFile& file, const LanePlace& lane,
+                                         PageIndex page) noexcept {
+  return FindPart(file, lane, page, file.read_base());
+}
 
 // Written frames of a part: below the mark, in written blocks. Numbers of a moment.
 struct PartSummary {

@@ -32,7 +32,8 @@ Result<PartWriter> PartWriter::Open(CanvasFile& file, const LanePlace& lane, Pag
                                     const Ownership& owner) {
   CANVAS_TRY(file.EnsureSlot(page, lane.slots));
   PartWriter writer(file, lane, page, owner);
-  if (!FindPart(file, lane, page)) sync::MakeReady(writer.words_, lane.id.value());
+  if (!FindPart(file, lane, page, file.write_base()))
+    sync::MakeReady(writer.words_, lane.id.value());
   writer.ForgetBeyondMark();
   return writer;
 }

@@ -1,6 +1,8 @@
 #include "canvas/testing/testing.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 
@@ -64,6 +66,25 @@ std::vector<float> Samples(std::uint32_t lane, std::int64_t first, std::uint64_t
 
 Canvas OpenForWriting(const std::string& path) {
   return Must(Canvas::Open(path, {.access = Access::kReadWrite, .sync_on_close = false}));
+}
+
+void CopySparse(const std::string& from, const std::string& to) {
+  const int in = open(from.c_str(), O_RDONLY | O_CLOEXEC);
+  const int out = open(to.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (in < 0 || out < 0) std::abort();
+  const off_t size = lseek(in, 0, SEEK_END);
+  std::vector<char> bytes;
+  for (off_t at = lseek(in, 0, SEEK_DATA); at >= 0 && at < size;) {
+    const off_t hole = lseek(in, at, SEEK_HOLE);
+    bytes.resize(static_cast<std::size_t>(hole - at));
+    if (pread(in, bytes.data(), bytes.size(), at) != hole - at ||
+        pwrite(out, bytes.data(), bytes.size(), at) != hole - at)
+      std::abort();
+    at = lseek(in, hole, SEEK_DATA);
+  }
+  if (ftruncate(out, size) != 0) std::abort();
+  close(in);
+  close(out);
 }
 
 std::uint64_t AllocatedBytes(const std::string& path) {

@@ -65,6 +65,9 @@ ErrorCode CodeOf(const Result<T>& result) {
 // Opened for writing, without waiting for the disk at close.
 Canvas OpenForWriting(const std::string& path);
 
+// Copies a file hole for hole, over whatever is at `to`.
+void CopySparse(const std::string& from, const std::string& to);
+
 // As stat(2) counts them.
 std::uint64_t AllocatedBytes(const std::string& path);
 

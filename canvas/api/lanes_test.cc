@@ -1,0 +1,159 @@
+// The lane table: added, renamed, described, removed, by one process and by several handles.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "canvas/api/canvas.h"
+#include "canvas/testing/testing.h"
+
+namespace canvas {
+namespace {
+
+using testing::CodeOf;
+using testing::Must;
+using testing::OpenForWriting;
+using testing::Samples;
+using testing::SmallCanvas;
+using testing::TempDir;
+
+class Lanes : public ::testing::Test {
+ protected:
+  Lanes() { Must(Canvas::Create(path_, SmallCanvas())); }
+  LaneSpec Spec(const std::string& name, std::uint32_t channels = 1) {
+    return {.name = name, .channels = channels, .rate = {8000, 1}};
+  }
+  TempDir dir_;
+  std::string path_ = dir_.path("sut.canvas");
+};
+
+TEST_F(Lanes, AreListedAsTheyWereAdded) {
+  Canvas sut = OpenForWriting(path_);
+  Must(
+      sut.AddLane({.name = "strings", .channels = 2, .rate = {44100, 100}, .description = "warm"}));
+  const auto lanes = Must(sut.Lanes());
+  ASSERT_EQ(lanes.size(), 1U);
+  EXPECT_EQ(lanes[0].name, "strings");
+  EXPECT_EQ(lanes[0].channels, 2U);
+  EXPECT_EQ(lanes[0].rate, (Rate{441, 1}));
+  EXPECT_EQ(lanes[0].description, "warm");
+  EXPECT_EQ(lanes[0].kind, LaneKind::kAudio);
+}
+
+TEST_F(Lanes, SurviveClosingAndShowInOtherHandlesAtOnce) {
+  Canvas other = Must(Canvas::Open(path_));
+  {
+    Canvas sut = OpenForWriting(path_);
+    Must(sut.AddLane(Spec("a")));
+    EXPECT_EQ(Must(other.Lanes()).size(), 1U);
+  }
+  EXPECT_EQ(Must(Must(Canvas::Open(path_)).Lanes()).size(), 1U);
+}
+
+TEST_F(Lanes, IdsAreNeverReused) {
+  Canvas sut = OpenForWriting(path_);
+  std::set<LaneId> seen;
+  for (int i = 0; i < 40; ++i) {  // five times the slots there are
+    const LaneId id = Must(sut.AddLane(Spec("a")));
+    EXPECT_TRUE(seen.insert(id).second);
+    Must(sut.RemoveLane(id));
+    EXPECT_EQ(CodeOf(sut.FindLane(id)), ErrorCode::kNotFound);
+  }
+}
+
+TEST_F(Lanes, ANewLaneInAnOldSlotStartsEmpty) {
+  Canvas sut = OpenForWriting(path_);
+  const LaneId first = Must(sut.AddLane(Spec("a", 2)));
+  Must(Must(sut.Own(first)).Write(Frame(0), Samples(1, 0, 30000, 2)));
+  LaneReader stale = Must(sut.Reader(first));
+  std::vector<float> out(200);
+  EXPECT_EQ(stale.Read(Frame(0), out).status, ReadStatus::kOk);
+  Must(sut.RemoveLane(first));
+  const LaneId second = Must(sut.AddLane(Spec("b", 2)));
+  LaneReader reader = Must(sut.Reader(second));
+  EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kUnwritten);
+  Must(Must(sut.Own(second)).Write(Frame(0), Samples(2, 0, 100, 2)));
+  EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kOk);
+  EXPECT_EQ(out, Samples(2, 0, 100, 2));
+  EXPECT_EQ(stale.Read(Frame(0), out).status, ReadStatus::kUnwritten)
+      << "a reader of the lane that went does not see the one that came";
+}
+
+TEST_F(Lanes, RenamingAndDescribingKeepWhatIsWritten) {
+  Canvas sut = OpenForWriting(path_);
+  const LaneId id = Must(sut.AddLane(Spec("a")));
+  Must(sut.AddLane(Spec("b")));
+  Must(Must(sut.Own(id)).Write(Frame(0), Samples(1, 0, 100, 1)));
+  Must(sut.RenameLane(id, "c"));
+  Must(sut.RenameLane(id, "c"));
+  Must(sut.DescribeLane(id, "text"));
+  EXPECT_EQ(CodeOf(sut.RenameLane(id, "b")), ErrorCode::kExists);
+  EXPECT_EQ(CodeOf(sut.RenameLane(LaneId(99), "x")), ErrorCode::kNotFound);
+  EXPECT_EQ(Must(sut.FindLane("c")).description, "text");
+  LaneReader reader = Must(sut.Reader(id));
+  std::vector<float> out(100);
+  EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kOk);
+}
+
+TEST_F(Lanes, BadNamesAndShapesAreRefused) {
+  Canvas sut = OpenForWriting(path_);
+  Must(sut.AddLane(Spec("a")));
+  EXPECT_EQ(CodeOf(sut.AddLane(Spec("a"))), ErrorCode::kExists);
+  for (const std::string& name : {std::string(), std::string(300, 'x'), std::string("\xff\xfe")})
+    EXPECT_EQ(CodeOf(sut.AddLane(Spec(name))), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(sut.AddLane(Spec("b", 0))), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(sut.AddLane(Spec("b", 5000))), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(sut.AddLane({.name = "b", .channels = 2, .rate = {0, 1}})),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(sut.AddLane({.name = "b", .channels = 2, .rate = {8000, 0}})),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(sut.AddLane({.name = "b", .channels = 2, .rate = {192000, 1}})),
+            ErrorCode::kInvalidArgument)
+      << "24 slots, and there are 8";
+  EXPECT_EQ(CodeOf(sut.AddLane({.name = "b", .kind = LaneKind::kMidi})),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(Must(sut.Lanes()).size(), 1U) << "nothing was half added";
+}
+
+TEST_F(Lanes, AFullTableSaysSo) {
+  Canvas sut = OpenForWriting(path_);
+  for (int i = 0; i < 8; ++i) Must(sut.AddLane(Spec(std::to_string(i), 2)));
+  EXPECT_EQ(CodeOf(sut.AddLane(Spec("9"))), ErrorCode::kLimit);
+  Must(sut.RemoveLane(Must(sut.FindLane("3")).id));
+  Must(sut.RemoveLane(Must(sut.FindLane("5")).id));
+  EXPECT_EQ(CodeOf(sut.AddLane(Spec("wide", 4))), ErrorCode::kLimit)
+      << "two free slots, not in a row";
+  Must(sut.AddLane(Spec("9")));
+}
+
+TEST_F(Lanes, AReadOnlyHandleChangesNothing) {
+  { Must(OpenForWriting(path_).AddLane(Spec("a"))); }
+  Canvas sut = Must(Canvas::Open(path_));
+  const LaneId id = Must(sut.FindLane("a")).id;
+  EXPECT_EQ(CodeOf(sut.AddLane(Spec("b"))), ErrorCode::kReadOnly);
+  EXPECT_EQ(CodeOf(sut.RenameLane(id, "b")), ErrorCode::kReadOnly);
+  EXPECT_EQ(CodeOf(sut.RemoveLane(id)), ErrorCode::kReadOnly);
+  EXPECT_EQ(CodeOf(sut.Own(id)), ErrorCode::kReadOnly);
+  EXPECT_EQ(CodeOf(sut.AllocatePage(PageIndex(0))), ErrorCode::kReadOnly);
+  EXPECT_EQ(CodeOf(sut.PunchPage(PageIndex(0))), ErrorCode::kReadOnly);
+  EXPECT_EQ(CodeOf(sut.Sync()), ErrorCode::kReadOnly);
+}
+
+TEST_F(Lanes, HundredsOfEditsRotateThroughThePlaces) {
+  Canvas sut = OpenForWriting(path_);
+  Canvas reader = Must(Canvas::Open(path_));
+  const LaneId id = Must(sut.AddLane(Spec("a")));
+  for (int i = 0; i < 300; ++i) {
+    Must(sut.DescribeLane(id, std::to_string(i)));
+    ASSERT_EQ(Must(reader.FindLane(id)).description, std::to_string(i));
+  }
+  EXPECT_EQ(CodeOf(sut.DescribeLane(id, std::string(100'000, 'x'))), ErrorCode::kLimit)
+      << "larger than a place";
+  EXPECT_EQ(Must(reader.FindLane(id)).description, "299");
+  EXPECT_TRUE(Must(reader.Check()).ok());
+}
+
+}  // namespace
+}  // namespace canvas

@@ -1,0 +1,197 @@
+// One owner at a time: between handles, threads, processes, and across fork and death.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "canvas/api/canvas.h"
+#include "canvas/testing/testing.h"
+
+namespace canvas {
+namespace {
+
+using testing::CodeOf;
+using testing::Must;
+using testing::OpenForWriting;
+using testing::Samples;
+using testing::SmallCanvas;
+using testing::TempDir;
+
+class Ownership : public ::testing::Test {
+ protected:
+  Ownership() {
+    Must(Canvas::Create(path_, SmallCanvas()));
+    lane_ =
+        Must(OpenForWriting(path_).AddLane({.name = "strings", .channels = 1, .rate = {8000, 1}}));
+  }
+  Canvas Open(const std::string& name) {
+    return Must(
+        Canvas::Open(path_, {.access = Access::kReadWrite, .name = name, .sync_on_close = false}));
+  }
+  static PageRange Range(std::uint32_t first, std::uint32_t end) {
+    return {PageIndex(first), PageIndex(end)};
+  }
+  TempDir dir_;
+  std::string path_ = dir_.path("sut.canvas");
+  LaneId lane_;
+};
+
+// Runs `body` in a child and answers its exit code.
+template <typename Body>
+int InChild(Body body) {
+  const pid_t pid = fork();
+  if (pid == 0) _exit(body());
+  int status = 0;
+  waitpid(pid, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+TEST_F(Ownership, ASecondOwnerIsToldWhoTheFirstIs) {
+  Canvas first = Open("the generator");
+  Canvas second = Open("the other");
+  const LaneWriter writer = Must(first.Own(lane_));
+  for (Canvas* canvas : {&second, &first}) {
+    const auto refused = canvas->Own(lane_);
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().code(), ErrorCode::kOwned);
+    const std::string message = refused.error().Message();
+    EXPECT_NE(message.find("strings"), std::string::npos) << message;
+    EXPECT_NE(message.find("the generator (pid " + std::to_string(getpid()) + ", since 20"),
+              std::string::npos)
+        << message;
+  }
+}
+
+TEST_F(Ownership, EndsWithTheWriter) {
+  Canvas first = Open("first");
+  Canvas second = Open("second");
+  { const LaneWriter writer = Must(first.Own(lane_)); }
+  { const LaneWriter writer = Must(second.Own(lane_)); }
+  EXPECT_TRUE(Must(first.Owners()).empty());
+}
+
+TEST_F(Ownership, IsByPages) {
+  Canvas first = Open("first");
+  Canvas second = Open("second");
+  LaneWriter early = Must(first.Own(lane_, Range(0, 10)));
+  LaneWriter late = Must(second.Own(lane_, Range(10, 20)));
+  LaneWriter later = Must(first.Own(lane_, Range(20, 21)));
+  EXPECT_EQ(CodeOf(second.Own(lane_, Range(9, 11))), ErrorCode::kOwned);
+  EXPECT_EQ(CodeOf(first.Own(lane_, Range(9, 10))), ErrorCode::kOwned);
+  EXPECT_EQ(CodeOf(first.Own(lane_, Range(20, 30))), ErrorCode::kOwned);
+  EXPECT_EQ(CodeOf(first.Own(lane_, Range(5, 5))), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(Must(second.Owners()).size(), 3U);
+  Must(early.Write(Frame(10 * 8000 - 1), Samples(1, 0, 1, 1)));
+  Must(late.Write(Frame(10 * 8000), Samples(1, 0, 1, 1)));
+  EXPECT_EQ(CodeOf(early.Write(Frame(10 * 8000 - 1), Samples(1, 0, 2, 1))),
+            ErrorCode::kInvalidArgument);
+}
+
+TEST_F(Ownership, MovesBetweenThreads) {
+  Canvas sut = Open("sut");
+  LaneWriter writer = Must(sut.Own(lane_));
+  std::thread([moved = std::move(writer)]() mutable {
+    Must(moved.Write(Frame(0), Samples(1, 0, 100, 1)));
+  }).join();
+  const LaneWriter again = Must(sut.Own(lane_));
+}
+
+TEST_F(Ownership, OutlivesTheCanvasItCameFrom) {
+  auto canvas = std::make_unique<Canvas>(Open("sut"));
+  LaneWriter writer = Must(canvas->Own(lane_));
+  LaneReader reader = Must(canvas->Reader(lane_));
+  canvas.reset();
+  Must(writer.Write(Frame(0), Samples(1, 0, 100, 1)));
+  std::vector<float> out(100);
+  EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kOk);
+}
+
+TEST_F(Ownership, AnotherProcessIsRefusedAndAKilledOneFreesTheLane) {
+  std::array<int, 2> ready{};
+  ASSERT_EQ(pipe(ready.data()), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    Canvas canvas = Must(Canvas::Open(path_, {.access = Access::kReadWrite, .name = "child"}));
+    const LaneWriter writer = Must(canvas.Own(lane_));
+    if (write(ready[1], "x", 1) != 1) _exit(1);
+    for (;;) pause();
+  }
+  char byte = 0;
+  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  Canvas sut = Open("parent");
+  const auto refused = sut.Own(lane_);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_NE(refused.error().Message().find("child (pid " + std::to_string(child)),
+            std::string::npos)
+      << refused.error().Message();
+  EXPECT_EQ(Must(sut.Owners()).size(), 1U);
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  const LaneWriter writer = Must(sut.Own(lane_));
+  const auto owners = Must(sut.Owners());
+  ASSERT_EQ(owners.size(), 1U);
+  EXPECT_EQ(owners[0].name, "parent");
+  close(ready[0]);
+  close(ready[1]);
+}
+
+TEST_F(Ownership, AForkedChildNeitherWritesNorHoldsOnNorCrashes) {
+  auto canvas = std::make_unique<Canvas>(Open("parent"));
+  auto writer = std::make_unique<LaneWriter>(Must(canvas->Own(lane_)));
+  Must(writer->Write(Frame(0), Samples(1, 0, 100, 1)));
+  LaneReader reader = Must(canvas->Reader(lane_));
+  std::vector<float> out(100);
+  ASSERT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kOk);
+
+  std::array<int, 2> go{};
+  ASSERT_EQ(pipe(go.data()), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    const auto write_result = writer->Write(Frame(100), Samples(1, 0, 1, 1));
+    if (write_result || write_result.error().code() != ErrorCode::kClosed) _exit(1);
+    if (canvas->Own(lane_, Range(50, 60)).error().code() != ErrorCode::kClosed) _exit(2);
+    if (canvas->Lanes().has_value()) _exit(3);
+    if (reader.Read(Frame(0), out).status == ReadStatus::kOk)
+      _exit(4);                              // sees nothing, does not fault
+    Canvas own = Must(Canvas::Open(path_));  // its own handle works
+    LaneReader own_reader = Must(own.Reader(lane_));
+    if (own_reader.Read(Frame(0), out).status != ReadStatus::kOk) _exit(5);
+    writer.reset();
+    canvas.reset();
+    // Lives on while the parent lets go: it must not hold the lane.
+    close(go[1]);
+    char byte = 0;
+    (void)!read(go[0], &byte, 1);
+    _exit(0);
+  }
+  close(go[0]);
+  EXPECT_EQ(CodeOf(Open("third").Own(lane_)), ErrorCode::kOwned) << "the parent still owns";
+  Must(writer->Write(Frame(100), Samples(1, 100, 1, 1)));
+  writer.reset();
+  { const LaneWriter next = Must(Open("third").Own(lane_)); }
+  close(go[1]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST_F(Ownership, MoreOwnersThanOneBlockOfTheTableHolds) {
+  Canvas sut = Open("sut");
+  std::vector<LaneWriter> writers;
+  for (std::uint32_t page = 0; page < 40; ++page)
+    writers.push_back(Must(sut.Own(lane_, Range(page, page + 1))));
+  EXPECT_EQ(Must(sut.Owners()).size(), 40U);
+  writers.clear();
+  EXPECT_TRUE(Must(sut.Owners()).empty());
+  EXPECT_TRUE(Must(sut.Check()).ok());
+}
+
+}  // namespace
+}  // namespace canvas

@@ -1,0 +1,218 @@
+// Pages and disk: allocated anywhere, paid for only where written, given back when punched.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "canvas/api/canvas.h"
+#include "canvas/testing/testing.h"
+
+namespace canvas {
+namespace {
+
+using testing::AllocatedBytes;
+using testing::CodeOf;
+using testing::Must;
+using testing::OpenForWriting;
+using testing::Samples;
+using testing::SmallCanvas;
+using testing::TempDir;
+
+class Pages : public ::testing::Test {
+ protected:
+  void Create(const CreateOptions& options) { Must(Canvas::Create(path_, options)); }
+  TempDir dir_;
+  std::string path_ = dir_.path("sut.canvas");
+};
+
+TEST_F(Pages, AreReadyInAnyOrder) {
+  Create(SmallCanvas());
+  Canvas sut = OpenForWriting(path_);
+  EXPECT_EQ(sut.Info().ready_pages, 0U);
+  for (const std::uint32_t page : {0U, 1U, 2U, 57U, 99U, 12U, 0U})
+    Must(sut.AllocatePage(PageIndex(page)));
+  EXPECT_EQ(sut.Info().ready_pages, 6U);
+  EXPECT_EQ(CodeOf(sut.AllocatePage(PageIndex(100))), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(sut.AllocatePage(PageIndex(0xFFFFFFFF))), ErrorCode::kInvalidArgument);
+  EXPECT_TRUE(Must(sut.Check()).ok());
+}
+
+TEST_F(Pages, ThreeThousandOfThem) {
+  CreateOptions options = SmallCanvas();
+  options.capacity_seconds = 3000;
+  Create(options);
+  Canvas sut = OpenForWriting(path_);
+  const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 1, .rate = {8000, 1}}));
+  LaneWriter writer = Must(sut.Own(lane));
+  for (std::int64_t page = 0; page < 3000; ++page)
+    Must(writer.Write(Frame(page * 8000 + 10), Samples(1, page * 8000 + 10, 3, 1)));
+  EXPECT_EQ(sut.Info().ready_pages, 3000U);
+  LaneReader reader = Must(sut.Reader(lane));
+  for (std::int64_t page = 2999; page >= 0; --page) {
+    std::vector<float> out(3);
+    ASSERT_EQ(reader.Read(Frame(page * 8000 + 10), out).status, ReadStatus::kOk);
+    ASSERT_EQ(out, Samples(1, page * 8000 + 10, 3, 1));
+  }
+  const CheckReport report = Must(sut.Check());
+  EXPECT_TRUE(report.ok());
+  EXPECT_EQ(report.pages, 3000U);
+}
+
+TEST_F(Pages, AMappingLimitIsAnErrorBeyondItAndNothingElse) {
+  Create(SmallCanvas());
+  const std::uint64_t whole = [&] {
+    Canvas canvas = OpenForWriting(path_);
+    const LaneId lane = Must(canvas.AddLane({.name = "a", .channels = 1, .rate = {8000, 1}}));
+    Must(Must(canvas.Own(lane)).Write(Frame(0), Samples(1, 0, 16000, 1)));
+    return Must(canvas.Usage()).apparent_bytes;  // ends with page 1
+  }();
+  EXPECT_EQ(CodeOf(Canvas::Open(path_, {.max_map_bytes = 4096})), ErrorCode::kInvalidArgument);
+  Canvas sut = Must(Canvas::Open(path_, {.access = Access::kReadWrite, .max_map_bytes = whole}));
+  const LaneId lane = Must(sut.FindLane("a")).id;
+  LaneReader reader = Must(sut.Reader(lane));
+  std::vector<float> out(10);
+  EXPECT_EQ(reader.Read(Frame(15990), out).status, ReadStatus::kOk);
+  EXPECT_EQ(reader.Read(Frame(16000), out).status, ReadStatus::kOutOfRange);
+  LaneWriter writer = Must(sut.Own(lane));
+  EXPECT_EQ(CodeOf(writer.Write(Frame(16000), out)), ErrorCode::kLimit);
+  Must(writer.Write(Frame(100), out));
+}
+
+TEST_F(Pages, AnEmptyCanvasCosts64KiBAtMost) {
+  Create({});
+  EXPECT_LE(AllocatedBytes(path_), 64U * 1024);
+  { Canvas reader = Must(Canvas::Open(path_)); }
+  { Canvas writer = OpenForWriting(path_); }
+  EXPECT_LE(AllocatedBytes(path_), 64U * 1024) << "opening costs nothing";
+}
+
+TEST_F(Pages, ThreePagesInEightHoursCostTheirPayloadAndTwoPercent) {
+  Create({.capacity_seconds = 8 * 3600});
+  Canvas sut = OpenForWriting(path_);
+  const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 2, .rate = {48000, 1}}));
+  LaneWriter writer = Must(sut.Own(lane));
+  constexpr std::uint64_t kPageFrames = 30 * 48000;
+  const std::vector<float> page(kPageFrames * 2, 0.25F);
+  for (const std::int64_t seconds : {0, 4 * 3600, 8 * 3600 - 30})
+    Must(writer.Write(Frame(seconds * 48000), page));
+  const std::uint64_t payload = 3 * kPageFrames * 8;
+  const std::uint64_t allocated = AllocatedBytes(path_);
+  std::printf("allocated %.4f x the payload of %lu bytes\n",
+              static_cast<double>(allocated) / static_cast<double>(payload), payload);
+  EXPECT_LE(allocated, payload * 102 / 100);
+  EXPECT_EQ(Must(sut.Usage()).written_bytes, payload);
+}
+
+TEST_F(Pages, ReadingAllocatesNothing) {
+  Create({.capacity_seconds = 3600});
+  LaneId lane;
+  {
+    Canvas writer = OpenForWriting(path_);
+    lane = Must(writer.AddLane({.name = "a", .channels = 2, .rate = {48000, 1}}));
+    Must(Must(writer.Own(lane)).Write(Frame(48000 * 45), Samples(1, 0, 5000, 2)));
+  }
+  const std::uint64_t before = AllocatedBytes(path_);
+  Canvas sut = Must(Canvas::Open(path_));
+  LaneReader reader = Must(sut.Reader(lane));
+  std::vector<float> out(2 * 48000);
+  for (std::int64_t second = 0; second < 3600; second += 7) {
+    (void)reader.Read(Frame(second * 48000), out);
+    (void)reader.ViewAt(Frame(second * 48000), 100000);
+  }
+  Must(sut.Check());
+  EXPECT_EQ(AllocatedBytes(path_), before);
+}
+
+// On tmpfs even the reading of a hole allocates a page.
+TEST_F(Pages, ReadingAllocatesNothingOnTmpfsEither) {
+  struct stat status {};
+  if (stat("/dev/shm", &status) != 0 || access("/dev/shm", W_OK) != 0)
+    GTEST_SKIP() << "SKIPPED: no writable /dev/shm here, so no tmpfs to read from";
+  const TempDir shm(std::filesystem::path("/dev/shm"));
+  path_ = shm.path("sut.canvas");
+  Create({.capacity_seconds = 3600});
+  LaneId lane;
+  {
+    Canvas writer = OpenForWriting(path_);
+    lane = Must(writer.AddLane({.name = "a", .channels = 2, .rate = {48000, 1}}));
+    LaneWriter owner = Must(writer.Own(lane));
+    Must(owner.Write(Frame(48000 * 45), Samples(1, 0, 50, 2)));
+    Must(owner.Write(Frame(48000 * 58), Samples(1, 0, 50, 2)));  // blocks between stay holes
+    Must(writer.AllocatePage(PageIndex(100)));
+  }
+  const std::uint64_t before = AllocatedBytes(path_);
+  Canvas sut = Must(Canvas::Open(path_));
+  LaneReader reader = Must(sut.Reader(lane));
+  std::vector<float> out(2 * 48000);
+  for (std::int64_t second = 0; second < 3600; second += 1) {
+    (void)reader.Read(Frame(second * 48000), out);
+    (void)reader.ViewAt(Frame(second * 48000), 100000);
+  }
+  Must(sut.Check());
+  EXPECT_EQ(AllocatedBytes(path_), before);
+}
+
+TEST_F(Pages, PunchingGivesBackAPartARangeAndAPage) {
+  Create({.capacity_seconds = 600});
+  Canvas sut = OpenForWriting(path_);
+  const LaneId a = Must(sut.AddLane({.name = "a", .channels = 2, .rate = {48000, 1}}));
+  const LaneId b = Must(sut.AddLane({.name = "b", .channels = 6, .rate = {48000, 1}}));
+  const std::vector<float> minute(2 * 48000 * 60, 0.5F);
+  const std::vector<float> wide(6 * 48000 * 60, 0.5F);
+  {
+    LaneWriter owner_a = Must(sut.Own(a));
+    Must(owner_a.Write(Frame(0), minute));
+    Must(owner_a.Write(Frame(48000 * 60), minute));
+    Must(Must(sut.Own(b)).Write(Frame(0), wide));
+  }
+  constexpr std::uint64_t kPart = 11 * 1024 * 1024;
+  std::uint64_t allocated = AllocatedBytes(path_);
+  const auto given_back = [&] {
+    const std::uint64_t now = AllocatedBytes(path_);
+    const std::uint64_t difference = allocated - now;
+    allocated = now;
+    return difference;
+  };
+  LaneReader reader_a = Must(sut.Reader(a));
+  LaneReader reader_b = Must(sut.Reader(b));
+  std::vector<float> out(12);
+  {
+    LaneWriter owner = Must(sut.Own(a, {PageIndex(1), PageIndex(4)}));
+    const EraseReport part = Must(owner.Erase({Frame(48000 * 30), Frame(48000 * 60)}));
+    EXPECT_EQ(part.erased_frames, 48000U * 30);
+    EXPECT_EQ(given_back(), kPart);
+    EXPECT_EQ(reader_a.Read(Frame(48000 * 30), out).status, ReadStatus::kUnwritten);
+    EXPECT_EQ(reader_a.Read(Frame(48000 * 30 - 6), out).status, ReadStatus::kOk);
+    const EraseReport range = Must(owner.Erase({Frame(48000 * 30), Frame(48000 * 100)}));
+    EXPECT_EQ(range.erased_frames, 48000U * 30);
+    EXPECT_EQ(range.kept_frames, 48000U * 10) << "the page from 90 s reaches beyond the range";
+    EXPECT_EQ(given_back(), kPart);
+    EXPECT_EQ(reader_a.Read(Frame(48000 * 95), out).status, ReadStatus::kOk);
+  }
+  Must(sut.PunchPage(PageIndex(0)));
+  EXPECT_EQ(given_back(), kPart + 3 * kPart) << "both lanes' parts of page 0";
+  EXPECT_EQ(reader_a.Read(Frame(0), out).status, ReadStatus::kUnwritten);
+  EXPECT_EQ(reader_b.Read(Frame(0), out).status, ReadStatus::kUnwritten);
+  EXPECT_EQ(reader_b.Read(Frame(48000 * 30), out).status, ReadStatus::kOk);
+  EXPECT_TRUE(Must(sut.Check()).ok());
+  // And what was given back can be written again.
+  Must(Must(sut.Own(a)).Write(Frame(0), Samples(7, 0, 6, 2)));
+  EXPECT_EQ(reader_a.Read(Frame(0), out).status, ReadStatus::kOk);
+  EXPECT_EQ(out, Samples(7, 0, 6, 2));
+}
+
+TEST_F(Pages, AHandleOpenedBeforeTheFileGrewReadsBeyondItsOldEnd) {
+  Create(SmallCanvas());
+  Canvas sut = Must(Canvas::Open(path_));
+  Canvas writer = OpenForWriting(path_);
+  const LaneId lane = Must(writer.AddLane({.name = "a", .channels = 1, .rate = {8000, 1}}));
+  LaneReader reader = Must(sut.Reader(lane));
+  Must(Must(writer.Own(lane)).Write(Frame(99 * 8000), Samples(1, 0, 100, 1)));
+  std::vector<float> out(100);
+  EXPECT_EQ(reader.Read(Frame(99 * 8000), out).status, ReadStatus::kOk);
+}
+
+}  // namespace
+}  // namespace canvas
