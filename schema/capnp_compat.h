@@ -1,4 +1,5 @@
-// Lets Cap'n Proto 0.9's headers compile as C++20 and later. Include it before any capnp header.
+// Lets Cap'n Proto 0.9's headers compile as C++20 and later. The build includes it
+// before anything else where capnp headers are used (tools/bazel/capnp.bzl).
 //
 // <capnp/blob.h> compares `const char*` with `kj::StringPtr`; C++20's rewritten comparisons make
 // that ambiguous on newer compilers. Declaring both operators for exactly that pair resolves it.

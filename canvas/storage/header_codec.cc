@@ -6,7 +6,6 @@
 
 #include <cstring>
 
-#include "schema/capnp_compat.h"  // before any capnp header
 #include "schema/header.capnp.h"
 
 namespace canvas::storage {

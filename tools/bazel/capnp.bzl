@@ -1,5 +1,11 @@
 """Cap'n Proto schemas as C++ libraries."""
 
+# For whoever includes a capnp header; on the command line, where no sorting of includes undoes it.
+CAPNP_COPTS = [
+    "-include",
+    "schema/capnp_compat.h",
+]
+
 def capnp_cc_library(name, srcs, deps = [], **kwargs):
     """Compiles each schema with the system's capnp and makes one cc_library of the result.
 
@@ -23,9 +29,7 @@ def capnp_cc_library(name, srcs, deps = [], **kwargs):
         name = name,
         srcs = sources,
         hdrs = headers,
-        copts = [
-            "-include",
-            "schema/capnp_compat.h",
+        copts = CAPNP_COPTS + [
             "-Wno-conversion",
             "-Wno-sign-conversion",
             "-Wno-shadow",
