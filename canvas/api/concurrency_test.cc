@@ -78,7 +78,9 @@ TEST_F(Concurrency, AnAppendingWriterShowsAMonotonicPrefix) {
           auto& seen = before[static_cast<std::size_t>(page)];
           ASSERT_GE(result.written_frames, seen) << "the lane got shorter";
           seen = result.written_frames;
-          if (later) ASSERT_EQ(seen, static_cast<std::uint64_t>(kPage)) << "a gap in page " << page;
+          if (later) {
+            ASSERT_EQ(seen, static_cast<std::uint64_t>(kPage)) << "a gap in page " << page;
+          }
           later = later || seen > 0;
           for (std::uint64_t f = 0; f < seen; ++f)
             ASSERT_EQ(out[2 * f], Sample(1, page * kPage + static_cast<std::int64_t>(f), 0)) << f;
