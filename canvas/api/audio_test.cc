@@ -140,7 +140,8 @@ TEST_F(Audio, AppendGoesOnWhereTheLaneEnds) {
   EXPECT_EQ(extent.end, Frame(20013));
 }
 
-// A plain model of a lane: what was written is known by the block, zeros fill the rest of one.
+// A plain model of a lane: what was written is known by the block, and to the frame where a part
+// begins and ends; zeros fill the rest of a block.
 class Oracle {
  public:
   Oracle(std::uint32_t channels, std::uint32_t per_block, Rate rate, std::int64_t end)
@@ -155,13 +156,16 @@ class Oracle {
     const auto frames = static_cast<std::int64_t>(samples.size() / channels_);
     for (std::int64_t f = first; f < first + frames; ++f) {
       touched_[BlockStart(f)] = true;
-      auto& mark = marks_[PageFirst(f)];
+      const auto [marks, fresh] = marks_.try_emplace(PageFirst(f), f, f + 1);
+      auto& [low, mark] = marks->second;
+      low = std::min(low, f);
       mark = std::max(mark, f + 1);
     }
   }
   bool Written(std::int64_t f) const {
-    const auto mark = marks_.find(PageFirst(f));
-    return mark != marks_.end() && f < mark->second && touched_[BlockStart(f)];
+    const auto marks = marks_.find(PageFirst(f));
+    return marks != marks_.end() && marks->second.first <= f && f < marks->second.second &&
+           touched_[BlockStart(f)];
   }
   float At(std::int64_t f, std::uint32_t c) const {
     return Written(f) ? values_[static_cast<std::size_t>(f) * channels_ + c] : 0.0F;
@@ -180,7 +184,7 @@ class Oracle {
   Rate rate_;
   std::vector<float> values_;
   std::vector<bool> touched_;  // at the first frame of a block
-  std::map<std::int64_t, std::int64_t> marks_;
+  std::map<std::int64_t, std::pair<std::int64_t, std::int64_t>> marks_;  // low and high, by page
 };
 
 struct Shape {

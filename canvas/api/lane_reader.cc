@@ -52,7 +52,14 @@ bool LaneReader::Enter(Frame frame) noexcept {
 ReadStatus LaneReader::CopyRun(std::uint64_t local, std::uint64_t frames, float* out,
                                std::uint64_t& written) noexcept {
   const std::uint64_t mark = sync::ReadMark(part_.words);
+  const std::uint64_t low = sync::ReadLow(part_.words);
   const std::uint64_t end = local + frames;
+  if (local < low) {
+    const std::uint64_t count = std::min(frames, low - local);
+    std::memset(out, 0, count * frame_bytes_);
+    local += count;
+    out += count * channels_;
+  }
   auto status = ReadStatus::kOk;
   while (local < end) {
     const std::uint64_t block =
@@ -121,6 +128,7 @@ View LaneReader::ViewAt(Frame first, std::uint64_t max_frames) noexcept {
   const auto in_page = static_cast<std::uint64_t>(page_end_ - page_first_);
   const std::uint64_t mark = std::min(sync::ReadMark(part_.words), in_page);
   std::uint64_t end = local;
+  if (local < sync::ReadLow(part_.words)) return View();
   while (end < mark && end - local < max_frames) {
     const std::uint64_t block = end / per_block_;
     const auto version = format::Version::FromWord(sync::ReadRoot(part_.words.versions[block]));

@@ -87,18 +87,18 @@ inline constexpr std::uint64_t kClaim = 16;
 //     0  lane id            u64   whose part this is, or was last
 //     8  life               u64   generation x 4 + state
 //   128  high-water mark    u64   frames of the part: last written frame + 1
-//   256  sequence           u64   grows by one before and after every overwrite and punch
-//   384  events             u64   half, generation and count of an event part
-//   512  undo block + 1     u64   0: the undo place is empty
-//   520  undo version       u64   version word of that block before the overwrite
-//   528  undo checksum      u64   XXH3-64 of the old bytes
-//   640  durable record 0   sequence, life, mark, block count, XXH3-64 of header and entries
-//   768  durable record 1
-//   896  reserved           u64   bits: undo place, durable entries
+//   136  low-water mark     u64   first written frame of the part; means nothing while the mark is
+//   0 256  sequence           u64   grows by one before and after every overwrite and punch 384
+//   events             u64   half, generation and count of an event part 512  undo block + 1 u64 0:
+//   the undo place is empty 520  undo version       u64   version word of that block before the
+//   overwrite 528  undo checksum      u64   XXH3-64 of the old bytes 640  durable record 0
+//   sequence, life, mark, block count, XXH3-64 of header and entries 768  durable record 1 896
+//   reserved           u64   bits: undo place, durable entries
 namespace slot_control {
 inline constexpr std::uint64_t kLaneId = 0;
 inline constexpr std::uint64_t kLife = 8;
 inline constexpr std::uint64_t kMark = 128;
+inline constexpr std::uint64_t kLow = 136;
 inline constexpr std::uint64_t kSequence = 256;
 inline constexpr std::uint64_t kEvents = 384;
 inline constexpr std::uint64_t kUndoBlock = 512;

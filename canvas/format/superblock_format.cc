@@ -73,7 +73,7 @@ Result<Superblock> DecodeSuperblock(std::span<const std::byte, kSuperblockBytes>
     return Fail(ErrorCode::kUnsupported, "the canvas has the other byte order",
                 "canvases are little-endian");
   if (order != kByteOrder)
-    return Fail(ErrorCode::kCorrupt, "superblock: the byte order mark is damaged");
+    return Fail(ErrorCode::kCorrupt, "the superblock's byte order mark is damaged");
   Superblock s;
   ForEachField(s, [&](std::size_t at, auto& field) {
     field = LoadField<std::remove_reference_t<decltype(field)>>(bytes, at);
@@ -84,7 +84,7 @@ Result<Superblock> DecodeSuperblock(std::span<const std::byte, kSuperblockBytes>
                             s.major_version, kMajorVersion),
                 kOtherProgram);
   if (LoadField<std::uint64_t>(bytes, kChecksum) != Checksum(bytes))
-    return Fail(ErrorCode::kCorrupt, "superblock: the checksum does not match");
+    return Fail(ErrorCode::kCorrupt, "the superblock's checksum does not match");
   if ((s.incompatible & ~kKnownIncompatible) != 0)
     return Fail(ErrorCode::kUnsupported,
                 fmt::format("the canvas needs features {:#x} that this program does not have",
@@ -100,9 +100,9 @@ Result<Superblock> DecodeSuperblock(std::span<const std::byte, kSuperblockBytes>
   const auto zero = [](std::byte b) { return b == std::byte{0}; };
   if (LoadField<std::uint32_t>(bytes, 124) != 0 ||
       !std::all_of(bytes.begin() + kReserve, bytes.begin() + kChecksum, zero))
-    return Fail(ErrorCode::kCorrupt, "superblock: reserved bytes are not zero");
+    return Fail(ErrorCode::kCorrupt, "the superblock's reserved bytes are not zero");
   if (auto geometry = Geometry::Make(s.geometry); !geometry)
-    return Fail(ErrorCode::kCorrupt, "superblock: " + geometry.error().what(),
+    return Fail(ErrorCode::kCorrupt, "the superblock is out of range: " + geometry.error().what(),
                 geometry.error().hint());
   return s;
 }

@@ -10,7 +10,7 @@
 namespace canvas::storage {
 namespace {
 
-// Calls visit(first, end) for every written block's frames below the mark.
+// Calls visit(first, end) for every written block's frames between the marks.
 template <typename Visit>
 void ForEachWrittenBlock(const LanePlace& lane, const FoundPart& part, PageIndex page,
                          Visit visit) {
@@ -18,10 +18,11 @@ void ForEachWrittenBlock(const LanePlace& lane, const FoundPart& part, PageIndex
   // A mark beyond the page's end is a lie; what lies there is not the page's.
   const std::uint64_t mark =
       std::min(sync::ReadMark(part.words), lane.shape.FramesIn(page.value()));
-  for (std::uint64_t first = 0; first < mark; first += per_block) {
-    const auto version =
-        format::Version::FromWord(sync::ReadRoot(part.words.versions[first / per_block]));
-    if (version.written) visit(first, std::min(first + per_block, mark));
+  const std::uint64_t low = sync::ReadLow(part.words);
+  for (std::uint64_t block = low / per_block; low < mark && block * per_block < mark; ++block) {
+    const auto version = format::Version::FromWord(sync::ReadRoot(part.words.versions[block]));
+    if (version.written)
+      visit(std::max(block * per_block, low), std::min((block + 1) * per_block, mark));
   }
 }
 

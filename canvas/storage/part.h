@@ -40,7 +40,7 @@ inline std::optional<FoundPart> FindPart(const CanvasFile& file, const LanePlace
   return FindPart(file, lane, page, file.read_base());
 }
 
-// Written frames of a part: below the mark, in written blocks. Numbers of a moment.
+// Written frames of a part: between the marks, in written blocks. Numbers of a moment.
 struct PartSummary {
   std::uint64_t written_frames = 0;
   std::uint64_t first = 0;  // first and one past the last written frame, within the part

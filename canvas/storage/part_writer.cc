@@ -34,7 +34,7 @@ Result<PartWriter> PartWriter::Open(CanvasFile& file, const LanePlace& lane, Pag
   PartWriter writer(file, lane, page, owner);
   if (!FindPart(file, lane, page, file.write_base()))
     sync::MakeReady(writer.words_, lane.id.value());
-  writer.ForgetBeyondMark();
+  writer.ForgetUnpublished();
   return writer;
 }
 
@@ -44,11 +44,14 @@ bool PartWriter::Written(std::uint64_t block) const {
   return format::Version::FromWord(sync::Peek(words_.versions[block])).written;
 }
 
-// A predecessor that died between publishing blocks and raising the mark left blocks that say
-// written. Readers never saw them; they are made unwritten before the mark can pass them (I2).
-void PartWriter::ForgetBeyondMark() {
-  const std::uint64_t first = (mark() + per_block_ - 1) / per_block_;
-  for (std::uint64_t block = first; block < lane_.shape.max_blocks(); ++block) {
+// A predecessor that died between publishing blocks and moving a mark over them left blocks outside
+// the marks that say written. Readers never saw them; they are made unwritten before a mark can
+// pass them (I2).
+void PartWriter::ForgetUnpublished() {
+  const std::uint64_t first = sync::Peek(*words_.low) / per_block_;
+  const std::uint64_t end = (mark() + per_block_ - 1) / per_block_;
+  for (std::uint64_t block = 0; block < lane_.shape.max_blocks(); ++block) {
+    if (block >= first && block < end) continue;
     const auto version = format::Version::FromWord(sync::Peek(words_.versions[block]));
     if (version.written || version.changing())
       sync::Put(words_.versions[block], version.Settled(false).ToWord());
@@ -164,6 +167,8 @@ Result<void> PartWriter::Write(std::uint64_t first, std::span<const float> sampl
       while (end - to >= per_block_ && !Written(to / per_block_)) to += per_block_;
       CANVAS_TRY(WriteFreshRun(block, (to - at) / per_block_, from));
     }
+    // The low-water mark first: once the other is raised, it counts (append.h, I3).
+    sync::LowerLow(words_, first);
     sync::RaiseMark(words_, to);
     at = to;
   }

@@ -13,8 +13,9 @@
 // Invariants
 //   I1  Disk space is reserved before any store, by the extent in wide slots and by the block in
 //       small ones. An error leaves everything that was published intact.
-//   I2  The mark is raised after the blocks below it are published, and passes no byte that this
-//       owner, or zeros, did not put there.
+//   I2  The marks move after the blocks they uncover are published, and pass no byte that this
+//   owner,
+//       or zeros, did not put there.
 //
 // Thread safety: one thread at a time, under ownership of the lane over the page.
 #pragma once
@@ -49,7 +50,7 @@ class PartWriter {
 
  private:
   PartWriter(CanvasFile& file, const LanePlace& lane, PageIndex page, const Ownership& owner);
-  void ForgetBeyondMark();
+  void ForgetUnpublished();
   Result<void> ReserveBlocks(std::uint64_t first_block, std::uint64_t end_block);
   Result<void> ReserveUndo();
   void FillGap(std::uint64_t first);

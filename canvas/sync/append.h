@@ -1,14 +1,20 @@
 // Append: the owner writes frames nobody looks at yet, then says how far they go.
 //
-// The owner fills a block's bytes while its version says unwritten (readers touch no byte of such a
-// block), publishes the block as written, then raises the high-water mark past its frames. Within a
-// written block, frames at and beyond the mark are the owner's until the mark passes them.
+// Blocks say what is written; two marks say it to the frame where it matters, at the beginning and
+// the end of a part. The owner fills a block's bytes while its version says unwritten (readers
+// touch no byte of such a block), publishes the block as written, then raises the high-water mark
+// past its frames. Within a written block, frames at and beyond the mark are the owner's until the
+// mark passes them.
 //
 // Invariants
 //   I1  A block whose version says written has defined bytes throughout: its first write fills all
 //       of it, with zeros where no frames were given.
-//   I2  Every frame below the mark that lies in a written block is final, but for an overwrite of
-//       its block. The mark only grows within one generation of the part.
+//   I2  Every frame between the marks that lies in a written block is final, but for an overwrite
+//   of
+//       its block. The high-water mark only grows and the low-water mark only falls within one
+//       generation of the part.
+//   I3  The low-water mark is stored after the blocks that it uncovers, and before the first
+//       high-water mark of a generation.
 //
 // Concurrency: one owner, any number of readers. Realtime: wait-free on both sides; no syscalls.
 #pragma once
@@ -37,6 +43,22 @@ void RaiseMark(const PartWords<Sync>& part, std::uint64_t frames) noexcept {
   if (frames <= part.mark->load(std::memory_order_relaxed)) return;
   // SYNC(mark): publishes frames and versions below the mark, pairs with the acquire in ReadMark.
   part.mark->store(frames, std::memory_order_release);
+}
+
+// Owner. Lets readers look at frames from `frame` on. Never raises the low-water mark.
+template <typename Sync>
+void LowerLow(const PartWords<Sync>& part, std::uint64_t frame) noexcept {
+  // Relaxed: the mark is stored by the owner alone.
+  if (frame >= part.low->load(std::memory_order_relaxed)) return;
+  // SYNC(low): publishes the blocks it uncovers, pairs with the acquire in ReadLow.
+  part.low->store(frame, std::memory_order_release);
+}
+
+// Reader, after ReadMark. Frames from the answer on may be looked at.
+template <typename Sync>
+std::uint64_t ReadLow(const PartWords<Sync>& part) noexcept {
+  // SYNC(low): sees the blocks that the mark uncovers.
+  return part.low->load(std::memory_order_acquire);
 }
 
 // Reader. Frames below the answer may be looked at, where their blocks are written.

@@ -33,7 +33,8 @@ void MakeReady(const PartWords<Sync>& part, std::uint64_t lane_id) noexcept {
   // Release, each: a reader of the last generation that meets one of these finds the life changed.
   part.lane_id->store(lane_id, std::memory_order_release);
   part.mark->store(0, std::memory_order_release);
-  // SYNC(life): publishes lane id and mark, pairs with the acquire in ReadLife.
+  part.low->store(~std::uint64_t{0}, std::memory_order_release);
+  // SYNC(life): publishes lane id and marks, pairs with the acquire in ReadLife.
   part.life->store(life.Next(format::PartState::kReady).ToWord(), std::memory_order_release);
 }
 

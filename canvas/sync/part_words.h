@@ -13,6 +13,7 @@ struct PartWords {
   Word* lane_id = nullptr;        // stored by the owner, before the part becomes ready
   Word* life = nullptr;           // format::Life
   Word* mark = nullptr;           // high-water mark, in frames
+  Word* low = nullptr;            // low-water mark, in frames
   Word* sequence = nullptr;       // odd while a block is being overwritten or the part punched
   Word* undo_block = nullptr;     // block + 1; 0: empty
   Word* undo_version = nullptr;   // the block's version before

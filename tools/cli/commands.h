@@ -26,7 +26,7 @@ Result<void> RunCreate(const CreateArguments& arguments);
 struct ImportArguments {
   std::string file;
   std::vector<std::string> inputs;
-  std::string lane;  // empty: each input's own name
+  std::optional<std::string> lane;  // default: each input's own name
   std::string at = "0";
 };
 Result<void> RunImport(const ImportArguments& arguments);

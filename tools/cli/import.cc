@@ -1,9 +1,9 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <map>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "tools/cli/commands.h"
 #include "tools/cli/terminal.h"
@@ -32,28 +32,30 @@ Result<std::vector<Job>> Plan(const ImportArguments& arguments) {
   std::map<std::string, std::string> claimed;  // default lane name -> input
   for (const std::string& path : arguments.inputs) {
     CANVAS_ASSIGN(AudioInput input, AudioInput::Open(path));
-    std::string name = arguments.lane;
-    if (name.empty()) {
+    std::string name = arguments.lane.value_or("");
+    if (!arguments.lane) {
       name = std::filesystem::path(path).stem().string();
       const auto [other, fresh] = claimed.emplace(name, path);
       if (!fresh)
-        return Refuse(arguments.file,
-                      fmt::format("{} and {} would both become lane '{}'", other->second, path, name),
-                      "import them one by one, each with its own --lane");
+        return Refuse(
+            arguments.file,
+            fmt::format("{} and {} would both become lane '{}'", other->second, path, name),
+            "import them one by one, each with its own --lane");
     }
     CANVAS_ASSIGN(const Rate rate, Rate::Make(input.rate()));
-    if (arguments.lane.empty() || jobs.empty()) {
+    if (!arguments.lane || jobs.empty()) {
       CANVAS_ASSIGN(const Frame at, position.ToFrame(rate));
       jobs.push_back({std::move(input), std::move(name), at});
       continue;
     }
     const Job& before = jobs.back();
     if (before.input.channels() != input.channels() || before.input.rate() != input.rate())
-      return Refuse(arguments.file,
-                    fmt::format("{} has {} at {} Hz and {} has {} at {} Hz, and one lane holds one format",
-                                before.input.path(), Count(before.input.channels(), "channel"),
-                                before.input.rate(), path, Count(input.channels(), "channel"), input.rate()),
-                    "import them into lanes of their own");
+      return Refuse(
+          arguments.file,
+          fmt::format("{} has {} at {} Hz and {} has {} at {} Hz, and one lane holds one format",
+                      before.input.path(), Count(before.input.channels(), "channel"),
+                      before.input.rate(), path, Count(input.channels(), "channel"), input.rate()),
+          "import them into lanes of their own");
     const Frame at = before.at + static_cast<std::int64_t>(before.input.frames());
     jobs.push_back({std::move(input), std::move(name), at});
   }
@@ -66,22 +68,23 @@ Result<std::pair<LaneInfo, bool>> LaneFor(Canvas& canvas, const Job& job) {
   if (const auto found = canvas.FindLane(job.lane_name)) {
     if (found->kind != LaneKind::kAudio || found->channels != job.input.channels() ||
         found->rate != rate)
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("lane '{}' has {} at {} Hz and {} has {} at {} Hz", found->name,
-                              Count(found->channels, "channel"), ToString(found->rate),
-                              job.input.path(), Count(job.input.channels(), "channel"),
-                              job.input.rate()),
-                  "choose another lane with --lane; a lane keeps its format");
+      return Fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("lane '{}' has {} at {} Hz and {} has {} at {} Hz", found->name,
+                      Count(found->channels, "channel"), ToString(found->rate), job.input.path(),
+                      Count(job.input.channels(), "channel"), job.input.rate()),
+          "choose another lane with --lane; a lane keeps its format");
     return std::pair(*found, false);
   }
-  CANVAS_ASSIGN(const LaneId id,
-                canvas.AddLane({.name = job.lane_name,
-                                .kind = LaneKind::kAudio,
-                                .channels = job.input.channels(),
-                                .rate = rate,
-                                .description = "imported from " +
-                                               std::filesystem::path(job.input.path()).filename().string(),
-                                .tool = "canvas import"}));
+  CANVAS_ASSIGN(
+      const LaneId id,
+      canvas.AddLane({.name = job.lane_name,
+                      .kind = LaneKind::kAudio,
+                      .channels = job.input.channels(),
+                      .rate = rate,
+                      .description = "imported from " +
+                                     std::filesystem::path(job.input.path()).filename().string(),
+                      .tool = "canvas import"}));
   CANVAS_ASSIGN(LaneInfo lane, canvas.FindLane(id));
   return std::pair(std::move(lane), true);
 }
@@ -89,8 +92,10 @@ Result<std::pair<LaneInfo, bool>> LaneFor(Canvas& canvas, const Job& job) {
 // Copies the whole input; answers the number of frames.
 Result<std::uint64_t> Copy(Job& job, LaneWriter& writer) {
   const std::uint32_t channels = job.input.channels();
-  std::vector<float> samples(std::max<std::size_t>(kChunkBytes / sizeof(float) / channels, 1) * channels);
-  ProgressBar progress(std::filesystem::path(job.input.path()).filename().string(), job.input.frames());
+  std::vector<float> samples(std::max<std::size_t>(kChunkBytes / sizeof(float) / channels, 1) *
+                             channels);
+  ProgressBar progress(std::filesystem::path(job.input.path()).filename().string(),
+                       job.input.frames());
   std::uint64_t done = 0;
   for (;;) {
     CANVAS_ASSIGN(const std::size_t frames, job.input.Read(samples));
@@ -106,10 +111,12 @@ Result<void> ImportOne(Canvas& canvas, Job& job) {
   CANVAS_ASSIGN(const auto lane, LaneFor(canvas, job));
   const auto import = [&, &info = lane.first]() -> Result<std::uint64_t> {
     CANVAS_ASSIGN(LaneWriter writer, canvas.Own(info.id));
-    const Frame limit = FirstFrameOfPage(canvas.capacity_pages(), info.rate, canvas.Info().page_seconds);
+    const Frame limit =
+        FirstFrameOfPage(canvas.capacity_pages(), info.rate, canvas.Info().page_seconds);
     if (job.at > limit || static_cast<std::int64_t>(job.input.frames()) > limit - job.at)
       return Refuse(canvas.Info().path,
-                    fmt::format("{} would end past the capacity, {}", job.input.path(), FormatClock(limit, info.rate)),
+                    fmt::format("{} would end past the capacity, {}", job.input.path(),
+                                FormatClock(limit, info.rate)),
                     "place it earlier, or create a canvas with more hours");
     return Copy(job, writer);
   };
@@ -119,7 +126,8 @@ Result<void> ImportOne(Canvas& canvas, Job& job) {
     if (lane.second) (void)canvas.RemoveLane(lane.first.id);
     return std::unexpected(std::move(frames).error());
   }
-  fmt::print("{} -> lane '{}': {} at {} ({} frames, {}, {} Hz)\n", job.input.path(), lane.first.name,
+  fmt::print("{} -> lane '{}': {} at {} ({} frames, {}, {} Hz)\n", job.input.path(),
+             lane.first.name,
              FormatClock(Frame(static_cast<std::int64_t>(*frames)), lane.first.rate),
              FormatClock(job.at, lane.first.rate), *frames, Count(lane.first.channels, "channel"),
              ToString(lane.first.rate));

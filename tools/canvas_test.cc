@@ -1,0 +1,426 @@
+// The command-line tool as a person meets it: real processes, real files, what they print and how
+// they end.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sndfile.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "canvas/testing/testing.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using canvas::testing::TempDir;
+
+struct Outcome {
+  int exit_code = -1;
+  std::string out;
+  std::string err;
+};
+
+std::string Slurp(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+struct Audio {
+  SF_INFO info{};
+  std::vector<float> samples;
+};
+
+Audio ReadAudio(const std::string& path) {
+  Audio audio;
+  SNDFILE* file = sf_open(path.c_str(), SFM_READ, &audio.info);
+  if (file == nullptr) {
+    ADD_FAILURE() << path << ": " << sf_strerror(nullptr);
+    return audio;
+  }
+  audio.samples.resize(static_cast<std::size_t>(audio.info.frames * audio.info.channels));
+  EXPECT_EQ(sf_readf_float(file, audio.samples.data(), audio.info.frames), audio.info.frames);
+  sf_close(file);
+  return audio;
+}
+
+void WriteAudio(const std::string& path, int format, int channels, int rate,
+                const std::vector<double>& samples) {
+  SF_INFO info{};
+  info.format = format;
+  info.channels = channels;
+  info.samplerate = rate;
+  SNDFILE* file = sf_open(path.c_str(), SFM_WRITE, &info);
+  ASSERT_NE(file, nullptr) << sf_strerror(nullptr);
+  const auto count = static_cast<sf_count_t>(samples.size());
+  ASSERT_EQ(sf_write_double(file, samples.data(), count), count);
+  sf_close(file);
+}
+
+std::vector<double> Noise(std::size_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<double> samples(count);
+  for (double& sample : samples) sample = static_cast<double>(random() % 60000) / 32768.0 - 0.9;
+  return samples;
+}
+
+constexpr int kFloatWav = SF_FORMAT_WAV | SF_FORMAT_FLOAT;
+
+class Tool : public ::testing::Test {
+ protected:
+  Outcome Run(std::vector<std::string> arguments) {
+    const std::string out = dir_.path("stdout");
+    const std::string err = dir_.path("stderr");
+    const std::string program = "tools/canvas";
+    arguments.insert(arguments.begin(), program);
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    const pid_t pid = fork();
+    if (pid == 0) {
+      dup2(open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 1);
+      dup2(open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
+      execv(program.c_str(), argv.data());
+      _exit(127);
+    }
+    int status = 0;
+    waitpid(pid, &status, 0);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), Slurp(out),
+            Slurp(err)};
+  }
+  Outcome Good(std::vector<std::string> arguments) {
+    const Outcome outcome = Run(std::move(arguments));
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_EQ(outcome.err, "") << "silent when piped";
+    return outcome;
+  }
+  // One line on standard error that names the tool and holds `part`.
+  void Bad(std::vector<std::string> arguments, const std::string& part, int exit_code = 1) {
+    const Outcome outcome = Run(std::move(arguments));
+    EXPECT_EQ(outcome.exit_code, exit_code) << outcome.err;
+    EXPECT_TRUE(outcome.err.starts_with("canvas: ")) << outcome.err;
+    EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << outcome.err;
+    EXPECT_NE(outcome.err.find(part), std::string::npos) << outcome.err;
+  }
+  nlohmann::json Info() { return nlohmann::json::parse(Good({"info", file_, "--json"}).out); }
+  void Create() { Good({"create", file_, "--hours", "1"}); }
+
+  TempDir dir_;
+  std::string file_ = dir_.path("sut.canvas");
+};
+
+TEST_F(Tool, RealRecordingsComeBackBitForBit) {
+  const fs::path recordings = "/usr/share/sounds/alsa";
+  ASSERT_TRUE(fs::exists(recordings)) << "alsa-utils is not installed: run tools/setup";
+  Create();
+  int count = 0;
+  for (const auto& entry : fs::directory_iterator(recordings)) {
+    const std::string name = entry.path().stem().string();
+    Good({"import", file_, entry.path().string(), "--at", "29.5"});  // across the first page's end
+    const std::string out = dir_.path(name + ".wav");
+    Good({"export", file_, "--lane", name, "--out", out});
+    const Audio before = ReadAudio(entry.path().string());
+    const Audio after = ReadAudio(out);
+    EXPECT_EQ(after.info.samplerate, before.info.samplerate);
+    EXPECT_EQ(after.info.channels, before.info.channels);
+    EXPECT_EQ(after.samples, before.samples) << name;
+    // And as the integers it came from.
+    Good({"export", file_, "--lane", name, "--out", out, "--format", "pcm16"});
+    EXPECT_EQ(ReadAudio(out).samples, before.samples) << name;
+    ++count;
+  }
+  EXPECT_EQ(count, 9);
+  Good({"check", file_});
+}
+
+TEST_F(Tool, InfoTellsWhatTheSpecificationSays) {
+  Create();
+  WriteAudio(dir_.path("x.wav"), kFloatWav, 2, 44100, Noise(2000, 1));
+  Good({"import", file_, dir_.path("x.wav"), "--at", "1:00"});
+  const nlohmann::json info = Info();
+  EXPECT_EQ(info["format_version"], 1);
+  EXPECT_EQ(info["uuid"].get<std::string>().size(), 36U);
+  EXPECT_EQ(info["rate"], 48000);
+  EXPECT_EQ(info["page_seconds"], 30);
+  EXPECT_EQ(info["slots"], 64);
+  EXPECT_EQ(info["small_slots"], 128);
+  EXPECT_EQ(info["pages"], (nlohmann::json{{"capacity", 120}, {"ready", 1}}));
+  ASSERT_EQ(info["lanes"].size(), 1U);
+  EXPECT_EQ(info["lanes"][0], (nlohmann::json{{"id", 1},
+                                              {"name", "x"},
+                                              {"kind", "audio"},
+                                              {"channels", 2},
+                                              {"rate", {{"num", 44100}, {"den", 1}}},
+                                              {"written_frames", 1000},
+                                              {"first_frame", 44100 * 60},
+                                              {"end_frame", 44100 * 60 + 1000}}));
+  EXPECT_NE(Good({"info", file_}).out.find("1:00.000"), std::string::npos);
+  const auto du = nlohmann::json::parse(Good({"du", file_, "--json"}).out);
+  EXPECT_EQ(du["written_bytes"], 8000);
+  EXPECT_EQ(du["allocated_bytes"], canvas::testing::AllocatedBytes(file_));
+  EXPECT_EQ(du["apparent_bytes"], fs::file_size(file_));
+  EXPECT_EQ(du["lanes"][0]["written_bytes"], 8000);
+  Good({"du", file_});
+}
+
+TEST_F(Tool, SeveralInputsStandEndToEndInOneLaneAndApartInTheirOwn) {
+  Create();
+  std::vector<std::string> inputs;
+  std::vector<float> all;
+  for (const unsigned i : {1U, 2U, 3U}) {
+    inputs.push_back(dir_.path("part" + std::to_string(i) + ".wav"));
+    WriteAudio(inputs.back(), kFloatWav, 1, 48000, Noise(30000 + i, i));
+    const auto samples = ReadAudio(inputs.back()).samples;
+    all.insert(all.end(), samples.begin(), samples.end());
+  }
+  Good({"import", file_, inputs[0], inputs[1], inputs[2], "--lane", "all", "--at", "28"});
+  Good({"export", file_, "--lane", "all", "--out", dir_.path("all.wav")});
+  EXPECT_EQ(ReadAudio(dir_.path("all.wav")).samples, all);
+  Good({"import", file_, inputs[0], inputs[1], inputs[2]});
+  EXPECT_EQ(Info()["lanes"].size(), 4U);
+  // Over existing content.
+  Good({"import", file_, inputs[1], "--lane", "part1"});
+  Good({"export", file_, "--lane", "part1", "--out", dir_.path("p.wav")});
+  EXPECT_EQ(ReadAudio(dir_.path("p.wav")).samples, ReadAudio(inputs[1]).samples);
+}
+
+TEST_F(Tool, EveryFormatAndShape) {
+  Create();
+  struct Case {
+    const char* name;
+    int format;
+    int channels;
+    int rate;
+  };
+  const Case cases[] = {{"mono8k.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 1, 8000},
+                        {"six.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_24, 6, 48000},
+                        {"eight.wav", SF_FORMAT_WAV | SF_FORMAT_FLOAT, 8, 96000},
+                        {"high.flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_24, 2, 192000},
+                        {"vorbis.ogg", SF_FORMAT_OGG | SF_FORMAT_VORBIS, 2, 44100},
+                        {"apple.aiff", SF_FORMAT_AIFF | SF_FORMAT_PCM_16, 2, 22050}};
+  for (const Case& c : cases) {
+    const std::string path = dir_.path(c.name);
+    WriteAudio(path, c.format, c.channels, c.rate,
+               Noise(static_cast<std::size_t>(c.channels) * 20000, 7));
+    Good({"import", file_, path, "--lane", c.name});
+    Good({"export", file_, "--lane", c.name, "--out", dir_.path("o.wav")});
+    const Audio before = ReadAudio(path);
+    const Audio after = ReadAudio(dir_.path("o.wav"));
+    EXPECT_EQ(after.info.samplerate, c.rate);
+    EXPECT_EQ(after.samples, before.samples) << c.name;
+  }
+  Good({"export", file_, "--lane", "six.wav", "--out", dir_.path("o.wav"), "--format", "pcm24"});
+  EXPECT_EQ(ReadAudio(dir_.path("o.wav")).samples, ReadAudio(dir_.path("six.wav")).samples);
+}
+
+TEST_F(Tool, RoundingIsSaid) {
+  Create();
+  WriteAudio(dir_.path("i.wav"), SF_FORMAT_WAV | SF_FORMAT_PCM_32, 1, 48000, Noise(100, 1));
+  WriteAudio(dir_.path("d.wav"), SF_FORMAT_WAV | SF_FORMAT_DOUBLE, 1, 48000, Noise(100, 1));
+  WriteAudio(dir_.path("f.wav"), kFloatWav, 1, 48000, Noise(100, 1));
+  EXPECT_NE(
+      Good({"import", file_, dir_.path("i.wav")}).out.find("32-bit integer samples were rounded"),
+      std::string::npos);
+  EXPECT_NE(
+      Good({"import", file_, dir_.path("d.wav")}).out.find("64-bit float samples were rounded"),
+      std::string::npos);
+  EXPECT_EQ(Good({"import", file_, dir_.path("f.wav")}).out.find("rounded"), std::string::npos);
+}
+
+TEST_F(Tool, NaNAndInfinityComeBackBitForBit) {
+  Create();
+  const float inf = std::numeric_limits<float>::infinity();
+  std::vector<float> samples = {std::bit_cast<float>(0x7FC12345U), inf, -inf, -0.0F, 2.5F, 1e-42F};
+  {
+    canvas::Canvas sut = canvas::testing::OpenForWriting(file_);
+    const auto lane = canvas::testing::Must(sut.AddLane({.name = "n", .channels = 1}));
+    canvas::testing::Must(canvas::testing::Must(sut.Own(lane)).Write(canvas::Frame(0), samples));
+  }
+  Good({"export", file_, "--lane", "n", "--out", dir_.path("n.wav")});
+  Good({"import", file_, dir_.path("n.wav"), "--lane", "again"});
+  Good({"export", file_, "--lane", "again", "--out", dir_.path("m.wav")});
+  const auto back = ReadAudio(dir_.path("m.wav")).samples;
+  ASSERT_EQ(back.size(), samples.size());
+  for (std::size_t i = 0; i < samples.size(); ++i)
+    EXPECT_EQ(std::bit_cast<std::uint32_t>(back[i]), std::bit_cast<std::uint32_t>(samples[i])) << i;
+  EXPECT_EQ(Slurp(dir_.path("n.wav")), Slurp(dir_.path("m.wav"))) << "the same bytes every time";
+  EXPECT_NE(Good({"export", file_, "--lane", "n", "--out", dir_.path("c.wav"), "--format", "pcm16"})
+                .out.find("4 samples did not fit"),
+            std::string::npos);
+}
+
+TEST_F(Tool, ExportTakesRanges) {
+  Create();
+  WriteAudio(dir_.path("x.wav"), kFloatWav, 1, 48000, Noise(48000 * 2, 3));
+  Good({"import", file_, dir_.path("x.wav"), "--at", "10"});
+  const auto all = ReadAudio(dir_.path("x.wav")).samples;
+  Good({"export", file_, "--lane", "x", "--out", dir_.path("o.wav"), "--from", "10.5", "--to",
+        "0:11"});
+  EXPECT_EQ(ReadAudio(dir_.path("o.wav")).samples,
+            std::vector<float>(all.begin() + 24000, all.begin() + 48000));
+  Good({"export", file_, "--lane", "x", "--out", dir_.path("o.wav"), "--from", "480001f", "--to",
+        "480003f"});
+  EXPECT_EQ(ReadAudio(dir_.path("o.wav")).samples,
+            std::vector<float>(all.begin() + 1, all.begin() + 3));
+  const Outcome before = Good(
+      {"export", file_, "--lane", "x", "--out", dir_.path("o.wav"), "--from", "9", "--to", "10.1"});
+  EXPECT_NE(before.out.find("48000 frames were never written"), std::string::npos) << before.out;
+  Bad({"export", file_, "--lane", "x", "--out", dir_.path("o.wav"), "--from", "11", "--to", "11"},
+      "is empty");
+  Bad({"export", file_, "--lane", "x", "--out", dir_.path("o.wav"), "--to", "1:00:01"},
+      "past the capacity");
+  Bad({"export", file_, "--lane", "x", "--out", dir_.path("o.wav"), "--from", "-1"}, "negative");
+  Bad({"export", file_, "--lane", "y", "--out", dir_.path("o.wav")}, "no lane 'y'");
+  Bad({"export", file_, "--lane", "x", "--out", file_}, "the canvas itself");
+  Bad({"export", file_, "--lane", "x", "--out", dir_.path("no/such/o.wav")}, "no such file");
+  Bad({"export", file_, "--lane", "x", "--out", dir_.path("o.wav"), "--format", "mp3"}, "format",
+      2);
+  Good({"check", file_});
+}
+
+TEST_F(Tool, RmGivesSpaceBackAndSaysHowMuch) {
+  Create();
+  WriteAudio(dir_.path("x.wav"), SF_FORMAT_WAV | SF_FORMAT_PCM_16, 2, 48000,
+             Noise(2 * 48000 * 70, 3));
+  Good({"import", file_, dir_.path("x.wav")});
+  Bad({"rm", file_, "--lane", "x", "--from", "31", "--to", "59"}, "whole pages of 30 s");
+  const Outcome middle = Good({"rm", file_, "--lane", "x", "--from", "30", "--to", "1:00"});
+  EXPECT_NE(middle.out.find("removed 0:30.000"), std::string::npos) << middle.out;
+  EXPECT_NE(middle.out.find("(11534336 B)"), std::string::npos) << middle.out;
+  EXPECT_EQ(Info()["lanes"][0]["written_frames"], 48000 * 40);
+  const Outcome tail = Good({"rm", file_, "--lane", "x", "--from", "15"});
+  EXPECT_NE(tail.out.find("removed 0:10.000"), std::string::npos) << tail.out;
+  EXPECT_NE(tail.out.find("0:15.000 stay"), std::string::npos) << tail.out;
+  Bad({"rm", file_, "--lane", "x", "--from", "5", "--to", "5"}, "empty");
+  Good({"rm", file_, "--lane", "x"});
+  EXPECT_EQ(Info()["lanes"].size(), 0U);
+  Bad({"rm", file_, "--lane", "x"}, "no lane 'x'");
+  Good({"check", file_});
+}
+
+TEST_F(Tool, RefusesInputsThatDoNotBelong) {
+  Create();
+  fs::create_directory(dir_.path("d"));
+  WriteAudio(dir_.path("x.wav"), kFloatWav, 1, 48000, Noise(100, 1));
+  WriteAudio(dir_.path("d/x.wav"), kFloatWav, 1, 48000, Noise(100, 1));
+  WriteAudio(dir_.path("stereo.wav"), kFloatWav, 2, 48000, Noise(100, 1));
+  Bad({"import", file_, dir_.path("x.wav"), dir_.path("d/x.wav")}, "would both become lane 'x'");
+  Bad({"import", file_, dir_.path("x.wav"), dir_.path("stereo.wav"), "--lane", "l"},
+      "one lane holds one format");
+  EXPECT_EQ(Info()["lanes"].size(), 0U) << "nothing was begun";
+  Good({"import", file_, dir_.path("x.wav")});
+  Bad({"import", file_, dir_.path("stereo.wav"), "--lane", "x"}, "lane 'x' has 1 channel");
+  Bad({"import", file_, dir_.path("x.wav"), "--at", "0:59:59.999", "--lane", "late"},
+      "past the capacity");
+  Bad({"import", file_, dir_.path("x.wav"), "--at", "-3"}, "negative");
+  Bad({"import", file_, dir_.path("none.wav")}, "no such file");
+  Bad({"import", file_, dir_.path("d")}, "not a regular file");
+  Bad({"import", file_, file_}, "not audio");
+  Bad({"import", file_, dir_.path("x.wav"), "--lane", ""}, "name is empty");
+  Bad({"import", file_, dir_.path("x.wav"), "--lane", std::string(300, 'x')}, "300 bytes");
+  Bad({"import", file_, dir_.path("x.wav"), "--lane", "\xff"}, "UTF-8");
+  EXPECT_EQ(Info()["lanes"].size(), 1U) << "a lane made for a failed import goes with it";
+}
+
+TEST_F(Tool, ATruncatedWavGivesWhatThereIsAndSaysSo) {
+  Create();
+  WriteAudio(dir_.path("x.wav"), SF_FORMAT_WAV | SF_FORMAT_PCM_16, 1, 48000, Noise(10000, 1));
+  const auto whole = ReadAudio(dir_.path("x.wav")).samples;
+  fs::resize_file(dir_.path("x.wav"), 44 + 2 * 4000);
+  EXPECT_NE(Good({"import", file_, dir_.path("x.wav")}).out.find("cut short"), std::string::npos);
+  Good({"export", file_, "--lane", "x", "--out", dir_.path("o.wav")});
+  EXPECT_EQ(ReadAudio(dir_.path("o.wav")).samples,
+            std::vector<float>(whole.begin(), whole.begin() + 4000));
+  fs::resize_file(dir_.path("x.wav"), 20);
+  Bad({"import", file_, dir_.path("x.wav"), "--lane", "y"}, "x.wav");
+}
+
+TEST_F(Tool, ErrorsAreOneLineThatNamesTheFile) {
+  Bad({"info", file_}, file_ + ": no such file");
+  Bad({"info", dir_.root().string()}, "a directory");
+  std::ofstream(file_).close();
+  Bad({"info", file_}, "an empty file");
+  std::ofstream(file_) << std::string(10000, 'x');
+  for (const char* command : {"info", "du", "check"}) Bad({command, file_}, "not a canvas");
+  WriteAudio(file_, kFloatWav, 1, 48000, Noise(10000, 1));
+  Bad({"info", file_}, "not a canvas");
+  Bad({"create", file_}, "exists already");
+  fs::remove(file_);
+  ASSERT_EQ(mkfifo(file_.c_str(), 0600), 0);
+  Bad({"info", file_}, "not a regular file");
+  fs::remove(file_);
+  Bad({"create", dir_.path("no/x")}, "no such file");
+  Bad({"create", file_, "--hours", "0"}, "capacity_pages");
+  Bad({"create", file_, "--slots", "0"}, "slots");
+  Bad({"create", file_, "--hours", "99999999"}, "capacity");
+  EXPECT_FALSE(fs::exists(file_));
+}
+
+TEST_F(Tool, UsageErrorsExitWithTwoAndHelpShowsExamples) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{},
+                                             {"play"},
+                                             {"info"},
+                                             {"create", "a", "b"},
+                                             {"info", "x", "--yaml"},
+                                             {"create", "x", "--slots", "many"},
+                                             {"export", "x"}})
+    Bad(arguments, "--help", 2);
+  EXPECT_NE(Good({"--help"}).out.find("Example"), std::string::npos);
+  for (const char* command : {"create", "import", "export", "info", "du", "rm", "check"})
+    EXPECT_NE(Good({command, "--help"}).out.find("Example:\n  canvas " + std::string(command)),
+              std::string::npos)
+        << command;
+}
+
+TEST_F(Tool, CheckFindsDamageAndExitsWithOne) {
+  Create();
+  WriteAudio(dir_.path("x.wav"), kFloatWav, 1, 48000, Noise(10000, 1));
+  Good({"import", file_, dir_.path("x.wav")});
+  EXPECT_NE(Good({"check", file_}).out.find("nothing is wrong"), std::string::npos);
+  std::fstream(file_, std::ios::in | std::ios::out | std::ios::binary).seekp(4096 + 100).put('x');
+  Bad({"check", file_}, "superblock copy 1: the superblock's checksum does not match");
+  fs::resize_file(file_, fs::file_size(file_) - 1);
+  Bad({"check", file_}, "cut short");
+}
+
+TEST_F(Tool, AnotherOwnerIsNamed) {
+  Create();
+  WriteAudio(dir_.path("x.wav"), kFloatWav, 1, 48000, Noise(100, 1));
+  Good({"import", file_, dir_.path("x.wav")});
+  canvas::Canvas sut = canvas::testing::Must(
+      canvas::Canvas::Open(file_, {.access = canvas::Access::kReadWrite, .name = "the generator"}));
+  const auto writer = canvas::testing::Must(sut.Own(canvas::LaneId(1)));
+  const std::string owner = "lane 'x': owned by the generator (pid " + std::to_string(getpid());
+  Bad({"import", file_, dir_.path("x.wav")}, owner);
+  Bad({"rm", file_, "--lane", "x"}, owner);
+  Good({"info", file_});
+  Good({"export", file_, "--lane", "x", "--out", dir_.path("o.wav")});
+}
+
+TEST_F(Tool, LaneNamesOfAnyScriptAndShellCharacters) {
+  Create();
+  for (const std::string name : {"Streicher – 弦 🎻", "a b'c\"d", "-x", "100%", "..", "a/b"}) {
+    WriteAudio(dir_.path("x.wav"), kFloatWav, 1, 48000, Noise(100, 1));
+    Good({"import", file_, dir_.path("x.wav"), "--lane=" + name});
+    Good({"export", file_, "--lane=" + name, "--out", dir_.path("o.wav")});
+  }
+  EXPECT_EQ(Info()["lanes"].size(), 6U);
+  Good({"info", file_});
+}
+
+}  // namespace
