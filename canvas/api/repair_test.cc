@@ -1,0 +1,179 @@
+// What a successor finds after a death in the middle of something, made by hand with the same steps
+// an owner takes: readers go on seeing old blocks, check calls it a note, and the next owner mends
+// it.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "canvas/api/canvas.h"
+#include "canvas/storage/canvas_file.h"
+#include "canvas/storage/header_store.h"
+#include "canvas/storage/ownership.h"
+#include "canvas/storage/part.h"
+#include "canvas/sync/append.h"
+#include "canvas/sync/block.h"
+#include "canvas/sync/part_life.h"
+#include "canvas/testing/testing.h"
+
+namespace canvas {
+namespace {
+
+using testing::AllocatedBytes;
+using testing::Must;
+using testing::OpenForWriting;
+using testing::Samples;
+using testing::SmallCanvas;
+using testing::TempDir;
+
+constexpr std::int64_t kBlock = 64;  // frames of stereo in 512 B
+
+class RepairAfterDeath : public ::testing::Test {
+ protected:
+  RepairAfterDeath() {
+    Must(Canvas::Create(path_, SmallCanvas()));
+    Canvas canvas = OpenForWriting(path_);
+    lane_ = Must(canvas.AddLane({.name = "a", .channels = 2, .rate = {8000, 1}}));
+    LaneWriter writer = Must(canvas.Own(lane_));
+    Must(writer.Write(Frame(0), Samples(1, 0, 1000, 2)));
+    Must(writer.Write(Frame(0), Samples(1, 0, 1, 2)));  // so that the undo place is reserved
+  }
+
+  // Lets `act` begin something as the owner of the lane, who then is gone.
+  template <typename Act>
+  void Die(const storage::Intent& intent, Act act) {
+    auto file = Must(storage::CanvasFile::Open(
+        path_, {.access = storage::Access::kReadWrite, .single_mapping = true}));
+    storage::HeaderStore headers(*file);
+    storage::OwnerTable owners(*file, "the dead");
+    const auto place =
+        Must(storage::LanePlace::Of(*Must(headers.Current())->Find(lane_), file->geometry()));
+    storage::Intent whole = intent;
+    whole.run = place.slots;
+    const auto owner = Must(owners.Own(lane_, {PageIndex(0), PageIndex(100)},
+                                       [](const storage::Intent&) { return Result<void>(); }));
+    if (intent.operation != format::Operation::kNone) owner.Declare(whole);
+    act(file->Part(file->write_base(), PageIndex(0), place.slots, place.shape.block_stride()));
+    // Goes out of scope without clearing its intent.
+  }
+
+  std::vector<float> ReadBlock(std::int64_t block, ReadStatus expected) {
+    const Canvas canvas = Must(Canvas::Open(path_));
+    LaneReader reader = Must(canvas.Reader(lane_));
+    std::vector<float> out(kBlock * 2);
+    EXPECT_EQ(reader.Read(Frame(block * kBlock), out).status, expected);
+    return out;
+  }
+  std::size_t Notes() {
+    const CheckReport report = Must(Must(Canvas::Open(path_)).Check());
+    EXPECT_TRUE(report.ok()) << report.findings[0];
+    return report.notes.size();
+  }
+  void TakeOver() { Must(OpenForWriting(path_).Own(lane_)); }
+
+  TempDir dir_;
+  std::string path_ = dir_.path("sut.canvas");
+  LaneId lane_;
+  const storage::Intent overwrite_{format::Operation::kOverwrite, PageIndex(0), 3, {}};
+  const storage::Intent punch_{format::Operation::kPunch, PageIndex(0), 0, {}};
+};
+
+TEST_F(RepairAfterDeath, AHalfOverwrittenBlockReadsOldAndIsTakenBack) {
+  const auto old = Samples(1, 3 * kBlock, kBlock, 2);
+  Die(overwrite_, [](const storage::PartWords& part) {
+    std::vector<std::byte> scratch(512);
+    sync::BeginOverwrite(part, 3, scratch.data(), [](const void*) { return std::uint64_t{0}; });
+    const auto half = Samples(9, 0, kBlock / 2, 2);
+    sync::CopyIn(part.data + 3 * 512, half.data(), half.size() * 4);
+  });
+  EXPECT_EQ(ReadBlock(3, ReadStatus::kOk), old) << "from the undo place";
+  EXPECT_EQ(Notes(), 2U) << "the owner's intent and the block";
+  TakeOver();
+  EXPECT_EQ(ReadBlock(3, ReadStatus::kOk), old);
+  EXPECT_EQ(Notes(), 0U);
+}
+
+TEST_F(RepairAfterDeath, AnOverwriteThatWasPublishedStays) {
+  const auto fresh = Samples(9, 0, kBlock, 2);
+  Die(overwrite_, [&](const storage::PartWords& part) {
+    std::vector<std::byte> scratch(512);
+    sync::BeginOverwrite(part, 3, scratch.data(), [](const void*) { return std::uint64_t{0}; });
+    sync::CopyIn(part.data + 3 * 512, fresh.data(), fresh.size() * 4);
+    const std::uint64_t undo = part.undo_block->load();
+    sync::EndOverwrite(part, 3);
+    part.undo_block->store(undo);  // died before it emptied the undo place
+  });
+  TakeOver();
+  EXPECT_EQ(ReadBlock(3, ReadStatus::kOk), fresh);
+  EXPECT_EQ(Notes(), 0U);
+}
+
+TEST_F(RepairAfterDeath, AViewFromBeforeTheRollbackIsNotValidAfterIt) {
+  const Canvas canvas = Must(Canvas::Open(path_));
+  LaneReader reader = Must(canvas.Reader(lane_));
+  const View before = reader.ViewAt(Frame(3 * kBlock), kBlock);
+  Die(overwrite_, [](const storage::PartWords& part) {
+    std::vector<std::byte> scratch(512);
+    sync::BeginOverwrite(part, 3, scratch.data(), [](const void*) { return std::uint64_t{0}; });
+  });
+  EXPECT_FALSE(before.StillValid());
+  EXPECT_EQ(reader.ViewAt(Frame(0), 1000).frames(), 3U * kBlock) << "ends at the block in question";
+  TakeOver();
+  EXPECT_FALSE(before.StillValid());
+  EXPECT_EQ(reader.ViewAt(Frame(0), 1000).frames(), 1000U);
+}
+
+TEST_F(RepairAfterDeath, APunchIsFinished) {
+  const std::uint64_t allocated = AllocatedBytes(path_);
+  Die(punch_, [](const storage::PartWords& part) { sync::BeginPunch(part, 125); });
+  ReadBlock(3, ReadStatus::kUnwritten);
+  EXPECT_EQ(AllocatedBytes(path_), allocated);
+  EXPECT_EQ(Notes(), 1U);
+  TakeOver();
+  EXPECT_LT(AllocatedBytes(path_), allocated);
+  EXPECT_EQ(Notes(), 0U);
+  Must(Must(OpenForWriting(path_).Own(lane_)).Write(Frame(3 * kBlock), Samples(5, 0, kBlock, 2)));
+  EXPECT_EQ(ReadBlock(3, ReadStatus::kOk), Samples(5, 0, kBlock, 2));
+  ReadBlock(2, ReadStatus::kUnwritten);
+}
+
+TEST_F(RepairAfterDeath, BlocksPublishedBeyondTheMarkNeverComeToLight) {
+  Die({}, [](const storage::PartWords& part) {
+    const auto never = Samples(9, 0, kBlock, 2);
+    for (const std::uint64_t block : {20U, 21U}) {
+      sync::CopyIn(part.data + block * 512, never.data(), never.size() * 4);
+      sync::PublishFirstWrite(part, block);  // and died before it raised the mark
+    }
+    // And stored frames behind the mark of its own block (1000 is in the middle of block 15).
+    sync::CopyIn(part.data + 1000 * 8, never.data(), 16);
+  });
+  EXPECT_EQ(Notes(), 2U);
+  Must(Must(OpenForWriting(path_).Own(lane_)).Write(Frame(30 * kBlock), Samples(5, 0, kBlock, 2)));
+  ReadBlock(20, ReadStatus::kUnwritten);
+  ReadBlock(21, ReadStatus::kUnwritten);
+  const Canvas canvas = Must(Canvas::Open(path_));
+  LaneReader reader = Must(canvas.Reader(lane_));
+  std::vector<float> out(4);
+  EXPECT_EQ(reader.Read(Frame(1000), out).status, ReadStatus::kOk);
+  EXPECT_EQ(out, std::vector<float>(4, 0.0F));
+  EXPECT_EQ(Notes(), 0U);
+}
+
+TEST_F(RepairAfterDeath, IntentsOfOtherPagesWaitForTheirOwner) {
+  Die(overwrite_, [](const storage::PartWords& part) {
+    std::vector<std::byte> scratch(512);
+    sync::BeginOverwrite(part, 3, scratch.data(), [](const void*) { return std::uint64_t{0}; });
+  });
+  {
+    Canvas canvas = OpenForWriting(path_);
+    Must(canvas.Own(lane_, {PageIndex(5), PageIndex(6)}));
+    EXPECT_EQ(Notes(), 2U);
+  }
+  TakeOver();
+  EXPECT_EQ(Notes(), 0U);
+}
+
+}  // namespace
+}  // namespace canvas
