@@ -28,6 +28,7 @@ LaneReader::LaneReader(std::shared_ptr<storage::CanvasFile> file, const storage:
       frame_bytes_(place.shape.frame_bytes()),
       per_block_(place.shape.frames_per_block()),
       per_block_shift_(std::has_single_bit(per_block_) ? std::countr_zero(per_block_) : -1),
+      channels_shift_(std::has_single_bit(channels_) ? std::countr_zero(channels_) : -1),
       end_(place.shape.FirstFrame(file_->mapped_pages())) {}
 
 // Makes the page of `frame` the current one, and looks its part up where it was not there before.
@@ -39,6 +40,7 @@ bool LaneReader::Enter(Frame frame) noexcept {
     page_first_ = place_.shape.FirstFrame(page);
     page_end_ = place_.shape.FirstFrame(page + 1);
     present_ = false;
+    ahead_ = 0;
   }
   if (!present_ || sync::ReadLife(part_.words) != part_.life) {
     const auto found = storage::FindPart(*file_, place_, page_);
@@ -46,6 +48,21 @@ bool LaneReader::Enter(Frame frame) noexcept {
     if (found) part_ = *found;
   }
   return true;
+}
+
+// Before frame `local` of the current part is read, in order: has what follows read from the disk.
+void LaneReader::ReadAhead(std::uint64_t local) noexcept {
+  constexpr std::uint64_t kStretch = 2 * 1024 * 1024;
+  const std::uint64_t mark =
+      std::min(sync::ReadMark(part_.words), static_cast<std::uint64_t>(page_end_ - page_first_));
+  const std::uint64_t from = std::max(ahead_, local * frame_bytes_);
+  const std::uint64_t end = std::min(local * frame_bytes_ + kStretch, mark * frame_bytes_);
+  // Half a stretch at a time, or what is left.
+  if (from >= end || (end - from < kStretch / 2 && end != mark * frame_bytes_)) return;
+  file_->WillNeed(
+      file_->geometry().Page(page_).value() + file_->geometry().Data(place_.slots) + from,
+      end - from);
+  ahead_ = end;
 }
 
 // Frames [local, local + frames) of the current part, which is there.
@@ -62,8 +79,7 @@ ReadStatus LaneReader::CopyRun(std::uint64_t local, std::uint64_t frames, float*
   }
   auto status = ReadStatus::kOk;
   while (local < end) {
-    const std::uint64_t block =
-        per_block_shift_ >= 0 ? local >> per_block_shift_ : local / per_block_;
+    const std::uint64_t block = BlockOf(local);
     const std::uint64_t offset = local - block * per_block_;
     const std::uint64_t count = std::min(end - local, per_block_ - offset);
     const std::uint64_t below = local < mark ? std::min(count, mark - local) : 0;
@@ -83,7 +99,27 @@ ReadStatus LaneReader::CopyRun(std::uint64_t local, std::uint64_t frames, float*
 }
 
 ReadResult LaneReader::Read(Frame first, std::span<float> out) noexcept {
-  std::uint64_t left = out.size() / channels_;
+  // What nearly every call is: a range within one block of the page that the last call was in.
+  if (present_ && first >= page_first_ && first < page_end_) {
+    const auto local = static_cast<std::uint64_t>(first - page_first_);
+    const std::uint64_t frames = FramesOf(out.size());
+    const std::uint64_t block = BlockOf(local);
+    const std::uint64_t offset = local - block * per_block_;
+    // At the start of a block the other path has a look at what comes next.
+    if (offset != 0 && frames != 0 && offset + frames <= per_block_ &&
+        sync::ReadLife(part_.words) == part_.life &&
+        local + frames <= sync::ReadMark(part_.words) && sync::ReadLow(part_.words) <= local &&
+        sync::ReadBlock(part_.words, block, static_cast<std::uint32_t>(offset * frame_bytes_),
+                        static_cast<std::uint32_t>(frames * frame_bytes_),
+                        out.data()) == sync::BlockRead::kOk &&
+        sync::Peek(*part_.words.life) == part_.life)
+      return {ReadStatus::kOk, frames};
+  }
+  return ReadAcross(first, out);
+}
+
+ReadResult LaneReader::ReadAcross(Frame first, std::span<float> out) noexcept {
+  std::uint64_t left = FramesOf(out.size());
   const std::uint64_t asked = left;
   float* to = out.data();
   ReadResult result;
@@ -96,6 +132,8 @@ ReadResult LaneReader::Read(Frame first, std::span<float> out) noexcept {
     if (!present_) {
       std::memset(to, 0, count * frame_bytes_);
     } else {
+      // In order, or nearly: reads within a block leave no trace here.
+      if (first >= next_ && first - next_ <= 2 * std::int64_t{per_block_}) ReadAhead(local);
       std::uint64_t written = 0;
       auto status = CopyRun(local, count, to, written);
       // Punched or reused meanwhile: what was copied may be of two lives.
@@ -111,6 +149,7 @@ ReadResult LaneReader::Read(Frame first, std::span<float> out) noexcept {
     left -= count;
     to += count * channels_;
     first = first + static_cast<std::int64_t>(count);
+    next_ = first;
   }
   if (result.status == ReadStatus::kOk && result.written_frames != asked)
     result.status =
@@ -130,7 +169,7 @@ View LaneReader::ViewAt(Frame first, std::uint64_t max_frames) noexcept {
   std::uint64_t end = local;
   if (local < sync::ReadLow(part_.words)) return View();
   while (end < mark && end - local < max_frames) {
-    const std::uint64_t block = end / per_block_;
+    const std::uint64_t block = BlockOf(end);
     const auto version = format::Version::FromWord(sync::ReadRoot(part_.words.versions[block]));
     if (!version.written || version.changing()) break;
     end = std::min(mark, (block + 1) * per_block_);

@@ -65,9 +65,10 @@ class LaneReader {
   // Copies frames [first, first + out.size() / channels) to `out`, interleaved; `out` is a whole
   // number of frames. Across blocks and pages; each block is of one version, the range as a whole
   // need not be.
-  // Concurrency: beside any writer. Realtime: no allocation, no lock; bounded copies a block.
-  // Outside a page that this reader has met, and where the file has grown, one fstat; pages that
-  // are not in memory fault.
+  // Concurrency: beside any writer.
+  // Realtime: no allocation, no lock; bounded copies a block. A page beyond the known end of the
+  // file costs one fstat, reading on in order one madvise a megabyte, and memory that is not
+  // resident faults.
   ReadResult Read(Frame first, std::span<float> out) noexcept;
 
   // Looks at frames from `first` on in place, at most `max_frames` of them.
@@ -83,7 +84,16 @@ class LaneReader {
   friend class Canvas;
   LaneReader(std::shared_ptr<storage::CanvasFile> file, const storage::LanePlace& place,
              LaneInfo info);
+  // Divisions, or shifts where the divisor is a power of two.
+  std::uint64_t FramesOf(std::size_t samples) const {
+    return channels_shift_ >= 0 ? samples >> channels_shift_ : samples / channels_;
+  }
+  std::uint64_t BlockOf(std::uint64_t local) const {
+    return per_block_shift_ >= 0 ? local >> per_block_shift_ : local / per_block_;
+  }
+  ReadResult ReadAcross(Frame first, std::span<float> out) noexcept;
   bool Enter(Frame frame) noexcept;
+  void ReadAhead(std::uint64_t local) noexcept;
   ReadStatus CopyRun(std::uint64_t local, std::uint64_t frames, float* out,
                      std::uint64_t& written) noexcept;
 
@@ -93,8 +103,9 @@ class LaneReader {
   std::uint32_t channels_;
   std::uint32_t frame_bytes_;
   std::uint32_t per_block_;
-  int per_block_shift_;  // log2 where it is a power of two, or -1
-  Frame end_;            // of what this handle can reach
+  int per_block_shift_;  // log2 where it is a power of two, or -1; likewise:
+  int channels_shift_;
+  Frame end_;  // of what this handle can reach
 
   // The page this reader is in.
   Frame page_first_;
@@ -102,6 +113,11 @@ class LaneReader {
   PageIndex page_;
   bool present_ = false;
   storage::FoundPart part_;
+
+  // Where a read would go on from the last one that crossed a block, and how far into the part the
+  // kernel was asked to read ahead.
+  Frame next_;
+  std::uint64_t ahead_ = 0;
 };
 
 }  // namespace canvas

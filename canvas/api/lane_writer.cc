@@ -93,6 +93,17 @@ Frame LaneWriter::end() {
   return *end_;
 }
 
+std::uint64_t LaneWriter::PreferredFrames(Frame first, std::uint64_t most) const {
+  if (first < Frame(0)) return most;
+  const std::uint64_t page = place_.shape.PageOf(first);
+  const auto local = static_cast<std::uint64_t>(first - place_.shape.FirstFrame(page));
+  const std::uint64_t in_page = place_.shape.FramesIn(page);
+  if (in_page - local <= most) return in_page - local;
+  const std::uint64_t per_block = place_.shape.frames_per_block();
+  const std::uint64_t end = (local + most) / per_block * per_block;
+  return end > local ? end - local : most;
+}
+
 Result<Frame> LaneWriter::Append(std::span<const float> samples) {
   const Frame at = end();
   CANVAS_TRY(Write(at, samples));

@@ -45,6 +45,10 @@ class LaneWriter {
   // Write at the end of what is written within the owned pages; answers where that was.
   Result<Frame> Append(std::span<const float> samples);
 
+  // How many frames to write at `first`, at most `most`, so that the stretch ends where a block
+  // ends: a long write cut into such pieces touches each block once, which is fastest.
+  std::uint64_t PreferredFrames(Frame first, std::uint64_t most) const;
+
   // Where Append writes next.
   Frame end();
 

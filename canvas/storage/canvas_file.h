@@ -73,6 +73,11 @@ class CanvasFile final : private ForkListener {
   // Whether the file reaches `end`; asks the kernel only when it did not the last time.
   bool Covers(std::uint64_t end) const noexcept;
 
+  // Asks for bytes that will be read soon.
+  void WillNeed(std::uint64_t offset, std::uint64_t bytes) const noexcept {
+    read_mapping_.WillNeed(offset, bytes);
+  }
+
   // Whether the page's controls may be touched.
   bool PageReady(PageIndex page) const noexcept;
   // Whether the control and version words of the run's first slot may be touched.

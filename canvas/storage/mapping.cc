@@ -14,13 +14,20 @@ Result<Mapping> Mapping::Map(const UniqueFd& fd, std::uint64_t bytes, Access acc
   mapping.base_ = static_cast<std::byte*>(base);
   mapping.bytes_ = bytes;
   if (madvise(base, bytes, MADV_DONTFORK) != 0 || madvise(base, bytes, MADV_DONTDUMP) != 0 ||
-      (access == Access::kReadWrite && madvise(base, bytes, MADV_RANDOM) != 0))
+      madvise(base, bytes, MADV_RANDOM) != 0)
     return FailErrno(errno, "madvise");
   return mapping;
 }
 
 Mapping::~Mapping() {
   if (base_ != nullptr) munmap(base_, bytes_);
+}
+
+void Mapping::WillNeed(std::uint64_t offset, std::uint64_t bytes) const noexcept {
+  constexpr std::uint64_t kPage = 4096;
+  const std::uint64_t start = offset / kPage * kPage;
+  const std::uint64_t end = offset + bytes < bytes_ ? offset + bytes : bytes_;
+  if (start < end) madvise(base_ + start, end - start, MADV_WILLNEED);
 }
 
 void Mapping::Poison() noexcept {

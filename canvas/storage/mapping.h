@@ -1,10 +1,9 @@
 // One reserved, shared mapping of a canvas from byte 0. It may reach far beyond the end of the
 // file: the bytes appear as the file grows, and the mapping never moves.
 //
-// A store into a page that is not in memory makes the kernel read around it, as much as the
-// device's readahead setting says (128 KiB here, 8 MiB there), and what lies around a control word
-// is mostly holes: a writable mapping asks for none of that (MADV_RANDOM). A read-only one keeps
-// it, for samples are read in order.
+// A fault makes the kernel read around the page, as much as the device's readahead setting says
+// (128 KiB here, 8 MiB there); around a control word that is mostly holes. The mapping asks for
+// none of it (MADV_RANDOM). Who reads samples in order asks for what comes next: WillNeed.
 //
 // A forked child does not get it (MADV_DONTFORK) and core dumps leave it out (MADV_DONTDUMP).
 //
@@ -38,6 +37,9 @@ class Mapping {
   std::byte* base() const { return base_; }
   std::uint64_t bytes() const { return bytes_; }
   explicit operator bool() const { return base_ != nullptr; }
+
+  // Has the kernel read these bytes into memory, without waiting for them (MADV_WILLNEED).
+  void WillNeed(std::uint64_t offset, std::uint64_t bytes) const noexcept;
 
   // In a forked child, where the mapping is gone: puts zeros in its place, so that whoever still
   // looks sees an absent part instead of a fault.

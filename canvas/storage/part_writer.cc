@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "canvas/sync/append.h"
 #include "canvas/sync/block.h"
@@ -94,7 +95,6 @@ Result<void> PartWriter::ReserveUndo() {
                                    lane_.shape.block_stride(), false));
     sync::Put(reserved, sync::Peek(reserved) | slot::kReservedUndo);
   }
-  scratch_.resize(lane_.shape.block_stride());
   undo_reserved_ = true;
   return {};
 }
@@ -109,24 +109,22 @@ void PartWriter::FillGap(std::uint64_t first) {
 }
 
 Result<void> PartWriter::WriteFreshRun(std::uint64_t first_block, std::uint64_t blocks,
-                                       const float* samples) {
+                                       const void* bytes) {
   const std::uint64_t stride = lane_.shape.block_stride();
   CANVAS_TRY(ReserveBlocks(first_block, first_block + blocks));
-  CANVAS_TRY(
-      file_->WriteBytes(data_offset_ + first_block * stride,
-                        std::span(reinterpret_cast<const std::byte*>(samples), blocks * stride)));
+  CANVAS_TRY(file_->WriteBytes(data_offset_ + first_block * stride,
+                               std::span(static_cast<const std::byte*>(bytes), blocks * stride)));
   for (std::uint64_t i = 0; i < blocks; ++i) sync::PublishFirstWrite(words_, first_block + i);
   return {};
 }
 
-void PartWriter::WriteFreshPiece(std::uint64_t first, std::uint64_t end, const float* samples) {
+Result<void> PartWriter::WriteFreshPiece(std::uint64_t first, std::uint64_t end,
+                                         const float* samples) {
   const std::uint64_t block = first / per_block_;
-  const std::uint64_t block_first = block * per_block_;
-  const std::uint64_t block_end = block_first + per_block_;
-  sync::ZeroIn(FrameAt(block_first), (first - block_first) * frame_bytes_);
-  sync::CopyIn(FrameAt(first), samples, (end - first) * frame_bytes_);
-  sync::ZeroIn(FrameAt(end), (block_end - end) * frame_bytes_);
-  sync::PublishFirstWrite(words_, block);
+  scratch_.assign(lane_.shape.block_stride(), std::byte{0});
+  std::memcpy(scratch_.data() + (first - block * per_block_) * frame_bytes_, samples,
+              (end - first) * frame_bytes_);
+  return WriteFreshRun(block, 1, scratch_.data());
 }
 
 Result<void> PartWriter::WriteOver(std::uint64_t first, std::uint64_t end, const float* samples) {
@@ -135,6 +133,7 @@ Result<void> PartWriter::WriteOver(std::uint64_t first, std::uint64_t end, const
   CANVAS_TRY(ReserveBlocks(block, block + 1));  // a copy of the file may have become sparse
   if (first < below) {
     CANVAS_TRY(ReserveUndo());
+    scratch_.resize(lane_.shape.block_stride());
     owner_->Declare({format::Operation::kOverwrite, page_, block, lane_.slots});
     sync::BeginOverwrite(words_, block, scratch_.data(), [&](const void* bytes) {
       return XXH3_64bits(bytes, lane_.shape.block_stride());
@@ -161,8 +160,7 @@ Result<void> PartWriter::Write(std::uint64_t first, std::span<const float> sampl
     if (Written(block)) {
       CANVAS_TRY(WriteOver(at, to, from));
     } else if (to - at < per_block_) {
-      CANVAS_TRY(ReserveBlocks(block, block + 1));
-      WriteFreshPiece(at, to, from);
+      CANVAS_TRY(WriteFreshPiece(at, to, from));
     } else {
       while (end - to >= per_block_ && !Written(to / per_block_)) to += per_block_;
       CANVAS_TRY(WriteFreshRun(block, (to - at) / per_block_, from));

@@ -3,7 +3,7 @@
 //
 //   block unwritten, covered whole    pwrite straight from the caller's memory, then published;
 //                                     runs of such blocks in one call
-//   block unwritten, covered in part  zeros around the frames, through the mapping, then published
+//   block unwritten, covered in part  the same, with zeros around the frames
 //   block written, below the mark     overwritten behind the undo place
 //   block written, beyond the mark    stored in place; the mark passes it afterwards
 //
@@ -55,8 +55,8 @@ class PartWriter {
   Result<void> ReserveUndo();
   void FillGap(std::uint64_t first);
   bool Written(std::uint64_t block) const;
-  Result<void> WriteFreshRun(std::uint64_t first_block, std::uint64_t blocks, const float* samples);
-  void WriteFreshPiece(std::uint64_t first, std::uint64_t end, const float* samples);
+  Result<void> WriteFreshRun(std::uint64_t first_block, std::uint64_t blocks, const void* bytes);
+  Result<void> WriteFreshPiece(std::uint64_t first, std::uint64_t end, const float* samples);
   Result<void> WriteOver(std::uint64_t first, std::uint64_t end, const float* samples);
   std::byte* FrameAt(std::uint64_t frame) const { return words_.data + frame * frame_bytes_; }
 
@@ -71,7 +71,7 @@ class PartWriter {
   std::uint64_t unit_;       // bytes reserved at a time
   std::vector<bool> reserved_;
   bool undo_reserved_ = false;
-  std::vector<std::byte> scratch_;  // a block, for overwrites
+  std::vector<std::byte> scratch_;  // a block
 };
 
 }  // namespace canvas::storage

@@ -6,18 +6,6 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define CANVAS_WORD_COPY 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-    __has_feature(memory_sanitizer)
-#define CANVAS_WORD_COPY 1
-#endif
-#endif
-#if !defined(__x86_64__)
-#define CANVAS_WORD_COPY 1
-#endif
-
 namespace canvas::sync {
 namespace {
 
@@ -53,10 +41,8 @@ void StoreWords(std::byte* to, std::size_t bytes, Fill fill) {
 
 #else
 
-using CopyFunction = void (*)(void*, const void*, std::size_t) noexcept;
-
-// The last bytes of a copy, fewer than a vector's worth: words of 8 and at most one of 4.
-inline void CopyTail(void* to, const void* from, std::size_t bytes) noexcept {
+// Copies shorter than a vector: words of 8 and at most one of 4.
+inline void CopyWords(void* to, const void* from, std::size_t bytes) noexcept {
   std::size_t words = bytes / 8;
   std::uint64_t temporary;
   if (words != 0) {
@@ -82,20 +68,51 @@ inline void CopyTail(void* to, const void* from, std::size_t bytes) noexcept {
   }
 }
 
-void CopyAvx(void* to, const void* from, std::size_t bytes) noexcept {
-  std::size_t quads = bytes / 128;
+// Both vector loops store one vector wherever the destination begins, go on where it is aligned (a
+// store across a cache line costs twice), and end with a vector that may overlap what came before:
+// the same bytes again, which is harmless.
+//
+// Bytes to go on by, so that `to` is aligned to `vector`: 1 to `vector`.
+inline std::size_t ToAligned(const std::byte* to, std::size_t vector) noexcept {
+  return vector - reinterpret_cast<std::uintptr_t>(to) % vector;
+}
+
+inline void CopyVectorAvx(std::byte* to, const std::byte* from) noexcept {
+  asm volatile(
+      "vmovdqu (%[from]), %%ymm0\n\t"
+      "vmovdqu %%ymm0, (%[to])"
+      :
+      : [from] "r"(from), [to] "r"(to)
+      : "memory", "xmm0");
+}
+
+void CopyAvx(void* to_start, const void* from_start, std::size_t bytes) noexcept {
+  constexpr std::size_t kVector = 32;
+  if (bytes < kVector) return CopyWords(to_start, from_start, bytes);
+  auto* to = static_cast<std::byte*>(to_start);
+  const auto* from = static_cast<const std::byte*>(from_start);
+  std::byte* const last = to + bytes - kVector;
+  const std::byte* const from_last = from + bytes - kVector;
+  CopyVectorAvx(to, from);
+  const std::size_t skip = ToAligned(to, kVector);
+  to += skip;
+  from += skip;
+  std::size_t left = bytes > skip ? bytes - skip : 0;
+  std::size_t quads = left / (4 * kVector);
+  left %= 4 * kVector;
   if (quads != 0) {
     asm volatile(
+        ".p2align 5\n"
         "1:\n\t"
         "vmovdqu (%[from]), %%ymm0\n\t"
         "vmovdqu 32(%[from]), %%ymm1\n\t"
         "vmovdqu 64(%[from]), %%ymm2\n\t"
         "vmovdqu 96(%[from]), %%ymm3\n\t"
-        "vmovdqu %%ymm0, (%[to])\n\t"
-        "vmovdqu %%ymm1, 32(%[to])\n\t"
-        "vmovdqu %%ymm2, 64(%[to])\n\t"
-        "vmovdqu %%ymm3, 96(%[to])\n\t"
         "sub $-128, %[from]\n\t"
+        "vmovdqa %%ymm0, (%[to])\n\t"
+        "vmovdqa %%ymm1, 32(%[to])\n\t"
+        "vmovdqa %%ymm2, 64(%[to])\n\t"
+        "vmovdqa %%ymm3, 96(%[to])\n\t"
         "sub $-128, %[to]\n\t"
         "dec %[n]\n\t"
         "jnz 1b"
@@ -103,38 +120,51 @@ void CopyAvx(void* to, const void* from, std::size_t bytes) noexcept {
         :
         : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3");
   }
-  std::size_t vectors = bytes % 128 / 32;
-  if (vectors != 0) {
-    asm volatile(
-        "1:\n\t"
-        "vmovdqu (%[from]), %%ymm0\n\t"
-        "vmovdqu %%ymm0, (%[to])\n\t"
-        "add $32, %[from]\n\t"
-        "add $32, %[to]\n\t"
-        "dec %[n]\n\t"
-        "jnz 1b"
-        : [from] "+r"(from), [to] "+r"(to), [n] "+r"(vectors)
-        :
-        : "memory", "cc", "xmm0");
+  for (; left >= kVector; left -= kVector) {
+    CopyVectorAvx(to, from);
+    to += kVector;
+    from += kVector;
   }
+  CopyVectorAvx(last, from_last);
   asm volatile("vzeroupper" ::: "memory");
-  CopyTail(to, from, bytes % 32);
 }
 
-void CopySse2(void* to, const void* from, std::size_t bytes) noexcept {
-  std::size_t quads = bytes / 64;
+inline void CopyVectorSse2(std::byte* to, const std::byte* from) noexcept {
+  asm volatile(
+      "movdqu (%[from]), %%xmm0\n\t"
+      "movdqu %%xmm0, (%[to])"
+      :
+      : [from] "r"(from), [to] "r"(to)
+      : "memory", "xmm0");
+}
+
+void CopySse2(void* to_start, const void* from_start, std::size_t bytes) noexcept {
+  constexpr std::size_t kVector = 16;
+  if (bytes < kVector) return CopyWords(to_start, from_start, bytes);
+  auto* to = static_cast<std::byte*>(to_start);
+  const auto* from = static_cast<const std::byte*>(from_start);
+  std::byte* const last = to + bytes - kVector;
+  const std::byte* const from_last = from + bytes - kVector;
+  CopyVectorSse2(to, from);
+  const std::size_t skip = ToAligned(to, kVector);
+  to += skip;
+  from += skip;
+  std::size_t left = bytes > skip ? bytes - skip : 0;
+  std::size_t quads = left / (4 * kVector);
+  left %= 4 * kVector;
   if (quads != 0) {
     asm volatile(
+        ".p2align 5\n"
         "1:\n\t"
         "movdqu (%[from]), %%xmm0\n\t"
         "movdqu 16(%[from]), %%xmm1\n\t"
         "movdqu 32(%[from]), %%xmm2\n\t"
         "movdqu 48(%[from]), %%xmm3\n\t"
-        "movdqu %%xmm0, (%[to])\n\t"
-        "movdqu %%xmm1, 16(%[to])\n\t"
-        "movdqu %%xmm2, 32(%[to])\n\t"
-        "movdqu %%xmm3, 48(%[to])\n\t"
         "add $64, %[from]\n\t"
+        "movdqa %%xmm0, (%[to])\n\t"
+        "movdqa %%xmm1, 16(%[to])\n\t"
+        "movdqa %%xmm2, 32(%[to])\n\t"
+        "movdqa %%xmm3, 48(%[to])\n\t"
         "add $64, %[to]\n\t"
         "dec %[n]\n\t"
         "jnz 1b"
@@ -142,15 +172,18 @@ void CopySse2(void* to, const void* from, std::size_t bytes) noexcept {
         :
         : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3");
   }
-  CopyTail(to, from, bytes % 64);
+  for (; left >= kVector; left -= kVector) {
+    CopyVectorSse2(to, from);
+    to += kVector;
+    from += kVector;
+  }
+  CopyVectorSse2(last, from_last);
 }
 
-CopyFunction ChooseCopy() noexcept {
+CopyFunction* ChooseCopy() noexcept {
   __builtin_cpu_init();
   return __builtin_cpu_supports("avx") ? &CopyAvx : &CopySse2;
 }
-
-const CopyFunction kCopy = ChooseCopy();
 
 #endif
 
@@ -182,23 +215,19 @@ const char* CopyKind() noexcept { return "words"; }
 
 #else
 
-void CopyOut(void* to, const std::byte* from, std::size_t bytes) noexcept {
-  kCopy(to, from, bytes);
-}
-
-void CopyIn(std::byte* to, const void* from, std::size_t bytes) noexcept { kCopy(to, from, bytes); }
+CopyFunction* const internal::copy = ChooseCopy();
 
 void ZeroIn(std::byte* to, std::size_t bytes) noexcept {
   static constexpr std::array<std::byte, 4096> kZeros{};
   while (bytes > 0) {
     const std::size_t count = std::min(bytes, kZeros.size());
-    kCopy(to, kZeros.data(), count);
+    internal::copy(to, kZeros.data(), count);
     to += count;
     bytes -= count;
   }
 }
 
-const char* CopyKind() noexcept { return kCopy == &CopyAvx ? "avx" : "sse2"; }
+const char* CopyKind() noexcept { return internal::copy == &CopyAvx ? "avx" : "sse2"; }
 
 #endif
 

@@ -21,9 +21,18 @@
 
 #include <cstddef>
 
+// Sanitizers see no assembler; their builds, and other processors, copy by words.
+#if !defined(__x86_64__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define CANVAS_WORD_COPY 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define CANVAS_WORD_COPY 1
+#endif
+#endif
+
 namespace canvas::sync {
 
-// `from` and `bytes` are multiples of 4. Both ends may have any alignment of 4.
+// `to`, `from` and `bytes` are multiples of 4; otherwise any alignment will do.
 void CopyOut(void* to, const std::byte* from, std::size_t bytes) noexcept;
 void CopyIn(std::byte* to, const void* from, std::size_t bytes) noexcept;
 
@@ -32,5 +41,22 @@ void ZeroIn(std::byte* to, std::size_t bytes) noexcept;
 
 // "avx", "sse2" or "words": which loop this process uses.
 const char* CopyKind() noexcept;
+
+#ifndef CANVAS_WORD_COPY
+
+using CopyFunction = void(void*, const void*, std::size_t) noexcept;
+
+namespace internal {
+extern CopyFunction* const copy;  // chosen at start
+}
+
+inline void CopyOut(void* to, const std::byte* from, std::size_t bytes) noexcept {
+  internal::copy(to, from, bytes);
+}
+inline void CopyIn(std::byte* to, const void* from, std::size_t bytes) noexcept {
+  internal::copy(to, from, bytes);
+}
+
+#endif
 
 }  // namespace canvas::sync

@@ -98,10 +98,12 @@ Result<std::uint64_t> Copy(Job& job, LaneWriter& writer) {
                        job.input.frames());
   std::uint64_t done = 0;
   for (;;) {
-    CANVAS_ASSIGN(const std::size_t frames, job.input.Read(samples));
+    const Frame at = job.at + static_cast<std::int64_t>(done);
+    const std::uint64_t wanted = writer.PreferredFrames(at, samples.size() / channels);
+    CANVAS_ASSIGN(const std::size_t frames,
+                  job.input.Read(std::span(samples).first(wanted * channels)));
     if (frames == 0) return done;
-    CANVAS_TRY(writer.Write(job.at + static_cast<std::int64_t>(done),
-                            std::span(samples).first(frames * channels)));
+    CANVAS_TRY(writer.Write(at, std::span(samples).first(frames * channels)));
     done += frames;
     progress.Update(done);
   }
