@@ -73,9 +73,10 @@ class CanvasFile final : private ForkListener {
   // Whether the file reaches `end`; asks the kernel only when it did not the last time.
   bool Covers(std::uint64_t end) const noexcept;
 
-  // Asks for bytes that will be read soon.
+  // Asks for bytes that will be read soon. Judged by the last of them: asking for what is there
+  // already costs a tenth of reading it.
   void WillNeed(std::uint64_t offset, std::uint64_t bytes) const noexcept {
-    read_mapping_.WillNeed(offset, bytes);
+    if (!IsCached(fd_, offset + bytes - 1)) read_mapping_.WillNeed(offset, bytes);
   }
 
   // Whether the page's controls may be touched.

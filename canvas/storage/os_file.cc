@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -154,6 +155,13 @@ Result<void> PunchHole(const UniqueFd& fd, std::uint64_t offset, std::uint64_t b
   });
   if (status != 0) return FailErrno(errno, "fallocate (punch)");
   return {};
+}
+
+bool IsCached(const UniqueFd& fd, std::uint64_t offset) noexcept {
+  char byte = 0;
+  const iovec target{&byte, 1};
+  return preadv2(fd.get(), &target, 1, static_cast<off_t>(offset), RWF_NOWAIT) >= 0 ||
+         errno != EAGAIN;
 }
 
 Result<void> SetSize(const UniqueFd& fd, std::uint64_t bytes) {
