@@ -1,0 +1,31 @@
+#include <cstdio>
+#include <vector>
+
+#include "canvas/api/canvas.h"
+
+int main() {
+  using namespace canvas;
+  if (auto made = Canvas::Create("song.canvas"); !made) {
+    std::fprintf(stderr, "%s\n", made.error().Message().c_str());
+    return 1;
+  }
+  Canvas song = Canvas::Open("song.canvas", {.access = Access::kReadWrite}).value();
+  LaneId strings = song.AddLane({.name = "strings", .channels = 2, .rate = {48000, 1}}).value();
+
+  // One writer at a time; another is told who it is.
+  LaneWriter writer = song.Own(strings).value();
+  std::vector<float> second(2 * 48000, 0.25F);
+  if (auto written = writer.Write(Frame(90 * 48000), second); !written)
+    std::fprintf(stderr, "%s\n", written.error().Message().c_str());
+
+  // Any number of readers, here or in other processes. No lock, no allocation.
+  LaneReader reader = song.Reader(strings).value();
+  std::vector<float> block(2 * 256);
+  ReadResult got = reader.Read(Frame(90 * 48000), block);
+  std::printf("%llu frames\n", static_cast<unsigned long long>(got.written_frames));
+
+  // Or in place, without a copy.
+  View view = reader.ViewAt(Frame(90 * 48000), 48000);
+  float first = view.samples()[0];
+  if (view.StillValid()) std::printf("%.2f\n", first);
+}
