@@ -8,29 +8,10 @@ namespace {
 using canvas::sync::BlockRead;
 using model::RelacySync;
 
-// One block of two words, each the number of its epoch.
-struct Shared {
-  model::Atomic<std::uint64_t> lane_id, life, mark, low, sequence, undo_block, undo_version,
-      undo_checksum;
-  model::Atomic<std::uint64_t> versions[1];
-  model::Atomic<std::uint64_t> data[2];
-  model::Atomic<std::uint64_t> undo[2];
-
-  canvas::sync::PartWords<RelacySync> Part() {
-    return {&lane_id,
-            &life,
-            &mark,
-            &low,
-            &sequence,
-            &undo_block,
-            &undo_version,
-            &undo_checksum,
-            versions,
-            model::SharedBytes(data),
-            model::SharedBytes(undo),
-            16};
-  }
+// One block, whose two words are the number of its epoch.
+struct Shared : model::SharedPart<1> {
   void WriteFirst() {
+    Clear();
     for (auto& word : data) word.store(1, std::memory_order::relaxed);
     versions[0].store(canvas::format::Version{2, true}.ToWord(), std::memory_order::relaxed);
   }

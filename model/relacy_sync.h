@@ -15,6 +15,8 @@
 #include <iostream>
 #include <source_location>
 
+#include "canvas/sync/part_words.h"
+
 #define RL_DO_ASSERT 1
 #include <relacy/relacy.hpp>
 
@@ -42,6 +44,8 @@ inline rl::debug_info ToRelacy(const std::source_location& where) {
   return {where.function_name(), where.file_name(), where.line()};
 }
 
+// Starts without a value, and reading it then fails the model: give it one in before(), by a store.
+// (A value from Relacy's own initialisation is never offered to a stale load, which hides orders.)
 template <typename T>
 class Atomic {
  public:
@@ -55,7 +59,7 @@ class Atomic {
   }
 
  private:
-  rl::generic_atomic<T, true> value_;
+  rl::generic_atomic<T, false> value_;
 };
 
 // Shared bytes are words; a place among them is moved by bytes.
@@ -90,6 +94,31 @@ struct RelacySync {
       std::memcpy(&word, static_cast<const char*>(from) + i * 8, 8);
       to.word(i).store(word, std::memory_order::release);
     }
+  }
+};
+
+// The words of a part of kBlocks blocks of two words each.
+template <std::size_t kBlocks>
+struct SharedPart {
+  static constexpr std::uint32_t kStride = 16;
+  Atomic<std::uint64_t> lane_id, life, mark, low, sequence, undo_block, undo_version, undo_checksum;
+  Atomic<std::uint64_t> versions[kBlocks];
+  Atomic<std::uint64_t> data[kBlocks * 2];
+  Atomic<std::uint64_t> undo[2];
+
+  // An empty part: for before().
+  void Clear() {
+    for (auto* word : {&lane_id, &life, &mark, &sequence, &undo_block, &undo_version,
+                       &undo_checksum, &undo[0], &undo[1]})
+      word->store(0, std::memory_order::relaxed);
+    low.store(~std::uint64_t{0}, std::memory_order::relaxed);
+    for (auto& word : versions) word.store(0, std::memory_order::relaxed);
+    for (auto& word : data) word.store(0, std::memory_order::relaxed);
+  }
+  canvas::sync::PartWords<RelacySync> Part() {
+    return {&lane_id,          &life,         &mark,          &low,     &sequence,
+            &undo_block,       &undo_version, &undo_checksum, versions, SharedBytes(data),
+            SharedBytes(undo), kStride};
   }
 };
 
