@@ -23,6 +23,18 @@ struct Shared : model::SharedPart<1> {
     RelacySync::CopyIn(part.data, value, 16);
     canvas::sync::EndOverwrite(part, 0);
   }
+  // A view in place: words read without any order, vouched for afterwards.
+  void ReadInPlace(std::uint64_t latest) {
+    const auto part = Part();
+    const std::uint64_t sequence = canvas::sync::ViewSequence(part);
+    const auto version =
+        canvas::format::Version::FromWord(versions[0].load(std::memory_order::acquire));
+    if (version.changing()) return;
+    const std::uint64_t value[2] = {data[0].load(std::memory_order::relaxed),
+                                    data[1].load(std::memory_order::relaxed)};
+    if (!canvas::sync::ViewStillValid(part, sequence, 0)) return;
+    RL_ASSERT(value[0] == value[1] && value[0] <= latest);
+  }
   // Answers the epoch read, never below `newest`; `newest` where the read raced.
   std::uint64_t Read(std::uint64_t newest, std::uint64_t latest) {
     std::uint64_t value[2] = {};
@@ -50,6 +62,19 @@ struct OverwriteModel : rl::test_suite<OverwriteModel<kReaders, kReads>, 1 + kRe
   }
 };
 
+// The same owner, and a reader in place.
+struct ViewModel : rl::test_suite<ViewModel, 2>, Shared {
+  void before() { WriteFirst(); }
+  void thread(unsigned index) {
+    if (index == 0) {
+      Overwrite(2);
+      Overwrite(3);
+    } else {
+      ReadInPlace(3);
+    }
+  }
+};
+
 }  // namespace
 
 // A full search does not end in reasonable time here: the reader's retries multiply.
@@ -59,5 +84,6 @@ int main() {
   good =
       model::Search<OverwriteModel<2, 2>>("two readers, two reads", rl::sched_random, 0, 200'000) &&
       good;
+  good = model::Search<ViewModel>("a view", rl::sched_bound, 3, 3'000'000) && good;
   return good ? 0 : 1;
 }

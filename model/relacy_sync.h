@@ -81,6 +81,9 @@ struct RelacySync {
   using Atomic = model::Atomic<T>;
   using SharedBytes = model::SharedBytes;
 
+  static void AcquireFence(std::source_location where = std::source_location::current()) {
+    rl::atomic_thread_fence(rl::mo_acquire, ToRelacy(where));
+  }
   // Every word acquired, every word released: what canvas/sync/shared_copy.h promises.
   static void CopyOut(void* to, SharedBytes from, std::size_t bytes) {
     for (std::size_t i = 0; i < bytes / 8; ++i) {

@@ -20,7 +20,7 @@ namespace canvas::format {
 //     0  capacity pages      u64   only grows
 //   128  header root         root word, see below
 //   256  durable header root root word: the newest header known to be on disk
-//   384  change              u32   grows by one at every publish; a futex
+//   384  change              u32   grows by one at every publish; sized for a futex
 //   512  owner entries       u64   of the owner table, reserved so far; only grows
 //   640  file bytes          u64   that the file was grown to; only grows. A shorter file was cut
 //  1024  index chunks        2,048 bits: whether a 4 KiB chunk of the page index is reserved
@@ -72,8 +72,8 @@ static_assert(kSlotBits + kSlotBitWords * 8 <= kPageControlBytes);
 
 // Latent span words, kLatentEntries entries of 64 B a page: laid out, not yet used.
 //
-//     0  status    u64   generation x 8 + status (0 free, pending, running, resolved, approved,
-//                        rejected, failed)
+//     0  status    u64   generation x 8 + status: 0 free, 1 pending, 2 running, 3 resolved,
+//                        4 approved, 5 rejected, 6 failed
 //     8  progress  u64   in 1/65536
 //    16  claim     u64   token of who works on it
 namespace latent_entry {
@@ -87,13 +87,14 @@ inline constexpr std::uint64_t kClaim = 16;
 //     0  lane id            u64   whose part this is, or was last
 //     8  life               u64   generation x 4 + state
 //   128  high-water mark    u64   frames of the part: last written frame + 1
-//   136  low-water mark     u64   first written frame of the part; means nothing while the mark is
-//   0 256  sequence           u64   grows by one before and after every overwrite and punch 384
-//   events             u64   half, generation and count of an event part 512  undo block + 1 u64 0:
-//   the undo place is empty 520  undo version       u64   version word of that block before the
-//   overwrite 528  undo checksum      u64   XXH3-64 of the old bytes 640  durable record 0
-//   sequence, life, mark, block count, XXH3-64 of header and entries 768  durable record 1 896
-//   reserved           u64   bits: undo place, durable entries
+//   136  low-water mark     u64   first written frame; means nothing while the other mark is 0
+//   256  sequence           u64   grows by one before and after every overwrite and punch
+//   384  events             u64   half, generation and count of an event part; not yet used
+//   512  undo block + 1     u64   0: the undo place is empty
+//   520  undo version       u64   version word of that block before the overwrite
+//   528  undo checksum      u64   XXH3-64 of the old bytes
+//   640  durable record 0         sequence, life, mark, block count, XXH3-64; not yet used
+//   768  durable record 1
 namespace slot_control {
 inline constexpr std::uint64_t kLaneId = 0;
 inline constexpr std::uint64_t kLife = 8;
@@ -106,11 +107,7 @@ inline constexpr std::uint64_t kUndoVersion = 520;
 inline constexpr std::uint64_t kUndoChecksum = 528;
 inline constexpr std::uint64_t kDurableRecord = 640;
 inline constexpr std::uint64_t kDurableRecordBytes = 128;
-inline constexpr std::uint64_t kReserved = 896;
-inline constexpr std::uint64_t kReservedUndo = 1;
-inline constexpr std::uint64_t kReservedDurable = 2;
-static_assert(kReserved + 8 <= kSlotControlBytes);
-static_assert(kDurableRecord + 2 * kDurableRecordBytes <= kReserved);
+static_assert(kDurableRecord + 2 * kDurableRecordBytes <= kSlotControlBytes);
 }  // namespace slot_control
 
 // The life of a lane's part of a page.
@@ -156,7 +153,7 @@ struct Version {
 //    24  pid                  u64
 //    32  process start time   u64   clock ticks since boot, /proc/PID/stat field 22
 //    40  since                i64   nanoseconds since 1970-01-01T00:00:00Z
-//    64  intent: operation    u64   0 none, 1 overwrite, 2 punch, 3 allocate
+//    64  intent: operation    u64   0 none, 1 overwrite, 2 punch
 //    72  intent: page         u64
 //    80  intent: block        u64
 //    88  intent: slot         u64   kind x 2^32 + first slot
@@ -180,6 +177,6 @@ inline constexpr std::uint64_t kNameBytes = 64;
 static_assert(kName + kNameBytes <= kOwnerEntryBytes);
 }  // namespace owner_entry
 
-enum class Operation : std::uint64_t { kNone = 0, kOverwrite = 1, kPunch = 2, kAllocate = 3 };
+enum class Operation : std::uint64_t { kNone = 0, kOverwrite = 1, kPunch = 2 };
 
 }  // namespace canvas::format

@@ -13,7 +13,6 @@ constexpr std::uint64_t RoundUp(std::uint64_t value, std::uint64_t unit) {
 }
 
 constexpr std::uint64_t kWordsPerLine = 16;  // 128 B: two lines, as prefetched together
-constexpr std::uint64_t kMaxFileBytes = std::uint64_t{1} << 58;  // the lock offsets begin at 2^59
 
 Result<void> InRange(std::string_view name, std::uint64_t value, std::uint64_t low,
                      std::uint64_t high) {

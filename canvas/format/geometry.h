@@ -105,6 +105,9 @@ struct SlotRun {
   friend bool operator==(const SlotRun&, const SlotRun&) = default;
 };
 
+// No canvas is larger: the lock offsets begin at twice that.
+inline constexpr std::uint64_t kMaxFileBytes = std::uint64_t{1} << 58;
+
 class Geometry {
  public:
   // Errors: kInvalidArgument naming the field that is out of range, and its range.

@@ -33,6 +33,9 @@ Result<LaneShape> LaneShape::Make(const Geometry& geometry, Rate rate, std::uint
                             block_bytes),
                 "create the canvas with larger blocks");
   const std::uint64_t frames = MaxFramesPerPage(rate, shape.page_seconds_);
+  // So that every position of every page is a Frame, with room to spare.
+  if (frames > (std::uint64_t{1} << 62) / kMaxPages)
+    return fail(fmt::format("a rate of {} Hz", ToString(rate)), "choose a lower one");
   const std::uint64_t blocks = CeilDiv(frames, shape.frames_per_block_);
   const std::uint64_t slots =
       std::max(CeilDiv(blocks * shape.block_stride(), geometry.SlotBytes(kind)),

@@ -2,15 +2,15 @@
 // above its data, locked as open file descriptions (fcntl(2), F_OFD_SETLK). Nothing is ever stored
 // at these offsets.
 //
-//   2^62 +  lane x 2^32 + page      ownership of a lane over pages          exclusive
-//   2^61 +  lane x 2^32 + page      windows over a lane's pages             shared; punching:
-//   exclusive 2^60 +  0                       growth of the file
-//           1                       the header's metadata
-//           2^32 + page             a page's metadata
-//           2^33 + entry            an owner table entry                    exclusive while its
-//           owner lives 2^34 + place            a header snapshot place                 shared:
-//           pinned; exclusive: reuse 2^40 + page x 2^8 + place  a page's snapshot place likewise
-//   2^59 +  page x 2^16 + entry     a latent span's claim
+//   2^62 + lane x 2^32 + page          ownership of a lane over pages    exclusive
+//   2^61 + lane x 2^32 + page          windows over a lane's pages       shared; exclusive to punch
+//   2^60 + 0                           growth of the file                exclusive
+//   2^60 + 1                           the header's metadata             exclusive
+//   2^60 + 2^32 + page                 a page's metadata                 exclusive
+//   2^60 + 2^33 + entry                an owner table entry              exclusive while its owner lives
+//   2^60 + 2^34 + place                a header snapshot place           shared: pinned; exclusive: reuse
+//   2^60 + 2^40 + page x 2^8 + place   a page's snapshot place           likewise
+//   2^59 + page x 2^16 + entry         a latent span's claim             exclusive
 //
 // Thread safety: pure functions.
 #pragma once

@@ -9,12 +9,11 @@
 // Invariants
 //   I1  A block whose version says written has defined bytes throughout: its first write fills all
 //       of it, with zeros where no frames were given.
-//   I2  Every frame between the marks that lies in a written block is final, but for an overwrite
-//   of
+//   I2  Every frame between the marks that lies in a written block is final, but for an overwrite of
 //       its block. The high-water mark only grows and the low-water mark only falls within one
 //       generation of the part.
 //   I3  The low-water mark is stored after the blocks that it uncovers, and before the first
-//       high-water mark of a generation.
+//       high-water mark of a generation. A reader loads the high-water mark first.
 //
 // Concurrency: one owner, any number of readers. Realtime: wait-free on both sides; no syscalls.
 #pragma once

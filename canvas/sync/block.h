@@ -1,13 +1,17 @@
 // Reading one block while it may be overwritten, and overwriting it so that at any instant, and
 // after a death at any instruction, it reads as wholly old or wholly new.
 //
-//   owner                                        reader
-//   1 old bytes -> undo place, what they were    a version even: copy the block, look at the
-//   version 2 version odd                                  again; the same: done 3 new bytes ->
-//   block                         b version odd: copy the undo place, look again; the 4 version the
-//   next even one                    same odd version: that is the old block, done 5 undo place
-//   empty                           c changed meanwhile: from the start, a bounded number
-//                                                  of times; then raced
+//   owner                                    reader
+//   1 old bytes -> undo place, what they     a version even: copy the block, look at the version
+//     were                                     again; the same: done
+//   2 version odd, sequence odd              b version odd: copy the undo place, look again; the
+//   3 new bytes -> block                       same odd version: that is the old block, done
+//   4 version the next even one              c changed meanwhile: from the start, a bounded number
+//   5 undo place empty, sequence even          of times; then raced
+//
+// A view in place takes the sequence, then looks at the versions of its blocks; afterwards the
+// sequence must be the same. The version turns odd before the sequence does: a view that sees the odd
+// sequence sees the odd version too, and leaves the block out.
 //
 // Invariants
 //   I1  While a version is odd, the undo place holds the block's old bytes, and does not change.
@@ -77,11 +81,11 @@ void BeginOverwrite(const PartWords<Sync>& part, std::uint64_t block, void* scra
   part.undo_checksum->store(checksum(scratch), std::memory_order_release);
   part.undo_version->store(old.ToWord(), std::memory_order_release);
   part.undo_block->store(block + 1, std::memory_order_release);
-  const std::uint64_t sequence = part.sequence->load(std::memory_order_relaxed);
-  // SYNC(sequence): a view that was opened before notices, pairs with the acquire in ViewSequence.
-  part.sequence->store(sequence + 1, std::memory_order_release);
   // SYNC(version): publishes the undo place.
   word.store(old.Changing().ToWord(), std::memory_order_release);
+  const std::uint64_t sequence = part.sequence->load(std::memory_order_relaxed);
+  // SYNC(sequence): publishes the odd version; a view that was opened before notices.
+  part.sequence->store(sequence + 1, std::memory_order_release);
 }
 
 // Owner. Steps 4 and 5. The copies of step 3 come before.
@@ -99,15 +103,19 @@ void EndOverwrite(const PartWords<Sync>& part, std::uint64_t block) noexcept {
   part.sequence->store(sequence + 1, std::memory_order_release);
 }
 
-enum class Repair : std::uint8_t { kNothing, kFinished, kRolledBack };
+enum class Repair : std::uint8_t {
+  kNothing,     // no overwrite was under way
+  kFinished,    // it had reached step 4, and stays
+  kRolledBack,  // the old bytes are back
+  kDamaged,  // the undo place does not hold what it should (a power loss): the block is unwritten
+};
 
-// Successor, holding the dead owner's lock. Puts a half overwritten block back to its old bytes;
-// an overwrite that had reached step 4 stays. `scratch` has room for a block. `max_block` bounds
-// what an undo word may name.
-template <typename Sync>
-Repair RepairOverwrite(const PartWords<Sync>& part, std::uint64_t max_block,
-                       void* scratch) noexcept {
-  // SYNC(undo): sees the undo bytes and version; the owner is dead, and its stores reach us in the
+// Successor, holding the dead owner's lock. `scratch` has room for a block, `checksum` is as in
+// BeginOverwrite. `max_block` bounds what an undo word may name.
+template <typename Sync, typename Checksum>
+Repair RepairOverwrite(const PartWords<Sync>& part, std::uint64_t max_block, void* scratch,
+                       Checksum checksum) noexcept {
+  // Acquire: sees the undo bytes and version; the owner is dead, and its stores reach us in the
   // order of their releases.
   const std::uint64_t undo = part.undo_block->load(std::memory_order_acquire);
   auto result = Repair::kNothing;
@@ -115,15 +123,17 @@ Repair RepairOverwrite(const PartWords<Sync>& part, std::uint64_t max_block,
     auto& word = part.versions[undo - 1];
     // Acquire: the bytes restored below are not read before the version that asks for it.
     const auto version = format::Version::FromWord(word.load(std::memory_order_acquire));
-    // Relaxed: stored before the undo block, which was just acquired.
+    // Relaxed, and likewise the sum: stored before the undo block, which was just acquired.
     const auto old = format::Version::FromWord(part.undo_version->load(std::memory_order_relaxed));
     result = Repair::kFinished;
     if (version == old.Changing()) {
       Sync::CopyOut(scratch, part.undo, part.block_stride);
-      Sync::CopyIn(part.data + (undo - 1) * part.block_stride, scratch, part.block_stride);
+      const bool whole = checksum(scratch) == part.undo_checksum->load(std::memory_order_relaxed);
+      if (whole)
+        Sync::CopyIn(part.data + (undo - 1) * part.block_stride, scratch, part.block_stride);
       // SYNC(version): the old bytes under the next even number (I2).
-      word.store(version.Settled(true).ToWord(), std::memory_order_release);
-      result = Repair::kRolledBack;
+      word.store(version.Settled(whole).ToWord(), std::memory_order_release);
+      result = whole ? Repair::kRolledBack : Repair::kDamaged;
     }
   }
   // Release: not before the block is whole again; a second successor starts over otherwise.
@@ -135,11 +145,23 @@ Repair RepairOverwrite(const PartWords<Sync>& part, std::uint64_t max_block,
   return result;
 }
 
-// Reader of a view in place: what the sequence was when it was opened, and whether it still is.
+// Reader of a view in place, before it looks at the versions of its blocks.
 template <typename Sync>
 std::uint64_t ViewSequence(const PartWords<Sync>& part) noexcept {
-  // SYNC(sequence): bytes read after this are not older than it.
+  // SYNC(sequence): the versions seen after this are not older than it.
   return part.sequence->load(std::memory_order_acquire);
+}
+
+// Afterwards: whether what was read in place since counts. `life` is the part's, as it was then.
+template <typename Sync>
+bool ViewStillValid(const PartWords<Sync>& part, std::uint64_t sequence,
+                    std::uint64_t life) noexcept {
+  // The reads in place carry no order. With this fence, one that saw a byte of step 3, or a hole,
+  // makes the loads below see the sequence or the life that was stored before it.
+  Sync::AcquireFence();
+  // Relaxed: behind the fence.
+  return part.sequence->load(std::memory_order_relaxed) == sequence &&
+         part.life->load(std::memory_order_relaxed) == life;
 }
 
 }  // namespace canvas::sync

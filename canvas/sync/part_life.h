@@ -1,9 +1,13 @@
 // The life of a lane's part of a page: absent -> ready -> punched -> ready ..., by generation.
 //
-//   ready    1 lane id, mark 0   2 life ready                                   (all under
-//   ownership) punch    1 sequence odd      2 life punched, the next generation
-//            3 written blocks odd   4 the bytes are given back   5 those blocks even and unwritten,
-//              mark 0            6 sequence even
+//   ready    1 lane id, the marks of an empty part    2 life ready
+//   punch    1 sequence odd    2 life punched, the next generation    3 written blocks odd
+//            4 the bytes are given back    5 those blocks even and unwritten, mark 0
+//            6 sequence even
+//
+// All of it under ownership of the lane over the page. A part that is punched and whose sequence is
+// odd is one whose punch was begun and not finished: steps 3 to 6 are run again before anything else
+// is done with it, which is harmless.
 //
 // A reader looks at the life word before and after: a generation seen twice vouches that nothing
 // was punched or reused between. A death after step 2 leaves the part punched; a successor runs
@@ -38,9 +42,18 @@ void MakeReady(const PartWords<Sync>& part, std::uint64_t lane_id) noexcept {
   part.life->store(life.Next(format::PartState::kReady).ToWord(), std::memory_order_release);
 }
 
-// Owner. Steps 1 to 3, over the blocks below `blocks`. Answers how many of them were written.
+// Owner, or successor. Whether a punch was begun and not finished.
 template <typename Sync>
-std::uint64_t BeginPunch(const PartWords<Sync>& part, std::uint64_t blocks) noexcept {
+bool PunchUnfinished(const PartWords<Sync>& part) noexcept {
+  // Acquire: the owner may be dead, and the rest of the punch reads what it stored before.
+  const auto life = format::Life::FromWord(part.life->load(std::memory_order_acquire));
+  return life.state == format::PartState::kPunched &&
+         (part.sequence->load(std::memory_order_relaxed) & 1) != 0;
+}
+
+// Owner. Steps 1 to 3, over the blocks below `blocks`.
+template <typename Sync>
+void BeginPunch(const PartWords<Sync>& part, std::uint64_t blocks) noexcept {
   // Relaxed: sequence, life and versions are stored by the owner alone.
   const std::uint64_t sequence = part.sequence->load(std::memory_order_relaxed);
   // SYNC(sequence): views notice. Odd already where a dead owner began this.
@@ -49,17 +62,14 @@ std::uint64_t BeginPunch(const PartWords<Sync>& part, std::uint64_t blocks) noex
   // SYNC(life): from here on the part reads as unwritten.
   if (life.state == format::PartState::kReady)
     part.life->store(life.Next(format::PartState::kPunched).ToWord(), std::memory_order_release);
-  std::uint64_t written = 0;
   for (std::uint64_t block = 0; block < blocks; ++block) {
     const auto version =
         format::Version::FromWord(part.versions[block].load(std::memory_order_relaxed));
     if (!version.written) continue;
-    ++written;
     // SYNC(version): a copy under way is thrown away.
     if (!version.changing())
       part.versions[block].store(version.Changing().ToWord(), std::memory_order_release);
   }
-  return written;
 }
 
 // Owner. Steps 5 and 6. The bytes have been given back.

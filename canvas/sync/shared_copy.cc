@@ -215,7 +215,11 @@ const char* CopyKind() noexcept { return "words"; }
 
 #else
 
-CopyFunction* const internal::copy = ChooseCopy();
+constinit CopyFunction* internal::copy = &CopySse2;
+
+namespace {
+[[maybe_unused]] const bool g_chosen = (internal::copy = ChooseCopy(), true);
+}  // namespace
 
 void ZeroIn(std::byte* to, std::size_t bytes) noexcept {
   static constexpr std::array<std::byte, 4096> kZeros{};

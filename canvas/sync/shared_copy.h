@@ -1,9 +1,8 @@
 // Copies between private memory and bytes that other processes may be reading or writing at the
 // same time. The compiler may not see through these copies, and each has an order:
 //
-//   CopyOut  every byte is loaded with acquire: nothing after the copy moves before any of its
-//   loads. CopyIn   every byte is stored with release: nothing before the copy moves after any of
-//   its stores.
+//   CopyOut  every byte is loaded with acquire: nothing after the copy moves before its loads.
+//   CopyIn   every byte is stored with release: nothing before the copy moves after its stores.
 //
 // A copy as a whole is not atomic. What is read is vouched for by a version word that is checked
 // before and after (canvas/sync/block.h); what is torn or stale is then thrown away.
@@ -47,7 +46,8 @@ const char* CopyKind() noexcept;
 using CopyFunction = void(void*, const void*, std::size_t) noexcept;
 
 namespace internal {
-extern CopyFunction* const copy;  // chosen at start
+extern CopyFunction*
+    copy;  // usable from the first instruction; the best one after static initialisation
 }
 
 inline void CopyOut(void* to, const std::byte* from, std::size_t bytes) noexcept {

@@ -3,11 +3,9 @@
 // can stand in for this one and check the same header.
 //
 // A policy has
-//   Atomic<T>                              load, store, fetch_add, fetch_or,
-//   compare_exchange_strong,
-//                                          each with an explicit order
-//   SharedBytes                            where shared bytes begin; + moves it by bytes
-//   CopyOut(to, from, n), CopyIn(to, from, n), ZeroIn(to, n)
+//   Atomic<T>          load, store, fetch_add, fetch_or, compare_exchange_strong, each with an order
+//   SharedBytes        where shared bytes begin; + moves it by bytes
+//   CopyOut, CopyIn, ZeroIn, AcquireFence
 #pragma once
 
 #include <atomic>
@@ -30,6 +28,7 @@ struct StdSync {
     sync::CopyIn(to, from, bytes);
   }
   static void ZeroIn(std::byte* to, std::size_t bytes) noexcept { sync::ZeroIn(to, bytes); }
+  static void AcquireFence() noexcept { std::atomic_thread_fence(std::memory_order_acquire); }
 };
 
 // The words lie in files, so what an atomic is made of is part of the format.
