@@ -188,8 +188,12 @@ TEST_F(BadFile, AHeaderThatCannotBeReadFallsBackToAnOlderOneAndCheckSaysSo) {
   const std::uint64_t bad_root = format::Root{77, 200}.ToWord();
   PokeWord(format::kControlOffset + format::control::kHeaderRoot, bad_root);
   Canvas sut = Must(Canvas::Open(path_));
-  const CheckReport report = Must(sut.Check());
-  EXPECT_FALSE(report.ok());
+  EXPECT_FALSE(Must(sut.Check()).ok());
+  EXPECT_TRUE(sut.Info().header_recovered);
+  Canvas writer = OpenForWriting(path_);
+  EXPECT_EQ(CodeOf(writer.AddLane({.name = "b", .channels = 2, .rate = {8000, 1}})),
+            ErrorCode::kCorrupt)
+      << "ids and slots of what is lost would be given out again";
 }
 
 TEST_F(BadFile, NoReadableHeaderAtAllIsAnError) {

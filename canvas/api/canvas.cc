@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "canvas/api/core.h"
-#include "canvas/storage/check.h"
 #include "canvas/storage/create.h"
 
 namespace canvas {
@@ -25,12 +24,6 @@ constexpr bool kThreadSanitizer = false;
 
 constexpr PageRange kAllPages{PageIndex(0),
                               PageIndex(static_cast<std::uint32_t>(format::kMaxPages))};
-
-std::int64_t NowUnixNs() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 LaneInfo ToInfo(const storage::LaneRecord& lane) {
   return {lane.id, lane.name, lane.kind, lane.channels, lane.rate, lane.description};
@@ -95,7 +88,7 @@ Result<void> Canvas::Create(const std::string& path, const CreateOptions& option
                   format::WideSlotBytesFor(g.rate, g.page_seconds, g.extent_bytes));
     request.header.title = options.title;
     request.header.provenance = {program_invocation_short_name, options.tool, std::nullopt,
-                                 NowUnixNs()};
+                                 storage::NowUnixNs()};
     request.mode = options.mode;
     request.allow_remote = options.allow_remote;
     return storage::CreateCanvasFile(path, request);
@@ -123,18 +116,28 @@ Canvas::Canvas(std::shared_ptr<CanvasCore> core) : core_(std::move(core)) {}
 Canvas::Canvas(Canvas&&) noexcept = default;
 Canvas& Canvas::operator=(Canvas&&) noexcept = default;
 
-Canvas::~Canvas() {
-  if (core_ != nullptr && core_->file->CheckUsable()) (void)Close();
-}
+Canvas::~Canvas() = default;
 
 Result<void> Canvas::Close() {
   if (core_ == nullptr) return {};
   CANVAS_TRY(core_->file->CheckUsable());
   const auto core = std::exchange(core_, nullptr);
-  return core->sync_on_close ? core->file->Sync() : Result<void>();
+  if (!core->sync_on_close) return {};
+  auto synced = core->file->Sync();
+  // Readers and writers that live on sync again at their end, if they change anything.
+  if (core.use_count() == 1) core->sync_on_close = false;
+  return synced;
+}
+
+Result<void> Canvas::CheckOpen() const {
+  if (core_ == nullptr)
+    return Fail(ErrorCode::kClosed, "this canvas handle was closed or moved from",
+                "open the canvas again");
+  return core_->file->CheckUsable();
 }
 
 CanvasInfo Canvas::Info() const {
+  if (core_ == nullptr) return {};
   const auto& superblock = core_->file->superblock();
   const auto& g = superblock.geometry;
   CanvasInfo info;
@@ -142,6 +145,7 @@ CanvasInfo Canvas::Info() const {
   info.uuid = format::ToString(superblock.uuid);
   info.format_version = superblock.major_version;
   if (const auto header = core_->headers.Current()) info.title = (*header)->title;
+  info.header_recovered = core_->headers.recovered();
   info.created_unix_ns = superblock.created_unix_ns;
   info.rate = g.rate;
   info.page_seconds = g.page_seconds;
@@ -154,9 +158,12 @@ CanvasInfo Canvas::Info() const {
   return info;
 }
 
-std::uint64_t Canvas::capacity_pages() const { return core_->file->CapacityPages(); }
+std::uint64_t Canvas::capacity_pages() const {
+  return core_ == nullptr ? 0 : core_->file->CapacityPages();
+}
 
 Result<std::vector<LaneInfo>> Canvas::Lanes() const {
+  CANVAS_TRY(CheckOpen());
   CANVAS_ASSIGN(const auto header, core_->headers.Current());
   std::vector<LaneInfo> lanes;
   std::ranges::transform(header->lanes, std::back_inserter(lanes), ToInfo);
@@ -164,18 +171,21 @@ Result<std::vector<LaneInfo>> Canvas::Lanes() const {
 }
 
 Result<LaneInfo> Canvas::FindLane(std::string_view name) const {
+  CANVAS_TRY(CheckOpen());
   CANVAS_ASSIGN(const auto header, core_->headers.Current());
   if (const auto* lane = header->Find(name)) return ToInfo(*lane);
   return AboutFile<LaneInfo>(NoSuchLane(fmt::format("'{}'", name)), *core_);
 }
 
 Result<LaneInfo> Canvas::FindLane(LaneId id) const {
+  CANVAS_TRY(CheckOpen());
   auto found = AboutFile(core_->Find(id), *core_);
   if (!found) return std::unexpected(std::move(found).error());
   return ToInfo(found->first);
 }
 
 Result<LaneId> Canvas::AddLane(const LaneSpec& spec) {
+  CANVAS_TRY(CheckOpen());
   LaneId id;
   const auto add = [&](storage::Header& header) -> Result<void> {
     CANVAS_TRY(storage::ValidateLaneName(spec.name));
@@ -200,7 +210,8 @@ Result<LaneId> Canvas::AddLane(const LaneSpec& spec) {
     lane.rate = rate;
     lane.slots = slots;
     lane.description = spec.description;
-    lane.provenance = {program_invocation_short_name, spec.tool, std::nullopt, NowUnixNs()};
+    lane.provenance = {program_invocation_short_name, spec.tool, std::nullopt,
+                       storage::NowUnixNs()};
     header.lanes.push_back(std::move(lane));
     return {};
   };
@@ -224,6 +235,7 @@ Result<void> EditLane(
 }  // namespace
 
 Result<void> Canvas::RenameLane(LaneId id, const std::string& name) {
+  CANVAS_TRY(CheckOpen());
   return EditLane(
       *core_, id, [&](storage::Header& header, storage::LaneRecord& lane) -> Result<void> {
         CANVAS_TRY(storage::ValidateLaneName(name));
@@ -237,6 +249,7 @@ Result<void> Canvas::RenameLane(LaneId id, const std::string& name) {
 }
 
 Result<void> Canvas::DescribeLane(LaneId id, const std::string& description) {
+  CANVAS_TRY(CheckOpen());
   return EditLane(*core_, id, [&](storage::Header&, storage::LaneRecord& lane) -> Result<void> {
     lane.description = description;
     return {};
@@ -245,8 +258,19 @@ Result<void> Canvas::DescribeLane(LaneId id, const std::string& description) {
 
 Result<void> Canvas::RemoveLane(LaneId id) {
   CANVAS_ASSIGN(LaneWriter writer, Own(id));
+  return RemoveLane(std::move(writer));
+}
+
+Result<void> Canvas::RemoveLane(LaneWriter writer) {
+  CANVAS_TRY(CheckOpen());
+  if (writer.core_ != core_ || !(writer.pages() == kAllPages))
+    return AboutFile<void>(Fail(ErrorCode::kInvalidArgument,
+                                "the writer does not own all pages of a lane of this canvas"),
+                           *core_);
+  const LaneId id = writer.lane().id;
   // Empty first, so that whoever gets its slots next finds nothing of it.
-  CANVAS_TRY(writer.Erase({Frame(0), writer.place_.shape.FirstFrame(format::kMaxPages)}));
+  CANVAS_TRY(
+      writer.Erase({Frame(0), writer.place_.shape.FirstFrame(core_->file->CapacityPages())}));
   return EditLane(*core_, id, [&](storage::Header& header, storage::LaneRecord&) -> Result<void> {
     std::erase_if(header.lanes, [&](const storage::LaneRecord& lane) { return lane.id == id; });
     return {};
@@ -256,6 +280,7 @@ Result<void> Canvas::RemoveLane(LaneId id) {
 Result<LaneWriter> Canvas::Own(LaneId id) { return Own(id, kAllPages); }
 
 Result<LaneWriter> Canvas::Own(LaneId id, PageRange pages) {
+  CANVAS_TRY(CheckOpen());
   const auto own = [&]() -> Result<LaneWriter> {
     CANVAS_TRY(core_->file->CheckWritable());
     CANVAS_ASSIGN(const auto found, core_->Find(id));
@@ -274,20 +299,27 @@ Result<LaneWriter> Canvas::Own(LaneId id, PageRange pages) {
   return AboutFile(own(), *core_);
 }
 
-Result<std::vector<OwnerInfo>> Canvas::Owners() const { return core_->owners.Living(); }
+Result<std::vector<OwnerInfo>> Canvas::Owners() const {
+  CANVAS_TRY(CheckOpen());
+  return core_->owners.Living();
+}
 
 Result<LaneReader> Canvas::Reader(LaneId id) const {
+  CANVAS_TRY(CheckOpen());
   auto found = AboutFile(core_->Find(id), *core_);
   if (!found) return std::unexpected(std::move(found).error());
   return LaneReader(core_->file, found->second, ToInfo(found->first));
 }
 
 Result<void> Canvas::AllocatePage(PageIndex page) {
+  CANVAS_TRY(CheckOpen());
   CANVAS_TRY(core_->file->CheckWritable());
   return AboutFile(core_->file->EnsurePage(page), *core_);
 }
 
 Result<void> Canvas::PunchPage(PageIndex page) {
+  CANVAS_TRY(CheckOpen());
+  CANVAS_TRY(AboutFile(core_->file->CheckPage(page), *core_));
   CANVAS_TRY(core_->file->CheckWritable());
   CANVAS_ASSIGN(const auto header, core_->headers.Current());
   for (const storage::LaneRecord& lane : header->lanes) {
@@ -300,7 +332,7 @@ Result<void> Canvas::PunchPage(PageIndex page) {
 }
 
 Result<DiskUsage> Canvas::Usage() const {
-  CANVAS_TRY(core_->file->CheckUsable());
+  CANVAS_TRY(CheckOpen());
   CANVAS_ASSIGN(const auto header, core_->headers.Current());
   DiskUsage usage;
   struct stat status {};
@@ -318,14 +350,14 @@ Result<DiskUsage> Canvas::Usage() const {
   return usage;
 }
 
-Result<void> Canvas::Sync() { return core_->file->Sync(); }
+Result<void> Canvas::Sync() {
+  CANVAS_TRY(CheckOpen());
+  return core_->file->Sync();
+}
 
 Result<CheckReport> Canvas::Check() const {
-  CANVAS_TRY(core_->file->CheckUsable());
-  const storage::CheckOutcome outcome =
-      storage::CheckCanvas(*core_->file, core_->headers, core_->owners);
-  return CheckReport{outcome.findings, outcome.notes,  outcome.pages,
-                     outcome.parts,    outcome.blocks, outcome.lanes};
+  CANVAS_TRY(CheckOpen());
+  return storage::CheckCanvas(*core_->file, core_->headers, core_->owners);
 }
 
 }  // namespace canvas

@@ -31,6 +31,7 @@
 #include "canvas/base/error.h"
 #include "canvas/base/time.h"
 #include "canvas/base/units.h"
+#include "canvas/storage/check.h"
 
 namespace canvas {
 
@@ -75,6 +76,7 @@ struct CanvasInfo {
   std::uint32_t block_bytes = 0;
   std::uint64_t capacity_pages = 0;
   std::uint64_t ready_pages = 0;  // whose controls are on disk
+  bool header_recovered = false;  // the newest header cannot be read; an older one is in use
 };
 
 struct DiskUsage {
@@ -89,16 +91,7 @@ struct DiskUsage {
   std::vector<Lane> lanes;
 };
 
-// What Check found. Findings say what is wrong and where; notes are things a writer will mend.
-struct CheckReport {
-  std::vector<std::string> findings;
-  std::vector<std::string> notes;
-  std::uint64_t pages = 0;  // looked at
-  std::uint64_t parts = 0;
-  std::uint64_t blocks = 0;
-  std::uint64_t lanes = 0;
-  bool ok() const { return findings.empty(); }
-};
+using CheckReport = storage::CheckReport;
 
 class Canvas {
  public:
@@ -112,13 +105,14 @@ class Canvas {
 
   Canvas(Canvas&&) noexcept;
   Canvas& operator=(Canvas&&) noexcept;
-  // Syncs, where it was opened for writing and so asked, and cannot tell whether that worked: Close
-  // can. Readers and writers made from it stay usable, and keep it open.
+  // Readers and writers made from it stay usable, and keep it open. With the last of them, what was
+  // written is synced, where so asked (OpenOptions), and nobody is told whether that worked: Close can.
   ~Canvas();
+  // Afterwards, and after a move, every call fails with kClosed.
   Result<void> Close();
 
   CanvasInfo Info() const;
-  // Position of the first frame past the capacity, in pages.
+  // How many pages the timeline has room for.
   std::uint64_t capacity_pages() const;
 
   // Lanes, ascending by id; a snapshot of the moment.
@@ -132,6 +126,8 @@ class Canvas {
   Result<void> DescribeLane(LaneId id, const std::string& description);
   // Gives all its space back. Errors: kOwned, kBusy, kNotFound.
   Result<void> RemoveLane(LaneId id);
+  // The same, for who owns all its pages already: nobody else gets in between.
+  Result<void> RemoveLane(LaneWriter writer);
 
   // Becomes the owner of a lane over some pages, by default all; repairs first what a dead owner
   // left half done. Errors: kOwned naming the holder, kNotFound, kReadOnly.
@@ -154,6 +150,7 @@ class Canvas {
 
  private:
   explicit Canvas(std::shared_ptr<CanvasCore> core);
+  Result<void> CheckOpen() const;
   std::shared_ptr<CanvasCore> core_;
 };
 

@@ -1,5 +1,7 @@
 // Readers beside a writer, in threads, so that ThreadSanitizer watches: whatever a reader is given is
 // whole.
+#include <gtest/gtest.h>
+
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
@@ -7,8 +9,6 @@
 #include <string>
 #include <thread>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 #include "canvas/api/canvas.h"
 #include "canvas/testing/testing.h"
@@ -56,7 +56,8 @@ TEST_F(Concurrency, AnAppendingWriterShowsAMonotonicPrefix) {
     LaneWriter owner = Must(canvas_->Own(lane_));
     std::mt19937 random(1);
     for (std::int64_t at = 0; at < kFrames;) {
-      const std::int64_t count = std::min<std::int64_t>(kFrames - at, static_cast<std::int64_t>(random() % 300) + 1);
+      const std::int64_t count =
+          std::min<std::int64_t>(kFrames - at, static_cast<std::int64_t>(random() % 300) + 1);
       Must(owner.Append(Samples(1, at, static_cast<std::uint64_t>(count), 2)));
       at += count;
     }
@@ -123,6 +124,7 @@ TEST_F(Concurrency, AnOverwrittenBlockIsWhollyOldOrWhollyNew) {
   writer.join();
   for (std::thread& reader : readers) reader.join();
   std::printf("%lu whole reads\n", reads.load());
+  EXPECT_GT(reads.load(), 0U) << "nothing was read while it changed: this run shows nothing";
 }
 
 TEST_F(Concurrency, APunchedPartIsThereOrGoneAndNeverZeros) {

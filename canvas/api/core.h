@@ -17,6 +17,12 @@ class CanvasCore {
  public:
   CanvasCore(std::shared_ptr<storage::CanvasFile> canvas_file, std::string name)
       : file(std::move(canvas_file)), headers(*file), owners(*file, std::move(name)) {}
+  CanvasCore(const CanvasCore&) = delete;
+  CanvasCore& operator=(const CanvasCore&) = delete;
+  // With the last handle, reader or writer.
+  ~CanvasCore() {
+    if (sync_on_close && file->CheckUsable()) (void)file->Sync();
+  }
 
   // The lane's record, and where its parts lie. Errors: kNotFound.
   Result<std::pair<storage::LaneRecord, storage::LanePlace>> Find(LaneId id);

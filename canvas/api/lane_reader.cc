@@ -13,10 +13,7 @@
 namespace canvas {
 
 bool View::StillValid() const noexcept {
-  // The reads that came before are ordinary ones of other memory than these words: the fence in
-  // LastLook keeps them from being made after.
-  if (words_.life == nullptr) return true;
-  return sync::LastLook(*words_.sequence) == sequence_ && sync::LastLook(*words_.life) == life_;
+  return words_.life == nullptr || sync::ViewStillValid(words_, sequence_, life_);
 }
 
 LaneReader::LaneReader(std::shared_ptr<storage::CanvasFile> file, const storage::LanePlace& place,
@@ -107,6 +104,7 @@ ReadResult LaneReader::Read(Frame first, std::span<float> out) noexcept {
     const std::uint64_t offset = local - block * per_block_;
     // At the start of a block the other path has a look at what comes next.
     if (offset != 0 && frames != 0 && offset + frames <= per_block_ &&
+        frames <= static_cast<std::uint64_t>(page_end_ - first) &&
         sync::ReadLife(part_.words) == part_.life &&
         local + frames <= sync::ReadMark(part_.words) && sync::ReadLow(part_.words) <= local &&
         sync::ReadBlock(part_.words, block, static_cast<std::uint32_t>(offset * frame_bytes_),
@@ -119,6 +117,7 @@ ReadResult LaneReader::Read(Frame first, std::span<float> out) noexcept {
 }
 
 ReadResult LaneReader::ReadAcross(Frame first, std::span<float> out) noexcept {
+  if (!file_->CheckUsable()) return {ReadStatus::kClosed, 0};
   std::uint64_t left = FramesOf(out.size());
   const std::uint64_t asked = left;
   float* to = out.data();
@@ -170,7 +169,7 @@ View LaneReader::ViewAt(Frame first, std::uint64_t max_frames) noexcept {
   if (local < sync::ReadLow(part_.words)) return View();
   while (end < mark && end - local < max_frames) {
     const std::uint64_t block = BlockOf(end);
-    const auto version = format::Version::FromWord(sync::ReadRoot(part_.words.versions[block]));
+    const auto version = format::Version::FromWord(sync::LoadAcquire(part_.words.versions[block]));
     if (!version.written || version.changing()) break;
     end = std::min(mark, (block + 1) * per_block_);
   }

@@ -24,6 +24,7 @@ enum class ReadStatus : std::uint8_t {
   kPartlyUnwritten,  // some were; the others are zeros
   kUnwritten,        // none was; all zeros
   kRaced,            // a block kept changing under the copy; try again. The output is zeros there
+  kClosed,           // the reader belongs to the parent of a forked process
   kOutOfRange,       // negative, past the capacity, or past the mapping limit; nothing was copied
 };
 
@@ -63,11 +64,12 @@ class LaneReader {
   const LaneInfo& lane() const { return info_; }
 
   // Copies frames [first, first + out.size() / channels) to `out`, interleaved; `out` is a whole
-  // number of frames. Across blocks and pages; each block is of one version, the range as a whole
+  // number of frames (a rest is left as it is). Across blocks and pages; each block is of one version, the range as a whole
   // need not be.
   // Concurrency: beside any writer.
   // Realtime: no allocation, no lock; bounded copies a block. A page beyond the known end of the
-  // file costs one fstat, reading on in order one madvise a megabyte, and memory that is not
+  // file costs one fstat, reading on in order one preadv2 a megabyte and an madvise where it is not in
+  // memory, and memory that is not
   // resident faults.
   ReadResult Read(Frame first, std::span<float> out) noexcept;
 

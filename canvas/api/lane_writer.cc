@@ -19,7 +19,12 @@ LaneWriter::LaneWriter(std::shared_ptr<CanvasCore> core, storage::Ownership owne
 LaneWriter::LaneWriter(LaneWriter&&) noexcept = default;
 LaneWriter::~LaneWriter() = default;
 
-PageRange LaneWriter::pages() const { return owner_->pages(); }
+PageRange LaneWriter::pages() const { return owner_ == nullptr ? PageRange{} : owner_->pages(); }
+
+Result<void> LaneWriter::CheckUsable() const {
+  if (core_ == nullptr) return Fail(ErrorCode::kClosed, "this writer was moved from");
+  return core_->file->CheckWritable();
+}
 
 Result<void> LaneWriter::CheckRange(Frame first, std::uint64_t frames) const {
   const auto& shape = place_.shape;
@@ -46,8 +51,8 @@ Result<void> LaneWriter::CheckRange(Frame first, std::uint64_t frames) const {
 }
 
 Result<void> LaneWriter::Write(Frame first, std::span<const float> samples) {
+  CANVAS_TRY(CheckUsable());
   const auto write = [&]() -> Result<void> {
-    CANVAS_TRY(core_->file->CheckWritable());
     const std::uint32_t channels = place_.shape.channels();
     if (samples.size() % channels != 0)
       return Fail(ErrorCode::kInvalidArgument,
@@ -77,6 +82,7 @@ Result<void> LaneWriter::Write(Frame first, std::span<const float> samples) {
 }
 
 Frame LaneWriter::end() {
+  if (!end_ && core_ == nullptr) return Frame(0);
   if (!end_) {
     const PageRange pages = owner_->pages();
     std::uint64_t page = std::min<std::uint64_t>(pages.end.value(), core_->file->mapped_pages());
@@ -105,13 +111,20 @@ std::uint64_t LaneWriter::PreferredFrames(Frame first, std::uint64_t most) const
 }
 
 Result<Frame> LaneWriter::Append(std::span<const float> samples) {
+  CANVAS_TRY(CheckUsable());
   const Frame at = end();
   CANVAS_TRY(Write(at, samples));
   return at;
 }
 
 Result<EraseReport> LaneWriter::Erase(FrameRange range) {
-  CANVAS_TRY(core_->file->CheckWritable());
+  CANVAS_TRY(CheckUsable());
+  if (core_->file->mapped_pages() < core_->file->CapacityPages() &&
+      range.end > place_.shape.FirstFrame(core_->file->mapped_pages()))
+    return std::unexpected(Error(ErrorCode::kLimit,
+                                 "the range reaches past the mapping limit of this handle",
+                                 "open it with a larger mapping limit")
+                               .About(core_->file->path()));
   EraseReport report;
   part_.reset();  // it knows what is reserved, which changes here
   end_.reset();
@@ -122,7 +135,12 @@ Result<EraseReport> LaneWriter::Erase(FrameRange range) {
     const Frame first = place_.shape.FirstFrame(page);
     if (!range.Overlaps({first, place_.shape.FirstFrame(page + 1)})) continue;
     const auto part = storage::SummarizePart(*core_->file, place_, index);
-    if (!part) continue;
+    if (!part) {
+      // Nothing to see; but a punch that failed before may have left its space.
+      auto finished = storage::FinishPunch(*core_->file, place_, index);
+      if (!finished) return std::unexpected(std::move(finished).error().About(core_->file->path()));
+      continue;
+    }
     const auto at = [&](std::uint64_t frame) { return first + static_cast<std::int64_t>(frame); };
     if (part->written_frames != 0 && (at(part->first) < range.first || range.end < at(part->end))) {
       for (const auto& run : storage::WrittenRuns(*core_->file, place_, index)) {

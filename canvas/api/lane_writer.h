@@ -54,14 +54,15 @@ class LaneWriter {
 
   // Gives the disk space of a range back: every page whose written frames all lie inside it. Frames
   // of the range that share a page with frames outside it stay, and are counted.
-  // Errors: kBusy (a reader's window holds a page), kIo.
+  // Errors: kBusy (a reader's window holds a page), kLimit (past the mapping limit), kIo. After an error
+  // the pages before the failing one are given back, and calling again goes on.
   Result<EraseReport> Erase(FrameRange range);
 
  private:
   friend class Canvas;
-  friend class CanvasCore;
   LaneWriter(std::shared_ptr<CanvasCore> core, storage::Ownership owner,
              const storage::LanePlace& place, LaneInfo info);
+  Result<void> CheckUsable() const;
   Result<void> CheckRange(Frame first, std::uint64_t frames) const;
 
   std::shared_ptr<CanvasCore> core_;

@@ -141,6 +141,33 @@ TEST_F(Lanes, AReadOnlyHandleChangesNothing) {
   EXPECT_EQ(CodeOf(sut.Sync()), ErrorCode::kReadOnly);
 }
 
+TEST_F(Lanes, AClosedOrMovedFromHandleSaysSo) {
+  Canvas sut = OpenForWriting(path_);
+  const LaneId id = Must(sut.AddLane(Spec("a")));
+  LaneReader reader = Must(sut.Reader(id));
+  Must(sut.Close());
+  Must(sut.Close());
+  EXPECT_EQ(CodeOf(sut.Lanes()), ErrorCode::kClosed);
+  EXPECT_EQ(CodeOf(sut.AddLane(Spec("b"))), ErrorCode::kClosed);
+  EXPECT_EQ(CodeOf(sut.Own(id)), ErrorCode::kClosed);
+  EXPECT_EQ(CodeOf(sut.Reader(id)), ErrorCode::kClosed);
+  EXPECT_EQ(CodeOf(sut.Check()), ErrorCode::kClosed);
+  EXPECT_EQ(sut.capacity_pages(), 0U);
+  std::vector<float> out(10);
+  EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kUnwritten) << "it keeps the file open";
+  Canvas first = OpenForWriting(path_);
+  const Canvas second = std::move(first);
+  EXPECT_EQ(CodeOf(first.Lanes()), ErrorCode::kClosed);
+  EXPECT_TRUE(second.Lanes().has_value());
+}
+
+TEST_F(Lanes, RemovingThroughAMappingThatDoesNotReachTheEndIsRefused) {
+  { Must(OpenForWriting(path_).AddLane(Spec("a"))); }
+  Canvas sut = Must(Canvas::Open(path_, {.access = Access::kReadWrite, .max_map_bytes = 32 << 20}));
+  EXPECT_EQ(CodeOf(sut.RemoveLane(Must(sut.FindLane("a")).id)), ErrorCode::kLimit);
+  EXPECT_EQ(Must(sut.Lanes()).size(), 1U);
+}
+
 TEST_F(Lanes, HundredsOfEditsRotateThroughThePlaces) {
   Canvas sut = OpenForWriting(path_);
   Canvas reader = Must(Canvas::Open(path_));

@@ -13,6 +13,7 @@
 #include "canvas/storage/header_store.h"
 #include "canvas/storage/ownership.h"
 #include "canvas/storage/part.h"
+#include "canvas/storage/part_writer.h"
 #include "canvas/sync/append.h"
 #include "canvas/sync/block.h"
 #include "canvas/sync/part_life.h"
@@ -27,6 +28,8 @@ using testing::OpenForWriting;
 using testing::Samples;
 using testing::SmallCanvas;
 using testing::TempDir;
+
+std::uint64_t Sum(const void* bytes) { return storage::UndoChecksum(bytes, 512); }
 
 constexpr std::int64_t kBlock = 64;  // frames of stereo in 512 B
 
@@ -53,7 +56,7 @@ class RepairAfterDeath : public ::testing::Test {
     storage::Intent whole = intent;
     whole.run = place.slots;
     const auto owner = Must(owners.Own(lane_, {PageIndex(0), PageIndex(100)},
-                                       [](const storage::Intent&) { return Result<void>(); }));
+                                       [](const storage::Intent&) { return Result<bool>(true); }));
     if (intent.operation != format::Operation::kNone) owner.Declare(whole);
     act(file->Part(file->write_base(), PageIndex(0), place.slots, place.shape.block_stride()));
     // Goes out of scope without clearing its intent.
@@ -84,7 +87,7 @@ TEST_F(RepairAfterDeath, AHalfOverwrittenBlockReadsOldAndIsTakenBack) {
   const auto old = Samples(1, 3 * kBlock, kBlock, 2);
   Die(overwrite_, [](const storage::PartWords& part) {
     std::vector<std::byte> scratch(512);
-    sync::BeginOverwrite(part, 3, scratch.data(), [](const void*) { return std::uint64_t{0}; });
+    sync::BeginOverwrite(part, 3, scratch.data(), Sum);
     const auto half = Samples(9, 0, kBlock / 2, 2);
     sync::CopyIn(part.data + 3 * 512, half.data(), half.size() * 4);
   });
@@ -99,7 +102,7 @@ TEST_F(RepairAfterDeath, AnOverwriteThatWasPublishedStays) {
   const auto fresh = Samples(9, 0, kBlock, 2);
   Die(overwrite_, [&](const storage::PartWords& part) {
     std::vector<std::byte> scratch(512);
-    sync::BeginOverwrite(part, 3, scratch.data(), [](const void*) { return std::uint64_t{0}; });
+    sync::BeginOverwrite(part, 3, scratch.data(), Sum);
     sync::CopyIn(part.data + 3 * 512, fresh.data(), fresh.size() * 4);
     const std::uint64_t undo = part.undo_block->load();
     sync::EndOverwrite(part, 3);
@@ -116,7 +119,7 @@ TEST_F(RepairAfterDeath, AViewFromBeforeTheRollbackIsNotValidAfterIt) {
   const View before = reader.ViewAt(Frame(3 * kBlock), kBlock);
   Die(overwrite_, [](const storage::PartWords& part) {
     std::vector<std::byte> scratch(512);
-    sync::BeginOverwrite(part, 3, scratch.data(), [](const void*) { return std::uint64_t{0}; });
+    sync::BeginOverwrite(part, 3, scratch.data(), Sum);
   });
   EXPECT_FALSE(before.StillValid());
   EXPECT_EQ(reader.ViewAt(Frame(0), 1000).frames(), 3U * kBlock) << "ends at the block in question";
@@ -130,7 +133,7 @@ TEST_F(RepairAfterDeath, APunchIsFinished) {
   Die(punch_, [](const storage::PartWords& part) { sync::BeginPunch(part, 125); });
   ReadBlock(3, ReadStatus::kUnwritten);
   EXPECT_EQ(AllocatedBytes(path_), allocated);
-  EXPECT_EQ(Notes(), 1U);
+  EXPECT_EQ(Notes(), 2U) << "the owner's intent and the part";
   TakeOver();
   EXPECT_LT(AllocatedBytes(path_), allocated);
   EXPECT_EQ(Notes(), 0U);
@@ -164,7 +167,7 @@ TEST_F(RepairAfterDeath, BlocksPublishedBeyondTheMarkNeverComeToLight) {
 TEST_F(RepairAfterDeath, IntentsOfOtherPagesWaitForTheirOwner) {
   Die(overwrite_, [](const storage::PartWords& part) {
     std::vector<std::byte> scratch(512);
-    sync::BeginOverwrite(part, 3, scratch.data(), [](const void*) { return std::uint64_t{0}; });
+    sync::BeginOverwrite(part, 3, scratch.data(), Sum);
   });
   {
     Canvas canvas = OpenForWriting(path_);
@@ -173,6 +176,79 @@ TEST_F(RepairAfterDeath, IntentsOfOtherPagesWaitForTheirOwner) {
   }
   TakeOver();
   EXPECT_EQ(Notes(), 0U);
+}
+
+TEST_F(RepairAfterDeath, AHandleThatDoesNotReachThePageLeavesTheIntentToOneThatDoes) {
+  const auto old = Samples(1, 3 * kBlock, kBlock, 2);
+  Die(overwrite_, [](const storage::PartWords& part) {
+    std::vector<std::byte> scratch(512);
+    sync::BeginOverwrite(part, 3, scratch.data(), Sum);
+    const auto half = Samples(9, 0, kBlock / 2, 2);
+    sync::CopyIn(part.data + 3 * 512, half.data(), half.size() * 4);
+  });
+  {
+    // Reaches the header and no page.
+    Canvas canvas = Must(
+        Canvas::Open(path_, {.access = Access::kReadWrite, .max_map_bytes = 16 * 1024 * 1024}));
+    Must(canvas.Own(lane_));
+  }
+  EXPECT_EQ(Notes(), 2U) << "still to be mended";
+  TakeOver();
+  EXPECT_EQ(ReadBlock(3, ReadStatus::kOk), old);
+}
+
+TEST_F(RepairAfterDeath, APunchThatFailedIsFinishedBeforeItsPageIsWrittenAgain) {
+  // As a failing fallocate leaves it: punched, the intent standing, the owner alive and going on.
+  Die(punch_, [](const storage::PartWords& part) { sync::BeginPunch(part, 125); });
+  const auto fresh = Samples(5, 0, kBlock, 2);
+  {
+    auto file = Must(storage::CanvasFile::Open(
+        path_, {.access = storage::Access::kReadWrite, .single_mapping = true}));
+    storage::HeaderStore headers(*file);
+    storage::OwnerTable owners(*file, "the same");
+    const auto place =
+        Must(storage::LanePlace::Of(*Must(headers.Current())->Find(lane_), file->geometry()));
+    const auto owner = Must(owners.Own(lane_, {PageIndex(0), PageIndex(100)},
+                                       [](const storage::Intent&) { return Result<bool>(false); }));
+    auto writer = Must(storage::PartWriter::Open(*file, place, PageIndex(0), owner));
+    Must(writer.Write(3 * kBlock, fresh));
+  }
+  TakeOver();  // the old intent still stands, and must not take the new frames
+  EXPECT_EQ(ReadBlock(3, ReadStatus::kOk), fresh);
+  ReadBlock(2, ReadStatus::kUnwritten);
+  EXPECT_EQ(Notes(), 0U);
+}
+
+TEST_F(RepairAfterDeath, AnUndoPlaceThatDoesNotHoldTheOldBytesIsNotBelieved) {
+  Die(overwrite_, [](const storage::PartWords& part) {
+    std::vector<std::byte> scratch(512);
+    sync::BeginOverwrite(part, 3, scratch.data(), Sum);
+    const float other = 7;
+    sync::CopyIn(part.undo + 8, &other, 4);  // as a power loss may leave it
+  });
+  TakeOver();
+  ReadBlock(3, ReadStatus::kUnwritten);
+  ReadBlock(2, ReadStatus::kOk);
+  EXPECT_EQ(Notes(), 0U);
+}
+
+// The step between the odd version and the odd sequence, and the one after.
+TEST_F(RepairAfterDeath, AViewNeverTakesABlockThatIsBeingRewritten) {
+  const Canvas canvas = Must(Canvas::Open(path_));
+  LaneReader reader = Must(canvas.Reader(lane_));
+  Die(overwrite_, [&](const storage::PartWords& part) {
+    std::vector<std::byte> scratch(512);
+    sync::BeginOverwrite(part, 3, scratch.data(), Sum);
+    const std::uint64_t sequence = part.sequence->load();
+    part.sequence->store(sequence - 1);  // not there yet
+    const View before = reader.ViewAt(Frame(0), 1000);
+    EXPECT_EQ(before.frames(), 3U * kBlock);
+    part.sequence->store(sequence);
+    const View after = reader.ViewAt(Frame(0), 1000);
+    EXPECT_EQ(after.frames(), 3U * kBlock);
+    EXPECT_FALSE(before.StillValid());
+    EXPECT_TRUE(after.StillValid());
+  });
 }
 
 }  // namespace

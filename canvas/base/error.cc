@@ -53,7 +53,7 @@ Error Error::FromErrno(int errno_value, std::string_view call) {
     case ENOSPC:
     case EDQUOT:
       code = ErrorCode::kNoSpace;
-      hint = "free some space, or give back pages with `canvas rm`; what was written is intact";
+      hint = "free some space, or give back pages with `canvas rm`";
       break;
     case EFBIG:
       code = ErrorCode::kNoSpace;

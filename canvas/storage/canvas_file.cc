@@ -30,9 +30,6 @@ Blocks WholeBlocks(std::uint64_t offset, std::uint64_t bytes) {
 std::uint64_t IndexOffset(PageIndex page) {
   return format::kPageIndexOffset + std::uint64_t{page.value()} * 8;
 }
-std::uint64_t IndexChunk(PageIndex page) {
-  return std::uint64_t{page.value()} * 8 / format::kFileBlock;
-}
 
 }  // namespace
 
@@ -70,7 +67,14 @@ Result<std::shared_ptr<CanvasFile>> CanvasFile::Open(const std::string& path,
     CANVAS_TRY(CheckFileSystem(fd, options.allow_remote));
     CANVAS_ASSIGN(const format::Geometry geometry, format::Geometry::Make(superblock.geometry));
     std::shared_ptr<CanvasFile> file(new CanvasFile(path, superblock, geometry));
-    CANVAS_TRY(file->Attach(std::move(fd), options));
+    Result<void> attached;
+    {
+      // A child forked in the midst would keep a share in descriptions that no one told it of.
+      const auto no_forks = HoldForks();
+      file->Listen(no_forks);
+      attached = file->Attach(std::move(fd), options);
+    }
+    CANVAS_TRY(std::move(attached));
     return file;
   };
   auto file = open();
@@ -92,7 +96,7 @@ Result<void> CanvasFile::Attach(UniqueFd fd, const FileOptions& options) {
                     std::as_writable_bytes(std::span(words + 1, 1))));
   const std::uint64_t capacity = words[0];
   if (capacity < fields.capacity_pages || capacity > fields.index_pages ||
-      capacity > ((std::uint64_t{1} << 58) - geometry_.pages_offset()) / geometry_.page_stride())
+      capacity > (format::kMaxFileBytes - geometry_.pages_offset()) / geometry_.page_stride())
     return Fail(ErrorCode::kCorrupt,
                 fmt::format("control words: a capacity of {} pages is out of range", capacity));
   if (size < words[1] || size < format::kHeaderPlacesOffset + format::kMinPlaceBytes)
@@ -125,6 +129,14 @@ Result<void> CanvasFile::Attach(UniqueFd fd, const FileOptions& options) {
     CANVAS_ASSIGN(write_mapping_, Mapping::Map(fd_, bytes, Access::kReadWrite));
   }
   return {};
+}
+
+CanvasFile::~CanvasFile() {
+  const auto no_forks = HoldForks();
+  StopListening(no_forks);
+  locks_.Abandon();
+  pins_.Abandon();
+  fd_.Reset();
 }
 
 void CanvasFile::AfterForkInChild() noexcept {
@@ -168,7 +180,7 @@ bool CanvasFile::PageReady(PageIndex page) const noexcept {
   const sync::Word* chunks =
       sync::WordAt(read_base(), format::kControlOffset + control::kIndexChunks);
   if (!sync::ReadBit(chunks, IndexChunk(page))) return false;
-  if (sync::ReadRoot(*sync::WordAt(read_base(), IndexOffset(page))) != format::kPageReady)
+  if (sync::LoadAcquire(*sync::WordAt(read_base(), IndexOffset(page))) != format::kPageReady)
     return false;
   return Covers(geometry_.PageEnd(page).value());
 }
@@ -261,12 +273,17 @@ Result<void> CanvasFile::EnsurePage(PageIndex page) {
 Result<void> CanvasFile::EnsureSlot(PageIndex page, format::SlotRun run) {
   CANVAS_TRY(EnsurePage(page));
   if (SlotPresent(page, run)) return {};
+  CANVAS_TRY(ReserveSlot(page, run));
+  sync::PublishBit(
+      sync::WordAt(write_base(), geometry_.Page(page).value() + page_control::kSlotBits),
+      geometry_.SlotNumber(run));
+  return {};
+}
+
+Result<void> CanvasFile::ReserveSlot(PageIndex page, format::SlotRun run) const {
   const std::uint64_t start = geometry_.Page(page).value();
   CANVAS_TRY(ReserveBytes(start + geometry_.SlotControl(run), format::kSlotControlBytes, false));
-  CANVAS_TRY(ReserveBytes(start + geometry_.Versions(run), geometry_.Words(run) * 8, false));
-  sync::PublishBit(sync::WordAt(write_base(), start + page_control::kSlotBits),
-                   geometry_.SlotNumber(run));
-  return {};
+  return ReserveBytes(start + geometry_.Versions(run), geometry_.Words(run) * 8, false);
 }
 
 Result<void> CanvasFile::Sync() {
@@ -280,12 +297,14 @@ Result<void> CanvasFile::Sync() {
   };
   // The header that is visible now; on disk after the first barrier, and said to be after the
   // second.
-  const std::uint64_t root = sync::ReadRoot(ReadControl(control::kHeaderRoot));
+  const std::uint64_t root = sync::LoadAcquire(ReadControl(control::kHeaderRoot));
   CANVAS_TRY(barrier());
   sync::Word& durable = WriteControl(control::kDurableHeaderRoot);
-  if (sync::Peek(durable) == root) return {};
-  sync::Put(durable, root);
-  return barrier();
+  for (std::uint64_t known = sync::LoadAcquire(durable);
+       format::Root::FromWord(known).generation < format::Root::FromWord(root).generation;
+       known = sync::LoadAcquire(durable))
+    if (sync::CompareExchange(durable, known, root)) return barrier();
+  return {};  // another process has come further
 }
 
 }  // namespace canvas::storage

@@ -43,7 +43,7 @@ class CanvasFile final : private ForkListener {
   // Errors: kNotFound, kPermission, kNotACanvas, kUnsupported, kCorrupt, kIo, each with the path.
   static Result<std::shared_ptr<CanvasFile>> Open(const std::string& path,
                                                   const FileOptions& options);
-  ~CanvasFile() override = default;
+  ~CanvasFile() override;
 
   const std::string& path() const { return path_; }
   const format::Superblock& superblock() const { return superblock_; }
@@ -79,6 +79,12 @@ class CanvasFile final : private ForkListener {
     if (!IsCached(fd_, offset + bytes - 1)) read_mapping_.WillNeed(offset, bytes);
   }
 
+  // Errors: kInvalidArgument (past the capacity), kLimit (past this handle's mapping).
+  Result<void> CheckPage(PageIndex page) const;
+  // The 4 KiB of the page index that a page's entry lies in.
+  static std::uint64_t IndexChunk(PageIndex page) {
+    return std::uint64_t{page.value()} * 8 / format::kFileBlock;
+  }
   // Whether the page's controls may be touched.
   bool PageReady(PageIndex page) const noexcept;
   // Whether the control and version words of the run's first slot may be touched.
@@ -95,6 +101,8 @@ class CanvasFile final : private ForkListener {
   // Errors: kInvalidArgument (past capacity), kLimit (past the mapping), kNoSpace, kIo.
   Result<void> EnsurePage(PageIndex page);
   Result<void> EnsureSlot(PageIndex page, format::SlotRun run);
+  // Reserves a slot's control and version words, whether or not a bit says that they are.
+  Result<void> ReserveSlot(PageIndex page, format::SlotRun run) const;
   Result<void> GrowTo(std::uint64_t bytes);
   Result<void> ReserveBytes(std::uint64_t offset, std::uint64_t bytes, bool fresh) const;
   Result<void> Punch(std::uint64_t offset, std::uint64_t bytes) const;
@@ -115,7 +123,6 @@ class CanvasFile final : private ForkListener {
              const format::Geometry& geometry)
       : path_(std::move(path)), superblock_(superblock), geometry_(geometry) {}
   Result<void> Attach(UniqueFd fd, const FileOptions& options);
-  Result<void> CheckPage(PageIndex page) const;
   void AfterForkInChild() noexcept override;
 
   std::string path_;

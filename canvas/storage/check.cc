@@ -20,7 +20,7 @@ class Checker {
   Checker(const CanvasFile& file, HeaderStore& headers, const OwnerTable& owners)
       : file_(file), headers_(headers), owners_(owners) {}
 
-  CheckOutcome Run() {
+  CheckReport Run() {
     Superblocks();
     ControlWords();
     Header();
@@ -88,7 +88,9 @@ class Checker {
       Finding("owner table: {}", unrepaired.error().what());
       return;
     }
+    if (auto living = owners_.Living()) living_ = *std::move(living);
     for (const auto& [owner, intent] : *unrepaired) {
+      intents_.emplace_back(owner.lane, intent.page);
       const char* what = "writing";
       if (intent.operation == format::Operation::kOverwrite) what = "overwriting";
       if (intent.operation == format::Operation::kPunch) what = "giving back";
@@ -101,8 +103,8 @@ class Checker {
   void Page(PageIndex page) {
     const sync::Word* chunks =
         sync::WordAt(file_.read_base(), format::kControlOffset + control::kIndexChunks);
-    if (!sync::ReadBit(chunks, std::uint64_t{page.value()} * 8 / format::kFileBlock)) return;
-    const std::uint64_t entry = sync::ReadRoot(*sync::WordAt(
+    if (!sync::ReadBit(chunks, CanvasFile::IndexChunk(page))) return;
+    const std::uint64_t entry = sync::LoadAcquire(*sync::WordAt(
         file_.read_base(), format::kPageIndexOffset + std::uint64_t{page.value()} * 8));
     if (entry == 0) return;
     ++out_.pages;
@@ -132,6 +134,8 @@ class Checker {
       return fmt::format("lane {}, page {}", lane.id.value(), page.value());
     };
     if (!life.valid()) Finding("{}: an impossible life word {:#x}", where(), life_word);
+    if (sync::PunchUnfinished(words))
+      Note("{}: punched, and its space not yet given back; the next owner does", where());
     if (life.state != format::PartState::kReady) return;
     ++out_.parts;
     if (const std::uint64_t id = sync::Peek(*words.lane_id); id != lane.id.value()) {
@@ -147,14 +151,26 @@ class Checker {
       Finding("{}: its undo place names block {}", where(), undo - 1);
     const std::uint64_t per_block = lane.shape.frames_per_block();
     for (std::uint64_t block = 0; block < lane.shape.max_blocks(); ++block) {
-      const auto version = format::Version::FromWord(sync::ReadRoot(words.versions[block]));
+      const auto version = format::Version::FromWord(sync::LoadAcquire(words.versions[block]));
       if (version.written) ++out_.blocks;
-      if (version.changing())
+      if (version.changing() && Accounted(lane.id, page))
         Note("{}, block {}: a rewrite is under way, or was cut short", where(), block);
+      else if (version.changing())
+        Finding("{}, block {}: half rewritten, and no owner, living or dead, says so", where(),
+                block);
       else if (version.written && block * per_block >= mark)
         Note("{}, block {}: written, and not yet published", where(), block);
     }
     if (sync::ReadLife(words) != life_word) Note("{}: changed while it was looked at", where());
+  }
+
+  // Whether somebody is, or was, writing there.
+  bool Accounted(LaneId lane, PageIndex page) const {
+    return std::ranges::any_of(living_,
+                               [&](const OwnerInfo& owner) {
+                                 return owner.lane == lane && owner.pages.Contains(page);
+                               }) ||
+           std::ranges::find(intents_, std::pair(lane, page)) != intents_.end();
   }
 
   static constexpr std::size_t kMaxFindings = 100;
@@ -162,13 +178,15 @@ class Checker {
   HeaderStore& headers_;
   const OwnerTable& owners_;
   std::vector<LanePlace> lanes_;
+  std::vector<OwnerInfo> living_;
+  std::vector<std::pair<LaneId, PageIndex>> intents_;  // of the dead
   std::uint64_t suppressed_ = 0;
-  CheckOutcome out_;
+  CheckReport out_;
 };
 
 }  // namespace
 
-CheckOutcome CheckCanvas(const CanvasFile& file, HeaderStore& headers, const OwnerTable& owners) {
+CheckReport CheckCanvas(const CanvasFile& file, HeaderStore& headers, const OwnerTable& owners) {
   return Checker(file, headers, owners).Run();
 }
 

@@ -11,18 +11,19 @@
 
 namespace canvas::storage {
 
-struct CheckOutcome {
+struct CheckReport {
   std::vector<std::string> findings;  // wrong: what, and where
   std::vector<std::string> notes;     // left half done; the next owner mends it
-  std::uint64_t pages = 0;
+  std::uint64_t pages = 0;            // looked at, as the rest
   std::uint64_t parts = 0;
   std::uint64_t blocks = 0;
   std::uint64_t lanes = 0;
+  bool ok() const { return findings.empty(); }
 };
 
 // Superblock copies, control words, header snapshots, owner table, page index, page and slot
 // controls, versions against marks, and that every page lies inside the file. At most 100 findings
 // are told one by one.
-CheckOutcome CheckCanvas(const CanvasFile& file, HeaderStore& headers, const OwnerTable& owners);
+CheckReport CheckCanvas(const CanvasFile& file, HeaderStore& headers, const OwnerTable& owners);
 
 }  // namespace canvas::storage

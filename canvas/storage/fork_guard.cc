@@ -2,8 +2,6 @@
 
 #include <pthread.h>
 
-#include <mutex>
-
 namespace canvas::storage {
 
 // All listeners of the process, in a list of their own members: nothing is allocated at a fork.
@@ -27,21 +25,29 @@ struct ForkRegistry {
     mutex.unlock();
   }
 
-  void Add(ForkListener* l) {
-    const std::lock_guard lock(mutex);
+  static void Add(ForkListener* l) {
+    ForkListener*& first = Get().first;
     l->next_ = first;
     if (first != nullptr) first->previous_ = l;
     first = l;
   }
 
-  void Remove(ForkListener* l) {
-    const std::lock_guard lock(mutex);
-    (l->previous_ != nullptr ? l->previous_->next_ : first) = l->next_;
+  static void Remove(ForkListener* l) {
+    (l->previous_ != nullptr ? l->previous_->next_ : Get().first) = l->next_;
     if (l->next_ != nullptr) l->next_->previous_ = l->previous_;
   }
 };
 
-ForkListener::ForkListener() { ForkRegistry::Get().Add(this); }
-ForkListener::~ForkListener() { ForkRegistry::Get().Remove(this); }
+ForkHold HoldForks() { return ForkHold(ForkRegistry::Get().mutex); }
+
+void ForkListener::Listen(const ForkHold& /*hold*/) noexcept {
+  ForkRegistry::Add(this);
+  listening_ = true;
+}
+
+void ForkListener::StopListening(const ForkHold& /*hold*/) noexcept {
+  if (listening_) ForkRegistry::Remove(this);
+  listening_ = false;
+}
 
 }  // namespace canvas::storage

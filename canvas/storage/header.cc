@@ -73,7 +73,8 @@ Result<void> ValidateLaneName(std::string_view name) {
     if (length == 0)
       return Fail(ErrorCode::kInvalidArgument, "the lane's name is not valid UTF-8", kHint);
     const auto lead = static_cast<unsigned char>(rest[0]);
-    if (lead < 0x20 || lead == 0x7F)
+    const bool c1 = lead == 0xC2 && static_cast<unsigned char>(rest[1]) < 0xA0;
+    if (lead < 0x20 || lead == 0x7F || c1)
       return Fail(ErrorCode::kInvalidArgument, "the lane's name has a control character", kHint);
     rest.remove_prefix(length);
   }
@@ -125,8 +126,9 @@ Result<format::SlotRun> FindSlots(const Header& header, const format::Geometry& 
       return format::SlotRun{shape.slot_kind(), slot + 1 - run, shape.slot_count()};
   }
   return Fail(ErrorCode::kLimit,
-              fmt::format("no {} of the {} {} slots in a row are free", shape.slot_count(), slots,
-                          shape.slot_kind() == format::SlotKind::kWide ? "wide" : "small"),
+              fmt::format("the lane needs {} free {} slot{}, of {}", shape.slot_count(),
+                          shape.slot_kind() == format::SlotKind::kWide ? "wide" : "small",
+                          shape.slot_count() == 1 ? "" : "s in a row", slots),
               "remove a lane, or create a canvas with more slots");
 }
 

@@ -6,7 +6,7 @@
 // compare-and-swap of the root publishes it.
 //
 // Where the current snapshot fails its checksum (after a power loss: visible is not durable), the
-// newest one that does not is used; `recovered()` says so.
+// newest one that does not is used, and `recovered()` says so. Such a header is read, not edited.
 //
 // Thread safety: thread-safe.
 #pragma once
@@ -30,7 +30,7 @@ class HeaderStore {
   Result<std::shared_ptr<const Header>> Current();
 
   // Applies `edit` to the newest header and publishes the result. Blocks while another process
-  // edits. Errors: what `edit` answers (nothing is published then), kLimit (the header is too
+  // edits. Errors: kCorrupt (the newest header is lost), what `edit` answers (nothing is published then), kLimit (the header is too
   // large, or every place is pinned), kNoSpace.
   Result<void> Edit(const std::function<Result<void>(Header&)>& edit);
 
@@ -40,12 +40,21 @@ class HeaderStore {
  private:
   struct Loaded {
     std::uint64_t root = 0;  // the word it was loaded for
+    format::Root from;       // where it was found; of an older generation where recovered
     std::shared_ptr<const Header> header;
-    bool recovered = false;
+    bool recovered() const { return from.ToWord() != root; }
   };
-  Result<Loaded> Load();
-  Result<std::shared_ptr<const Header>> LoadPlace(format::Root root, bool any_generation);
-  Result<std::uint32_t> ChoosePlace(format::Root current) const;
+  // A place that may be written, and the lock that keeps others, and pins, off it.
+  struct FreePlace {
+    std::uint32_t place;
+    ScopedLock lock;
+  };
+  Result<Loaded> Load() const;
+  // Generation 0: whatever is there.
+  Result<Loaded> LoadPlace(format::Root root) const;
+  Result<FreePlace> ChoosePlace(const Loaded& current) const;
+  Result<Loaded> CurrentLoaded();
+  Result<void> Publish(const Header& next, const Loaded& current);
 
   CanvasFile& file_;
   std::mutex mutex_;  // guards loaded_

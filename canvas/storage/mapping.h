@@ -35,7 +35,6 @@ class Mapping {
   ~Mapping();
 
   std::byte* base() const { return base_; }
-  std::uint64_t bytes() const { return bytes_; }
   explicit operator bool() const { return base_ != nullptr; }
 
   // Has the kernel read these bytes into memory, without waiting for them (MADV_WILLNEED).

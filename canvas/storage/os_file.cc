@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 
 namespace canvas::storage {
 namespace {
@@ -169,6 +170,12 @@ Result<void> SetSize(const UniqueFd& fd, std::uint64_t bytes) {
   if (Uninterrupted([&] { return ftruncate(fd.get(), static_cast<off_t>(bytes)); }) != 0)
     return FailErrno(errno, "ftruncate");
   return {};
+}
+
+std::int64_t NowUnixNs() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 Result<void> CheckFileSystem(const UniqueFd& fd, bool allow_remote) {

@@ -64,6 +64,9 @@ bool IsCached(const UniqueFd& fd, std::uint64_t offset) noexcept;
 // Sets the size; refuses beforehand where RLIMIT_FSIZE would kill the process with SIGXFSZ.
 Result<void> SetSize(const UniqueFd& fd, std::uint64_t bytes);
 
+// Nanoseconds since 1970-01-01T00:00:00Z, by the system's clock.
+std::int64_t NowUnixNs();
+
 // Whether a canvas can keep its promises on the file system of `fd`.
 // Errors: kUnsupported, naming it: network and FUSE file systems (unless `allow_remote`), those
 // that copy on write and cannot be told not to.

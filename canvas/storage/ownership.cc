@@ -9,6 +9,7 @@
 #include <chrono>
 #include <fstream>
 #include <sstream>
+#include <thread>
 #include <utility>
 
 #include "canvas/sync/words.h"
@@ -17,12 +18,6 @@ namespace canvas::storage {
 namespace {
 
 namespace entry_field = format::owner_entry;
-
-std::int64_t NowUnixNs() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 // Field 22 of /proc/self/stat: with the pid it names one process of this boot.
 std::uint64_t StartTime() {
@@ -48,6 +43,19 @@ std::uint64_t PackSlot(format::SlotRun run) {
   return static_cast<std::uint64_t>(run.kind) << 32 | run.first;
 }
 
+// The lock of an entry whose owner is dead. Another process may hold it for the moment it takes to
+// look at the entry.
+Result<ScopedLock> LockDeadEntry(const LockFile& locks, std::uint64_t entry) {
+  constexpr int kTries = 200;
+  for (int i = 0; i < kTries; ++i) {
+    CANVAS_ASSIGN(auto lock, ScopedLock::Try(locks, format::OwnerEntryLock(entry)));
+    if (lock) return *std::move(lock);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return Fail(ErrorCode::kBusy, "a dead owner's record is held by another process",
+              "try again in a moment");
+}
+
 constexpr std::uint64_t kEntriesPerBlock = format::kFileBlock / format::kOwnerEntryBytes;
 
 }  // namespace
@@ -67,6 +75,7 @@ void Ownership::Declare(const Intent& intent) const noexcept {
   const auto put = [&](std::uint64_t field, std::uint64_t value) {
     sync::Put(table_->Field(base, entry_, field), value);
   };
+  Clear();  // a half changed intent is none
   put(entry_field::kIntentPage, intent.page.value());
   put(entry_field::kIntentBlock, intent.block);
   put(entry_field::kIntentSlot, PackSlot(intent.run));
@@ -84,13 +93,15 @@ sync::Word& OwnerTable::Field(std::byte* base, std::uint64_t entry, std::uint64_
 }
 
 std::uint64_t OwnerTable::EntriesInUse() const {
-  return std::min(sync::ReadRoot(file_.ReadControl(format::control::kOwnerEntries)),
+  return std::min(sync::LoadAcquire(file_.ReadControl(format::control::kOwnerEntries)),
                   format::kOwnerEntries);
 }
 
 OwnerInfo OwnerTable::ReadInfo(std::uint64_t entry) const {
   std::byte* base = file_.read_base();
-  const auto get = [&](std::uint64_t field) { return sync::ReadRoot(Field(base, entry, field)); };
+  const auto get = [&](std::uint64_t field) {
+    return sync::LoadAcquire(Field(base, entry, field));
+  };
   std::array<char, entry_field::kNameBytes> name{};
   sync::StdSync::CopyOut(
       name.data(),
@@ -111,7 +122,9 @@ OwnerInfo OwnerTable::ReadInfo(std::uint64_t entry) const {
 
 Intent OwnerTable::ReadIntent(std::uint64_t entry) const {
   std::byte* base = file_.read_base();
-  const auto get = [&](std::uint64_t field) { return sync::ReadRoot(Field(base, entry, field)); };
+  const auto get = [&](std::uint64_t field) {
+    return sync::LoadAcquire(Field(base, entry, field));
+  };
   Intent intent;
   intent.operation = static_cast<format::Operation>(get(entry_field::kIntentOperation));
   intent.page = PageIndex(static_cast<std::uint32_t>(get(entry_field::kIntentPage)));
@@ -132,7 +145,7 @@ Result<bool> OwnerTable::Alive(std::uint64_t entry) const {
   return file_.pins().HeldElsewhere(format::OwnerEntryLock(entry));
 }
 
-Error OwnerTable::OwnedError(LaneId lane, PageRange pages) const {
+std::optional<Error> OwnerTable::OwnedError(LaneId lane, PageRange pages) const {
   for (std::uint64_t entry = 0; entry < EntriesInUse(); ++entry) {
     const OwnerInfo info = ReadInfo(entry);
     if (info.lane != lane || !info.pages.Overlaps(pages)) continue;
@@ -143,8 +156,25 @@ Error OwnerTable::OwnedError(LaneId lane, PageRange pages) const {
                              LocalTime(info.since_unix_ns)),
                  "wait for it to finish, or write to another lane or other pages");
   }
-  return Error(ErrorCode::kOwned, "owned by a writer that has not said its name yet",
-               "try again in a moment");
+  return std::nullopt;
+}
+
+Result<void> OwnerTable::Lock(LaneId lane, PageRange pages) const {
+  const bool ours = std::ranges::any_of(
+      held_, [&](const Held& h) { return h.lane == lane && h.pages.Overlaps(pages); });
+  // Between taking the lock and writing its name, and between the reverse, an owner has none.
+  constexpr int kTries = 50;
+  for (int i = 0; i < kTries; ++i) {
+    if (!ours) {
+      CANVAS_ASSIGN(const bool taken,
+                    file_.locks().TryExclusive(format::OwnershipLock(lane, pages)));
+      if (taken) return {};
+    }
+    if (auto error = OwnedError(lane, pages)) return std::unexpected(*std::move(error));
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return Fail(ErrorCode::kOwned, "owned by a writer that does not say its name",
+              "wait for it to finish, or write to another lane or other pages");
 }
 
 Result<std::uint64_t> OwnerTable::ExtendTable() {
@@ -155,19 +185,28 @@ Result<std::uint64_t> OwnerTable::ExtendTable() {
   CANVAS_TRY(file_.ReserveBytes(format::kOwnerTableOffset + entries * format::kOwnerEntryBytes,
                                 format::kFileBlock, false));
   // Two processes may extend at once; to the same count.
-  sync::PublishRoot(file_.WriteControl(format::control::kOwnerEntries), entries,
-                    entries + kEntriesPerBlock);
+  sync::CompareExchange(file_.WriteControl(format::control::kOwnerEntries), entries,
+                        entries + kEntriesPerBlock);
   return entries;
 }
 
 Result<std::uint64_t> OwnerTable::TakeEntry() {
   for (std::uint64_t entry = 0;; ++entry) {
     if (entry == EntriesInUse()) CANVAS_TRY(ExtendTable());
-    if (HeldHere(entry)) continue;
+    // I2; looked at before the lock too, which a successor would take for the owner's.
+    if (HeldHere(entry) || ReadIntent(entry).operation != format::Operation::kNone) continue;
     CANVAS_ASSIGN(const bool taken, file_.locks().TryExclusive(format::OwnerEntryLock(entry)));
     if (!taken) continue;
-    if (ReadIntent(entry).operation == format::Operation::kNone) return entry;
-    file_.locks().Unlock(format::OwnerEntryLock(entry));  // I2
+    if (ReadIntent(entry).operation == format::Operation::kNone) {
+      // A copy of the file may have lost what was reserved and never written.
+      auto reserved =
+          file_.ReserveBytes(format::kOwnerTableOffset + entry * format::kOwnerEntryBytes,
+                             format::kOwnerEntryBytes, false);
+      if (reserved) return entry;
+      file_.locks().Unlock(format::OwnerEntryLock(entry));
+      return std::unexpected(std::move(reserved).error());
+    }
+    file_.locks().Unlock(format::OwnerEntryLock(entry));
   }
 }
 
@@ -193,15 +232,18 @@ void OwnerTable::WriteInfo(std::uint64_t entry, LaneId lane, PageRange pages) {
 }
 
 Result<void> OwnerTable::RepairDead(LaneId lane, PageRange pages, const RepairFunction& repair) {
-  for (std::uint64_t entry = 0; entry < EntriesInUse(); ++entry) {
-    if (HeldHere(entry)) continue;
+  const auto concerns = [&](std::uint64_t entry) {
     const Intent intent = ReadIntent(entry);
-    if (intent.operation == format::Operation::kNone || ReadInfo(entry).lane != lane ||
-        !pages.Contains(intent.page))
-      continue;
-    CANVAS_ASSIGN(const auto dead, ScopedLock::Try(file_.locks(), format::OwnerEntryLock(entry)));
-    if (!dead) continue;  // alive; then it owns other pages of the lane, and means those
-    CANVAS_TRY(repair(ReadIntent(entry)));
+    return intent.operation != format::Operation::kNone && ReadInfo(entry).lane == lane &&
+           pages.Contains(intent.page);
+  };
+  // We own what these intended to change, so whoever did is dead.
+  for (std::uint64_t entry = 0; entry < EntriesInUse(); ++entry) {
+    if (HeldHere(entry) || !concerns(entry)) continue;
+    CANVAS_ASSIGN(const ScopedLock dead, LockDeadEntry(file_.locks(), entry));
+    if (!concerns(entry)) continue;
+    CANVAS_ASSIGN(const bool repaired, repair(ReadIntent(entry)));
+    if (!repaired) continue;
     sync::Put(Field(file_.write_base(), entry, entry_field::kIntentOperation), std::uint64_t{0});
     sync::Put(Field(file_.write_base(), entry, entry_field::kLaneId), std::uint64_t{0});
   }
@@ -212,12 +254,8 @@ Result<Ownership> OwnerTable::Own(LaneId lane, PageRange pages, const RepairFunc
   CANVAS_TRY(file_.CheckWritable());
   if (pages.empty()) return Fail(ErrorCode::kInvalidArgument, "an empty range of pages");
   const std::lock_guard lock(mutex_);
-  const auto ours = std::ranges::find_if(
-      held_, [&](const Held& h) { return h.lane == lane && h.pages.Overlaps(pages); });
-  if (ours != held_.end()) return std::unexpected(OwnedError(lane, pages));
+  CANVAS_TRY(Lock(lane, pages));
   const format::LockRange range = format::OwnershipLock(lane, pages);
-  CANVAS_ASSIGN(const bool taken, file_.locks().TryExclusive(range));
-  if (!taken) return std::unexpected(OwnedError(lane, pages));
   auto entry = [&]() -> Result<std::uint64_t> {
     CANVAS_TRY(RepairDead(lane, pages, repair));
     return TakeEntry();

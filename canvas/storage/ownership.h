@@ -69,15 +69,17 @@ class Ownership {
   std::uint64_t entry_;
 };
 
-// Finishes or undoes what a dead owner intended; called with the part's lock held.
-using RepairFunction = std::function<Result<void>(const Intent&)>;
+// Finishes or undoes what a dead owner intended; called with the part's lock held. False where it
+// could not: the intent then stays for another.
+using RepairFunction = std::function<Result<bool>(const Intent&)>;
 
 class OwnerTable {
  public:
   // `name` is what others are told; cut to 63 bytes.
   OwnerTable(CanvasFile& file, std::string name) : file_(file), name_(std::move(name)) {}
 
-  // Errors: kOwned naming the holder, kLimit (4,096 owners), what `repair` answers.
+  // Errors: kOwned naming the holder, kLimit (4,096 owners), kBusy (an intent cannot be looked at),
+  // what `repair` answers.
   Result<Ownership> Own(LaneId lane, PageRange pages, const RepairFunction& repair);
 
   // The living owners, in table order. Needs no write access.
@@ -98,7 +100,9 @@ class OwnerTable {
   Intent ReadIntent(std::uint64_t entry) const;
   bool HeldHere(std::uint64_t entry) const;
   Result<bool> Alive(std::uint64_t entry) const;
-  Error OwnedError(LaneId lane, PageRange pages) const;
+  // Who is in the way; nothing where nobody says so.
+  std::optional<Error> OwnedError(LaneId lane, PageRange pages) const;
+  Result<void> Lock(LaneId lane, PageRange pages) const;
   Result<void> RepairDead(LaneId lane, PageRange pages, const RepairFunction& repair);
   Result<std::uint64_t> TakeEntry();
   Result<std::uint64_t> ExtendTable();

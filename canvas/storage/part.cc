@@ -1,5 +1,7 @@
 #include "canvas/storage/part.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
 
 #include "canvas/sync/append.h"
@@ -20,7 +22,7 @@ void ForEachWrittenBlock(const LanePlace& lane, const FoundPart& part, PageIndex
       std::min(sync::ReadMark(part.words), lane.shape.FramesIn(page.value()));
   const std::uint64_t low = sync::ReadLow(part.words);
   for (std::uint64_t block = low / per_block; low < mark && block * per_block < mark; ++block) {
-    const auto version = format::Version::FromWord(sync::ReadRoot(part.words.versions[block]));
+    const auto version = format::Version::FromWord(sync::LoadAcquire(part.words.versions[block]));
     if (version.written)
       visit(std::max(block * per_block, low), std::min((block + 1) * per_block, mark));
   }
@@ -85,7 +87,7 @@ std::vector<FrameRun> WrittenRuns(const CanvasFile& file, const LanePlace& lane,
 Result<void> PunchPart(CanvasFile& file, const LanePlace& lane, PageIndex page,
                        const Ownership& owner) {
   const auto part = FindPart(file, lane, page, file.write_base());
-  if (!part) return {};
+  if (!part) return FinishPunch(file, lane, page);
   const PageRange one{page, page + 1};
   CANVAS_ASSIGN(const auto no_window,
                 ScopedLock::Try(file.locks(), format::WindowLock(lane.id, one)));
@@ -93,26 +95,37 @@ Result<void> PunchPart(CanvasFile& file, const LanePlace& lane, PageIndex page,
     return Fail(ErrorCode::kBusy, "a reader's window holds the page",
                 "try again when it has moved on");
   owner.Declare({format::Operation::kPunch, page, 0, lane.slots});
-  CANVAS_TRY(PunchWords(file, lane, page,
-                        file.Part(file.write_base(), page, lane.slots, lane.shape.block_stride())));
+  CANVAS_TRY(PunchWords(file, lane, page, part->words));
   owner.Clear();
   file.Notify();
   return {};
 }
 
-Result<void> RepairPart(CanvasFile& file, const LanePlace& lane, const Intent& intent) {
-  if (intent.run != lane.slots || !file.SlotPresent(intent.page, lane.slots)) return {};
-  const PartWords words =
-      file.Part(file.write_base(), intent.page, lane.slots, lane.shape.block_stride());
-  if (sync::Peek(*words.lane_id) != lane.id.value()) return {};
-  if (intent.operation == format::Operation::kPunch) {
-    CANVAS_TRY(PunchWords(file, lane, intent.page, words));
-  } else if (intent.operation == format::Operation::kOverwrite) {
-    std::vector<std::byte> scratch(lane.shape.block_stride());
-    sync::RepairOverwrite(words, lane.shape.max_blocks(), scratch.data());
-  }
+Result<void> FinishPunch(CanvasFile& file, const LanePlace& lane, PageIndex page) {
+  if (!file.SlotPresent(page, lane.slots)) return {};
+  const PartWords words = file.Part(file.write_base(), page, lane.slots, lane.shape.block_stride());
+  if (!sync::PunchUnfinished(words)) return {};
+  CANVAS_TRY(PunchWords(file, lane, page, words));
   file.Notify();
   return {};
+}
+
+Result<bool> RepairPart(CanvasFile& file, const LanePlace& lane, const Intent& intent) {
+  if (intent.page.value() >= file.mapped_pages()) return false;
+  if (intent.run != lane.slots || !file.SlotPresent(intent.page, lane.slots)) return true;
+  const PartWords words =
+      file.Part(file.write_base(), intent.page, lane.slots, lane.shape.block_stride());
+  if (sync::Peek(*words.lane_id) != lane.id.value()) return true;
+  CANVAS_TRY(FinishPunch(file, lane, intent.page));
+  std::vector<std::byte> scratch(lane.shape.block_stride());
+  sync::RepairOverwrite(words, lane.shape.max_blocks(), scratch.data(),
+                        [&](const void* bytes) { return UndoChecksum(bytes, scratch.size()); });
+  file.Notify();
+  return true;
+}
+
+std::uint64_t UndoChecksum(const void* bytes, std::size_t count) {
+  return XXH3_64bits(bytes, count);
 }
 
 }  // namespace canvas::storage

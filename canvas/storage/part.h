@@ -4,6 +4,7 @@
 // Thread safety: as CanvasFile. Punch and repair need ownership of the lane over that page.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -56,12 +57,19 @@ struct FrameRun {
 };
 std::vector<FrameRun> WrittenRuns(const CanvasFile& file, const LanePlace& lane, PageIndex page);
 
-// Gives the part's disk space back. Nothing to do where it has none.
+// Gives the part's disk space back. Nothing to do where it has none. After a failure the part reads as
+// unwritten, and FinishPunch, or this again, does the rest.
 // Errors: kBusy (a window holds it), kIo.
 Result<void> PunchPart(CanvasFile& file, const LanePlace& lane, PageIndex page,
                        const Ownership& owner);
 
-// Finishes a punch, takes back an overwrite.
-Result<void> RepairPart(CanvasFile& file, const LanePlace& lane, const Intent& intent);
+// Finishes a punch of the part that was begun, by whomever. Before anything else is done with a part.
+Result<void> FinishPunch(CanvasFile& file, const LanePlace& lane, PageIndex page);
+
+// Finishes a punch, takes back an overwrite. False where this handle does not reach the page.
+Result<bool> RepairPart(CanvasFile& file, const LanePlace& lane, const Intent& intent);
+
+// The sum that guards an undo place.
+std::uint64_t UndoChecksum(const void* bytes, std::size_t count);
 
 }  // namespace canvas::storage

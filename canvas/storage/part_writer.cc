@@ -1,6 +1,6 @@
 #include "canvas/storage/part_writer.h"
 
-#include <xxhash.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
@@ -33,8 +33,18 @@ Result<PartWriter> PartWriter::Open(CanvasFile& file, const LanePlace& lane, Pag
                                     const Ownership& owner) {
   CANVAS_TRY(file.EnsureSlot(page, lane.slots));
   PartWriter writer(file, lane, page, owner);
-  if (!FindPart(file, lane, page, file.write_base()))
+  // Whoever copied the file may have lost what was reserved and never written.
+  CANVAS_TRY(file.ReserveSlot(page, lane.slots));
+  CANVAS_TRY(FinishPunch(file, lane, page));
+  if (!FindPart(file, lane, page, file.write_base())) {
+    // Ready, and not this lane's: whoever had the slot left without giving it back.
+    if (format::Life::FromWord(sync::LoadAcquire(*writer.words_.life)).state ==
+        format::PartState::kReady) {
+      sync::BeginPunch(writer.words_, lane.shape.max_blocks());
+      CANVAS_TRY(FinishPunch(file, lane, page));
+    }
     sync::MakeReady(writer.words_, lane.id.value());
+  }
   writer.ForgetUnpublished();
   return writer;
 }
@@ -85,27 +95,30 @@ Result<void> PartWriter::ReserveBlocks(std::uint64_t first_block, std::uint64_t 
 
 Result<void> PartWriter::ReserveUndo() {
   if (undo_reserved_) return {};
-  namespace slot = format::slot_control;
   const auto& geometry = file_->geometry();
-  const std::uint64_t start = geometry.Page(page_).value();
-  sync::Word& reserved = file_->PageWord(file_->write_base(), page_,
-                                         geometry.SlotControl(lane_.slots) + slot::kReserved);
-  if ((sync::Peek(reserved) & slot::kReservedUndo) == 0) {
-    CANVAS_TRY(file_->ReserveBytes(start + geometry.UndoPlace(lane_.slots),
-                                   lane_.shape.block_stride(), false));
-    sync::Put(reserved, sync::Peek(reserved) | slot::kReservedUndo);
-  }
+  CANVAS_TRY(file_->ReserveBytes(geometry.Page(page_).value() + geometry.UndoPlace(lane_.slots),
+                                 lane_.shape.block_stride(), false));
   undo_reserved_ = true;
   return {};
 }
 
-// Frames between the mark and `first` that lie in the mark's own block may be a dead owner's:
-// zeros, before the mark passes them.
-void PartWriter::FillGap(std::uint64_t first) {
-  const std::uint64_t from = mark();
-  if (first <= from || from % per_block_ == 0 || !Written(from / per_block_)) return;
-  const std::uint64_t to = std::min(first, (from / per_block_ + 1) * per_block_);
-  sync::ZeroIn(FrameAt(from), (to - from) * frame_bytes_);
+// Frames outside the marks, within one written block, are zeros before a mark passes them: they may be
+// a dead owner's.
+Result<void> PartWriter::ZeroUnpublished(std::uint64_t first, std::uint64_t end) {
+  if (first >= end || !Written(first / per_block_)) return {};
+  CANVAS_TRY(ReserveBlocks(first / per_block_, first / per_block_ + 1));
+  sync::ZeroIn(FrameAt(first), (end - first) * frame_bytes_);
+  return {};
+}
+
+Result<void> PartWriter::FillGap(std::uint64_t first) {
+  const std::uint64_t high = mark();
+  if (high == 0) return {};
+  if (first > high && high % per_block_ != 0)
+    return ZeroUnpublished(high, std::min(first, (high / per_block_ + 1) * per_block_));
+  const std::uint64_t low = sync::Peek(*words_.low);
+  if (first < low && low <= high) return ZeroUnpublished(low / per_block_ * per_block_, low);
+  return {};
 }
 
 Result<void> PartWriter::WriteFreshRun(std::uint64_t first_block, std::uint64_t blocks,
@@ -130,13 +143,19 @@ Result<void> PartWriter::WriteFreshPiece(std::uint64_t first, std::uint64_t end,
 Result<void> PartWriter::WriteOver(std::uint64_t first, std::uint64_t end, const float* samples) {
   const std::uint64_t block = first / per_block_;
   const std::uint64_t below = std::clamp(mark(), first, end);
+  if (format::Version::FromWord(sync::Peek(words_.versions[block])).changing())
+    return Fail(
+        ErrorCode::kCorrupt,
+        fmt::format("lane {}, page {}, block {} was left half rewritten, and nothing says by whom",
+                    lane_.id.value(), page_.value(), block),
+        "give the page back (Erase), or restore it from a copy");
   CANVAS_TRY(ReserveBlocks(block, block + 1));  // a copy of the file may have become sparse
   if (first < below) {
     CANVAS_TRY(ReserveUndo());
     scratch_.resize(lane_.shape.block_stride());
     owner_->Declare({format::Operation::kOverwrite, page_, block, lane_.slots});
     sync::BeginOverwrite(words_, block, scratch_.data(), [&](const void* bytes) {
-      return XXH3_64bits(bytes, lane_.shape.block_stride());
+      return UndoChecksum(bytes, lane_.shape.block_stride());
     });
     sync::CopyIn(FrameAt(first), samples, (below - first) * frame_bytes_);
     sync::EndOverwrite(words_, block);
@@ -148,13 +167,11 @@ Result<void> PartWriter::WriteOver(std::uint64_t first, std::uint64_t end, const
   return {};
 }
 
-Result<void> PartWriter::Write(std::uint64_t first, std::span<const float> samples) {
-  const std::uint64_t end = first + samples.size() / lane_.shape.channels();
-  if (first == end) return {};
-  FillGap(first);
+Result<void> PartWriter::WritePieces(std::uint64_t first, std::uint64_t end, const float* samples) {
+  CANVAS_TRY(FillGap(first));
   std::uint64_t at = first;
   while (at < end) {
-    const float* from = samples.data() + (at - first) * lane_.shape.channels();
+    const float* from = samples + (at - first) * lane_.shape.channels();
     const std::uint64_t block = at / per_block_;
     std::uint64_t to = std::min(end, (block + 1) * per_block_);
     if (Written(block)) {
@@ -170,8 +187,15 @@ Result<void> PartWriter::Write(std::uint64_t first, std::span<const float> sampl
     sync::RaiseMark(words_, to);
     at = to;
   }
-  file_->Notify();
   return {};
+}
+
+Result<void> PartWriter::Write(std::uint64_t first, std::span<const float> samples) {
+  const std::uint64_t end = first + samples.size() / lane_.shape.channels();
+  if (first == end) return {};
+  auto written = WritePieces(first, end, samples.data());
+  file_->Notify();  // of what there is, after a failure too
+  return written;
 }
 
 }  // namespace canvas::storage

@@ -1,11 +1,11 @@
 // Writing frames into one lane's part of one page: appending, filling gaps, overwriting, each block
 // by the protocol its state asks for.
 //
-//   block unwritten, covered whole    pwrite straight from the caller's memory, then published;
-//                                     runs of such blocks in one call
-//   block unwritten, covered in part  the same, with zeros around the frames
-//   block written, below the mark     overwritten behind the undo place
-//   block written, beyond the mark    stored in place; the mark passes it afterwards
+//   block unwritten, covered whole     pwrite straight from the caller's memory, then published;
+//                                      runs of such blocks in one call
+//   block unwritten, covered in part   the same, with zeros around the frames
+//   block written, below the mark      overwritten behind the undo place
+//   block written, beyond the mark     stored in place; the mark passes it afterwards
 //
 // pwrite is used because it is the faster way into fresh space: it fills whole pages of the cache
 // without faulting them in or zeroing them first (bench/bulk_write_bench.cc compares).
@@ -53,7 +53,9 @@ class PartWriter {
   void ForgetUnpublished();
   Result<void> ReserveBlocks(std::uint64_t first_block, std::uint64_t end_block);
   Result<void> ReserveUndo();
-  void FillGap(std::uint64_t first);
+  Result<void> FillGap(std::uint64_t first);
+  Result<void> ZeroUnpublished(std::uint64_t first, std::uint64_t end);
+  Result<void> WritePieces(std::uint64_t first, std::uint64_t end, const float* samples);
   bool Written(std::uint64_t block) const;
   Result<void> WriteFreshRun(std::uint64_t first_block, std::uint64_t blocks, const void* bytes);
   Result<void> WriteFreshPiece(std::uint64_t first, std::uint64_t end, const float* samples);

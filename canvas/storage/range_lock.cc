@@ -16,8 +16,8 @@ struct flock Request(format::LockRange range, short type) {
   return request;
 }
 
-Result<bool> Try(const UniqueFd& fd, format::LockRange range, short type) {
-  auto request = Request(range, type);
+Result<bool> Try(const UniqueFd& fd, format::LockRange range) {
+  auto request = Request(range, F_WRLCK);
   if (fcntl(fd.get(), F_OFD_SETLK, &request) == 0) return true;
   if (errno == EAGAIN || errno == EACCES) return false;
   return FailErrno(errno, "lock");
@@ -25,11 +25,7 @@ Result<bool> Try(const UniqueFd& fd, format::LockRange range, short type) {
 
 }  // namespace
 
-Result<bool> LockFile::TryExclusive(format::LockRange range) const {
-  return Try(fd_, range, F_WRLCK);
-}
-
-Result<bool> LockFile::TryShared(format::LockRange range) const { return Try(fd_, range, F_RDLCK); }
+Result<bool> LockFile::TryExclusive(format::LockRange range) const { return Try(fd_, range); }
 
 Result<void> LockFile::WaitExclusive(format::LockRange range) const {
   auto request = Request(range, F_WRLCK);

@@ -24,7 +24,6 @@ class LockFile {
 
   // False where another description is in the way.
   Result<bool> TryExclusive(format::LockRange range) const;
-  Result<bool> TryShared(format::LockRange range) const;
   // Blocks until the range is free.
   Result<void> WaitExclusive(format::LockRange range) const;
   void Unlock(format::LockRange range) const noexcept;
