@@ -1,13 +1,17 @@
 // `canvas`: the command-line tool. This file is how its arguments are written; tools/cli does the work.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
 #include <clocale>
+#include <cstdio>
+#include <exception>
 #include <map>
 #include <string>
 
-#include <CLI/CLI.hpp>
-#include <fmt/format.h>
-
-#include "tools/cli/bus_guard.h"
 #include "tools/cli/commands.h"
+#include "tools/cli/signals.h"
 
 namespace {
 
@@ -25,22 +29,33 @@ CLI::App* AddCommand(CLI::App& app, const char* name, const char* purpose, std::
   return command;
 }
 
+// Never fails: there may be no standard error.
+void PrintError(const std::string& message) {
+  std::fputs(("canvas: " + message + "\n").c_str(), stderr);
+}
+
 int Report(const canvas::Error& error) {
-  fmt::print(stderr, "canvas: {}\n", error.Message());
+  PrintError(error.Message());
   return 1;
+}
+
+// A canvas must not be opened as descriptor 1 and be printed into.
+void OpenStandardDescriptors() {
+  int fd = open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO) fd = open("/dev/null", O_RDWR);
+  if (fd >= 0) close(fd);
 }
 
 int ReportUsage(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);
-  fmt::print(stderr, "canvas: {} (see `canvas --help`)\n", error.what());
+  PrintError(fmt::format("{} (see `canvas --help`)", error.what()));
   return 2;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int Run(int argc, char** argv) {
   std::setlocale(LC_CTYPE, "");
-  CLI::App app("Stores audio along a timeline in one sparse file that several processes share.", "canvas");
+  CLI::App app("Stores audio along a timeline in one sparse file that several processes share.",
+               "canvas");
   app.require_subcommand(1);
   app.footer(
       "\nExample:\n"
@@ -53,22 +68,31 @@ int main(int argc, char** argv) {
   cli::CreateArguments create;
   CLI::App* create_command = AddCommand(app, "create", "Make an empty canvas", create.file,
                                         "  canvas create song.canvas --rate 96000 --hours 2\n");
-  create_command->add_option("--rate", create.rate, "sizes the slots: one holds a page of stereo at this rate, in Hz")
+  create_command
+      ->add_option("--rate", create.rate,
+                   "sizes the slots: one holds a page of stereo at this rate, in Hz")
       ->capture_default_str();
-  create_command->add_option("--page-seconds", create.page_seconds, "length of a page")->capture_default_str();
-  create_command->add_option("--slots", create.slots, "wide slots: one for each stereo lane")->capture_default_str();
-  create_command->add_option("--small-slots", create.small_slots, "small slots: one for each low-rate signal")
+  create_command->add_option("--page-seconds", create.page_seconds, "length of a page")
       ->capture_default_str();
-  create_command->add_option("--hours", create.hours, "length of the timeline; unwritten time costs no disk")
+  create_command->add_option("--slots", create.slots, "wide slots: one for each stereo lane")
+      ->capture_default_str();
+  create_command
+      ->add_option("--small-slots", create.small_slots, "small slots: one for each low-rate signal")
+      ->capture_default_str();
+  create_command
+      ->add_option("--hours", create.hours, "length of the timeline; unwritten time costs no disk")
       ->capture_default_str();
 
   cli::ImportArguments import;
-  CLI::App* import_command =
-      AddCommand(app, "import", "Put audio files into lanes", import.file,
-                 std::string("  canvas import song.canvas intro.wav verse.wav --lane voice --at 1:30\n") + kTimes);
-  import_command->add_option("INPUT", import.inputs, "audio files, any that libsndfile reads")->required();
-  import_command->add_option("--lane", import.lane,
-                             "lane to put them in, end to end; default: one lane each, named like the file");
+  CLI::App* import_command = AddCommand(
+      app, "import", "Put audio files into lanes", import.file,
+      std::string("  canvas import song.canvas intro.wav verse.wav --lane voice --at 1:30\n") +
+          kTimes);
+  import_command->add_option("INPUT", import.inputs, "audio files, any that libsndfile reads")
+      ->required();
+  import_command->add_option(
+      "--lane", import.lane,
+      "lane to put them in, end to end; default: one lane each, named like the file");
   import_command->add_option("--at", import.at, "TIME of the first frame")->capture_default_str();
 
   cli::ExportArguments to_wav;
@@ -76,13 +100,17 @@ int main(int argc, char** argv) {
                                                             {"pcm16", cli::SampleFormat::kPcm16},
                                                             {"pcm24", cli::SampleFormat::kPcm24}};
   std::string format = "float";
-  CLI::App* export_command =
-      AddCommand(app, "export", "Write a lane to a WAV file", to_wav.file,
-                 std::string("  canvas export song.canvas --lane voice --out voice.wav --from 1:30 --to 2:00\n") + kTimes);
+  CLI::App* export_command = AddCommand(
+      app, "export", "Write a lane to a WAV file", to_wav.file,
+      std::string(
+          "  canvas export song.canvas --lane voice --out voice.wav --from 1:30 --to 2:00\n") +
+          kTimes);
   export_command->add_option("--lane", to_wav.lane, "lane to write")->required();
   export_command->add_option("--out", to_wav.out, "WAV file to make; RF64 past 4 GB")->required();
-  export_command->add_option("--from", to_wav.from, "TIME of the first frame; default: the lane's first written");
-  export_command->add_option("--to", to_wav.to, "TIME after the last frame; default: the lane's last written");
+  export_command->add_option("--from", to_wav.from,
+                             "TIME of the first frame; default: the lane's first written");
+  export_command->add_option("--to", to_wav.to,
+                             "TIME after the last frame; default: the lane's last written");
   export_command->add_option("--format", format, "float (bit-exact), pcm16 or pcm24")
       ->check(CLI::IsMember(formats))
       ->capture_default_str();
@@ -98,9 +126,9 @@ int main(int argc, char** argv) {
   du_command->add_flag("--json", du.json, "as JSON");
 
   cli::RemoveArguments remove;
-  CLI::App* remove_command =
-      AddCommand(app, "rm", "Give the space of a lane back", remove.file,
-                 std::string("  canvas rm song.canvas --lane voice --from 1:30 --to 10:00\n") + kTimes);
+  CLI::App* remove_command = AddCommand(
+      app, "rm", "Give the space of a lane back", remove.file,
+      std::string("  canvas rm song.canvas --lane voice --from 1:30 --to 10:00\n") + kTimes);
   remove_command->add_option("--lane", remove.lane, "lane to remove")->required();
   remove_command->add_option("--from", remove.from, "only from this TIME on; the lane stays");
   remove_command->add_option("--to", remove.to, "only up to this TIME; the lane stays");
@@ -131,4 +159,19 @@ int main(int argc, char** argv) {
   cli::InstallBusGuard(check_file);
   const auto ok = cli::RunCheck(check_file);
   return ok ? (*ok ? 0 : 1) : Report(ok.error());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  OpenStandardDescriptors();
+  int code = 1;
+  try {
+    code = Run(argc, argv);
+  } catch (const std::exception& error) {  // of the libraries the tool prints with
+    PrintError(error.what());
+  }
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  PrintError("standard output: what was printed is lost (check the disk, or where it leads)");
+  return code == 0 ? 1 : code;
 }

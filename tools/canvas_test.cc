@@ -259,7 +259,7 @@ TEST_F(Tool, NaNAndInfinityComeBackBitForBit) {
     EXPECT_EQ(std::bit_cast<std::uint32_t>(back[i]), std::bit_cast<std::uint32_t>(samples[i])) << i;
   EXPECT_EQ(Slurp(dir_.path("n.wav")), Slurp(dir_.path("m.wav"))) << "the same bytes every time";
   EXPECT_NE(Good({"export", file_, "--lane", "n", "--out", dir_.path("c.wav"), "--format", "pcm16"})
-                .out.find("4 samples did not fit"),
+                .out.find("4 samples clipped"),
             std::string::npos);
 }
 
@@ -278,7 +278,7 @@ TEST_F(Tool, ExportTakesRanges) {
             std::vector<float>(all.begin() + 1, all.begin() + 3));
   const Outcome before = Good(
       {"export", file_, "--lane", "x", "--out", dir_.path("o.wav"), "--from", "9", "--to", "10.1"});
-  EXPECT_NE(before.out.find("48000 frames were never written"), std::string::npos) << before.out;
+  EXPECT_NE(before.out.find("48000 frames never written"), std::string::npos) << before.out;
   Bad({"export", file_, "--lane", "x", "--out", dir_.path("o.wav"), "--from", "11", "--to", "11"},
       "is empty");
   Bad({"export", file_, "--lane", "x", "--out", dir_.path("o.wav"), "--to", "1:00:01"},
@@ -410,6 +410,50 @@ TEST_F(Tool, AnotherOwnerIsNamed) {
   Bad({"rm", file_, "--lane", "x"}, owner);
   Good({"info", file_});
   Good({"export", file_, "--lane", "x", "--out", dir_.path("o.wav")});
+}
+
+TEST_F(Tool, LostOutputIsAFailureAndNoDescriptorIsPrintedInto) {
+  Create();
+  const auto shell = [&](const std::string& command) {
+    return WEXITSTATUS(std::system(("tools/canvas " + command).c_str()));
+  };
+  EXPECT_EQ(shell("info --json " + file_ + " > /dev/full 2>/dev/null"), 1);
+  EXPECT_EQ(shell("info " + file_ + "x 2>&-"), 1);
+  EXPECT_EQ(shell("info " + file_ + " >&- 2>&- <&-"), 0);
+  WriteAudio(dir_.path("x.wav"), kFloatWav, 1, 48000, Noise(100, 1));
+  EXPECT_EQ(shell("import " + file_ + " " + dir_.path("x.wav") + " >&- 2>&- <&-"), 0);
+  Good({"check", file_});
+}
+
+TEST_F(Tool, ExportFollowsALinkKeepsTheModeAndLeavesNothingBehindWhenEnded) {
+  Create();
+  WriteAudio(dir_.path("x.wav"), kFloatWav, 1, 48000, Noise(100, 1));
+  Good({"import", file_, dir_.path("x.wav")});
+  std::ofstream(dir_.path("target.wav")) << "old";
+  fs::permissions(dir_.path("target.wav"), fs::perms::owner_read | fs::perms::owner_write);
+  fs::create_symlink(dir_.path("target.wav"), dir_.path("link.wav"));
+  Good({"export", file_, "--lane", "x", "--out", dir_.path("link.wav")});
+  EXPECT_TRUE(fs::is_symlink(dir_.path("link.wav")));
+  EXPECT_EQ(ReadAudio(dir_.path("target.wav")).samples, ReadAudio(dir_.path("x.wav")).samples);
+  EXPECT_EQ(fs::status(dir_.path("target.wav")).permissions(),
+            fs::perms::owner_read | fs::perms::owner_write);
+
+  // An hour of silence takes a while to write; end it when its output has appeared.
+  fs::create_directory(dir_.path("out"));
+  const std::string out = dir_.path("out/long.wav");
+  const pid_t pid = fork();
+  if (pid == 0) {
+    execl("tools/canvas", "canvas", "export", file_.c_str(), "--lane", "x", "--out", out.c_str(),
+          "--from", "0", "--to", "1:00:00", static_cast<char*>(nullptr));
+    _exit(127);
+  }
+  while (fs::is_empty(dir_.path("out")) && waitpid(pid, nullptr, WNOHANG) == 0) {
+  }
+  kill(pid, SIGTERM);
+  int status = 0;
+  ASSERT_EQ(waitpid(pid, &status, 0), pid) << "it ended before it could be ended";
+  EXPECT_TRUE(WIFSIGNALED(status));
+  EXPECT_TRUE(fs::is_empty(dir_.path("out"))) << "litter";
 }
 
 TEST_F(Tool, LaneNamesOfAnyScriptAndShellCharacters) {

@@ -1,7 +1,7 @@
 // create and rm: making a canvas, and giving space back.
-#include <utility>
-
 #include <fmt/format.h>
+
+#include <utility>
 
 #include "tools/cli/commands.h"
 #include "tools/cli/terminal.h"
@@ -16,21 +16,26 @@ Result<void> RunCreate(const CreateArguments& arguments) {
   options.small_slots = arguments.small_slots;
   options.tool = "canvas create";
   CANVAS_ASSIGN(const Position hours, ParsePosition(arguments.hours));
+  if (arguments.hours.find_first_of(":f") != std::string::npos)
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("'{}' is not a number of hours", arguments.hours),
+                "give a decimal, such as 1.5");
   CANVAS_ASSIGN(const Frame seconds, hours.ToFrame(Rate{3600, 1}));
   options.capacity_seconds = static_cast<std::uint64_t>(seconds.value());
   CANVAS_TRY(Canvas::Create(arguments.file, options));
   CANVAS_ASSIGN(const Canvas canvas, Canvas::Open(arguments.file));
   CANVAS_ASSIGN(const DiskUsage usage, canvas.Usage());
-  fmt::print("{}: room for {} pages of {} s; {} on the disk so far\n", arguments.file,
-             canvas.capacity_pages(), arguments.page_seconds, Bytes(usage.allocated_bytes));
+  fmt::print("{}: room for {} of {} s; {} on the disk so far\n", arguments.file,
+             Count(canvas.capacity_pages(), "page"), arguments.page_seconds,
+             Bytes(usage.allocated_bytes));
   return {};
 }
 
 namespace {
 
 Result<void> EraseRange(Canvas& canvas, const LaneInfo& lane, const RemoveArguments& arguments) {
-  FrameRange range{Frame(0), FirstFrameOfPage(canvas.capacity_pages(), lane.rate,
-                                              canvas.Info().page_seconds)};
+  FrameRange range{
+      Frame(0), FirstFrameOfPage(canvas.capacity_pages(), lane.rate, canvas.Info().page_seconds)};
   if (arguments.from) {
     CANVAS_ASSIGN(const Position from, ParsePosition(*arguments.from));
     CANVAS_ASSIGN(range.first, from.ToFrame(lane.rate));
@@ -49,13 +54,14 @@ Result<void> EraseRange(Canvas& canvas, const LaneInfo& lane, const RemoveArgume
   const auto page_seconds = canvas.Info().page_seconds;
   if (report.erased_frames == 0 && report.kept_frames != 0)
     return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("nothing was given back: all {} in the range share their page with what lies outside it",
+                fmt::format("nothing was given back: all {} in the range share their page with "
+                            "what lies outside it",
                             duration(report.kept_frames)),
                 fmt::format("space is given back by whole pages of {} s", page_seconds));
   fmt::print("lane '{}': removed {}", lane.name, duration(report.erased_frames));
   if (report.kept_frames != 0)
-    fmt::print("; {} stay, in pages of {} s that reach outside the range", duration(report.kept_frames),
-               page_seconds);
+    fmt::print("; {} stay, in pages of {} s that reach outside the range",
+               duration(report.kept_frames), page_seconds);
   fmt::print("\n");
   return {};
 }
@@ -63,8 +69,8 @@ Result<void> EraseRange(Canvas& canvas, const LaneInfo& lane, const RemoveArgume
 }  // namespace
 
 Result<void> RunRemove(const RemoveArguments& arguments) {
-  CANVAS_ASSIGN(Canvas canvas, Canvas::Open(arguments.file, {.access = Access::kReadWrite,
-                                                             .name = "canvas rm"}));
+  CANVAS_ASSIGN(Canvas canvas,
+                Canvas::Open(arguments.file, {.access = Access::kReadWrite, .name = "canvas rm"}));
   const auto run = [&]() -> Result<void> {
     CANVAS_ASSIGN(const LaneInfo lane, canvas.FindLane(arguments.lane));
     CANVAS_ASSIGN(const DiskUsage before, canvas.Usage());

@@ -1,10 +1,9 @@
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <limits>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "tools/cli/commands.h"
 #include "tools/cli/terminal.h"
@@ -16,8 +15,8 @@ constexpr std::size_t kChunkBytes = 2 * 1024 * 1024;
 constexpr int kRacedTries = 1000;
 
 bool SameFile(const std::string& a, const std::string& b) {
-  struct stat first{};
-  struct stat second{};
+  struct stat first {};
+  struct stat second {};
   return stat(a.c_str(), &first) == 0 && stat(b.c_str(), &second) == 0 &&
          first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
@@ -28,7 +27,8 @@ Result<FrameRange> RangeOf(const ExportArguments& arguments, const Canvas& canva
   const Rate rate = reader.lane().rate;
   const LaneExtent extent = reader.Extent();
   if (extent.written_frames == 0 && !(arguments.from && arguments.to))
-    return Fail(ErrorCode::kNotFound, fmt::format("lane '{}' has nothing written", reader.lane().name),
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("lane '{}' has nothing written", reader.lane().name),
                 "give --from and --to to export silence");
   FrameRange range{extent.first, extent.end};
   if (arguments.from) {
@@ -42,7 +42,8 @@ Result<FrameRange> RangeOf(const ExportArguments& arguments, const Canvas& canva
   const Frame limit = FirstFrameOfPage(canvas.capacity_pages(), rate, canvas.Info().page_seconds);
   if (range.end > limit)
     return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("--to lies past the capacity, {}", FormatClock(limit, rate)), "give an earlier time");
+                fmt::format("--to lies past the capacity, {}", FormatClock(limit, rate)),
+                "give an earlier time");
   if (range.empty())
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("the range from {} to {} is empty", FormatClock(range.first, rate),
@@ -60,16 +61,17 @@ Result<ReadResult> ReadSettled(LaneReader& reader, Frame at, std::span<float> sa
       return Fail(ErrorCode::kInvalidArgument, "the range lies outside the canvas");
     if (result.status != ReadStatus::kRaced) return result;
   }
-  return Fail(ErrorCode::kBusy, "a writer kept changing what was read", "try again when it has finished");
+  return Fail(ErrorCode::kBusy, "a block kept changing, or was left half rewritten",
+              "try again when its writer has finished; `canvas check` says more");
 }
 
 }  // namespace
 
 Result<void> RunExport(const ExportArguments& arguments) {
   if (SameFile(arguments.file, arguments.out))
-    return std::unexpected(Error(ErrorCode::kInvalidArgument, "--out is the canvas itself",
-                                 "choose another path")
-                               .About(arguments.file));
+    return std::unexpected(
+        Error(ErrorCode::kInvalidArgument, "--out is the canvas itself", "choose another path")
+            .About(arguments.file));
   CANVAS_ASSIGN(const Canvas canvas, Canvas::Open(arguments.file));
   const auto run = [&]() -> Result<void> {
     CANVAS_ASSIGN(const LaneInfo lane, canvas.FindLane(arguments.lane));
@@ -77,19 +79,20 @@ Result<void> RunExport(const ExportArguments& arguments) {
     CANVAS_ASSIGN(const FrameRange range, RangeOf(arguments, canvas, reader));
     if (lane.rate.den != 1 || lane.rate.num > std::numeric_limits<std::int32_t>::max())
       return Fail(ErrorCode::kUnsupported,
-                  fmt::format("lane '{}' has a rate of {} Hz, which a WAV file cannot say", lane.name,
-                              ToString(lane.rate)),
+                  fmt::format("lane '{}' has a rate of {} Hz, which a WAV file cannot say",
+                              lane.name, ToString(lane.rate)),
                   "read it through the library");
     const auto frames = static_cast<std::uint64_t>(range.end - range.first);
     CANVAS_ASSIGN(WavOutput out,
                   WavOutput::Open(arguments.out, arguments.format, lane.channels,
                                   static_cast<std::uint32_t>(lane.rate.num), frames));
-    std::vector<float> samples(std::max<std::size_t>(kChunkBytes / sizeof(float) / lane.channels, 1) *
-                               lane.channels);
+    std::vector<float> samples(
+        std::max<std::size_t>(kChunkBytes / sizeof(float) / lane.channels, 1) * lane.channels);
     ProgressBar progress(lane.name, frames);
     std::uint64_t written = 0;
     for (std::uint64_t done = 0; done < frames;) {
-      const std::uint64_t count = std::min<std::uint64_t>(frames - done, samples.size() / lane.channels);
+      const std::uint64_t count =
+          std::min<std::uint64_t>(frames - done, samples.size() / lane.channels);
       const auto chunk = std::span(samples).first(count * lane.channels);
       CANVAS_ASSIGN(const ReadResult read,
                     ReadSettled(reader, range.first + static_cast<std::int64_t>(done), chunk));
@@ -101,12 +104,14 @@ Result<void> RunExport(const ExportArguments& arguments) {
     const bool rf64 = out.rf64();
     const std::uint64_t clipped = out.clipped();
     CANVAS_TRY(out.Commit());
-    fmt::print("lane '{}' from {} to {} -> {} ({} frames, {}, {} Hz{})\n", lane.name,
-               FormatClock(range.first, lane.rate), FormatClock(range.end, lane.rate), arguments.out,
-               frames, Count(lane.channels, "channel"), ToString(lane.rate), rf64 ? ", RF64" : "");
+    fmt::print("lane '{}' from {} to {} -> {} ({}, {}, {} Hz{})\n", lane.name,
+               FormatClock(range.first, lane.rate), FormatClock(range.end, lane.rate),
+               arguments.out, Count(frames, "frame"), Count(lane.channels, "channel"),
+               ToString(lane.rate), rf64 ? ", RF64" : "");
     if (written != frames)
-      fmt::print("  {} frames were never written, and are silent\n", frames - written);
-    if (clipped != 0) fmt::print("  {} samples did not fit the format and were clipped\n", clipped);
+      fmt::print("  {} never written, silent here\n", Count(frames - written, "frame"));
+    if (clipped != 0)
+      fmt::print("  {} clipped: out of the format's range\n", Count(clipped, "sample"));
     return {};
   };
   auto exported = run();

@@ -63,7 +63,7 @@ Result<std::vector<Job>> Plan(const ImportArguments& arguments) {
 }
 
 // The lane a job goes to: there already, or made. Answers whether it was made.
-Result<std::pair<LaneInfo, bool>> LaneFor(Canvas& canvas, const Job& job) {
+Result<std::pair<LaneInfo, bool>> LaneFor(Canvas& canvas, const Job& job, int tries = 3) {
   CANVAS_ASSIGN(const Rate rate, Rate::Make(job.input.rate()));
   if (const auto found = canvas.FindLane(job.lane_name)) {
     if (found->kind != LaneKind::kAudio || found->channels != job.input.channels() ||
@@ -76,16 +76,19 @@ Result<std::pair<LaneInfo, bool>> LaneFor(Canvas& canvas, const Job& job) {
           "choose another lane with --lane; a lane keeps its format");
     return std::pair(*found, false);
   }
-  CANVAS_ASSIGN(
-      const LaneId id,
+  const auto added =
       canvas.AddLane({.name = job.lane_name,
                       .kind = LaneKind::kAudio,
                       .channels = job.input.channels(),
                       .rate = rate,
                       .description = "imported from " +
                                      std::filesystem::path(job.input.path()).filename().string(),
-                      .tool = "canvas import"}));
-  CANVAS_ASSIGN(LaneInfo lane, canvas.FindLane(id));
+                      .tool = "canvas import"});
+  // Another process may have made it in between; then it is an existing lane like any other.
+  if (!added && added.error().code() == ErrorCode::kExists && tries > 0)
+    return LaneFor(canvas, job, tries - 1);
+  if (!added) return std::unexpected(added.error());
+  CANVAS_ASSIGN(LaneInfo lane, canvas.FindLane(*added));
   return std::pair(std::move(lane), true);
 }
 
@@ -103,36 +106,43 @@ Result<std::uint64_t> Copy(Job& job, LaneWriter& writer) {
     CANVAS_ASSIGN(const std::size_t frames,
                   job.input.Read(std::span(samples).first(wanted * channels)));
     if (frames == 0) return done;
-    CANVAS_TRY(writer.Write(at, std::span(samples).first(frames * channels)));
+    if (auto written = writer.Write(at, std::span(samples).first(frames * channels)); !written) {
+      const Error& error = written.error();
+      return Fail(error.code(),
+                  fmt::format("{}; {} got as far as {}", error.what(), job.input.path(),
+                              FormatClock(at, writer.lane().rate)),
+                  error.hint());
+    }
     done += frames;
     progress.Update(done);
   }
 }
 
+Result<void> CheckFits(const Canvas& canvas, const Job& job, const LaneInfo& lane) {
+  const Frame limit =
+      FirstFrameOfPage(canvas.capacity_pages(), lane.rate, canvas.Info().page_seconds);
+  if (job.at <= limit && static_cast<std::int64_t>(job.input.frames()) <= limit - job.at) return {};
+  return Refuse(canvas.Info().path,
+                fmt::format("{} would end past the capacity, {}", job.input.path(),
+                            FormatClock(limit, lane.rate)),
+                "place it earlier, or create a canvas with more hours");
+}
+
 Result<void> ImportOne(Canvas& canvas, Job& job) {
-  CANVAS_ASSIGN(const auto lane, LaneFor(canvas, job));
-  const auto import = [&, &info = lane.first]() -> Result<std::uint64_t> {
-    CANVAS_ASSIGN(LaneWriter writer, canvas.Own(info.id));
-    const Frame limit =
-        FirstFrameOfPage(canvas.capacity_pages(), info.rate, canvas.Info().page_seconds);
-    if (job.at > limit || static_cast<std::int64_t>(job.input.frames()) > limit - job.at)
-      return Refuse(canvas.Info().path,
-                    fmt::format("{} would end past the capacity, {}", job.input.path(),
-                                FormatClock(limit, info.rate)),
-                    "place it earlier, or create a canvas with more hours");
-    return Copy(job, writer);
-  };
-  auto frames = import();
+  CANVAS_ASSIGN(const auto found, LaneFor(canvas, job));
+  const auto& [lane, made] = found;
+  CANVAS_ASSIGN(LaneWriter writer, canvas.Own(lane.id));
+  auto fits = CheckFits(canvas, job, lane);
+  auto frames = fits ? Copy(job, writer) : Result<std::uint64_t>(std::unexpected(fits.error()));
   if (!frames) {
     // A lane made for this import goes with it; what other lanes held stays.
-    if (lane.second) (void)canvas.RemoveLane(lane.first.id);
+    if (made) (void)canvas.RemoveLane(std::move(writer));
     return std::unexpected(std::move(frames).error());
   }
-  fmt::print("{} -> lane '{}': {} at {} ({} frames, {}, {} Hz)\n", job.input.path(),
-             lane.first.name,
-             FormatClock(Frame(static_cast<std::int64_t>(*frames)), lane.first.rate),
-             FormatClock(job.at, lane.first.rate), *frames, Count(lane.first.channels, "channel"),
-             ToString(lane.first.rate));
+  fmt::print("{} -> lane '{}': {} at {} ({}, {}, {} Hz)\n", job.input.path(), lane.name,
+             FormatClock(Frame(static_cast<std::int64_t>(*frames)), lane.rate),
+             FormatClock(job.at, lane.rate), Count(*frames, "frame"),
+             Count(lane.channels, "channel"), ToString(lane.rate));
   if (job.input.rounds())
     fmt::print("  its {} samples were rounded to 32-bit float\n", job.input.rounded_from());
   if (job.input.truncated())

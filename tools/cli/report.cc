@@ -1,9 +1,10 @@
 // info, du and check: what is in a canvas, in words and in JSON.
-#include <utility>
-
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+
+#include <cstdio>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "tools/cli/commands.h"
 #include "tools/cli/terminal.h"
@@ -67,7 +68,7 @@ Json InfoJson(const CanvasInfo& info, const std::vector<LaneRow>& rows) {
 
 void PrintInfo(const CanvasInfo& info, const std::vector<LaneRow>& rows) {
   fmt::print("{}\n", info.path);
-  if (!info.title.empty()) fmt::print("  {}\n", info.title);
+  if (!info.title.empty()) fmt::print("  {}\n", Printable(info.title));
   fmt::print("  canvas {}, format {}\n", info.uuid, info.format_version);
   fmt::print("  pages of {} s, {} of {} ready; {} wide slots for stereo at {} Hz, {} small ones\n",
              info.page_seconds, info.ready_pages, info.capacity_pages, info.slots,
@@ -76,8 +77,14 @@ void PrintInfo(const CanvasInfo& info, const std::vector<LaneRow>& rows) {
     fmt::print("  no lanes yet: `canvas import {} FILE.wav` makes one\n", info.path);
     return;
   }
-  Table table({{"id", kRight}, {"lane"}, {"kind"}, {"ch", kRight}, {"rate", kRight},
-               {"from", kRight}, {"to", kRight}, {"written", kRight}});
+  Table table({{"id", kRight},
+               {"lane"},
+               {"kind"},
+               {"ch", kRight},
+               {"rate", kRight},
+               {"from", kRight},
+               {"to", kRight},
+               {"written", kRight}});
   for (const auto& [lane, extent] : rows) {
     const bool any = extent.written_frames != 0;
     table.Add({std::to_string(lane.id.value()), lane.name, std::string(LaneKindName(lane.kind)),
@@ -91,8 +98,25 @@ void PrintInfo(const CanvasInfo& info, const std::vector<LaneRow>& rows) {
 
 }  // namespace
 
+namespace {
+
+// A header that was lost takes lanes with it: whoever looks is told.
+void WarnIfRecovered(const Canvas& canvas) {
+  const CanvasInfo info = canvas.Info();
+  if (info.header_recovered)
+    std::fputs(
+        fmt::format("canvas: {}: warning: the newest header cannot be read, and an older one "
+                    "is in use; lanes may be missing (see `canvas check`)\n",
+                    info.path)
+            .c_str(),
+        stderr);
+}
+
+}  // namespace
+
 Result<void> RunInfo(const ReportArguments& arguments) {
   CANVAS_ASSIGN(const Canvas canvas, Canvas::Open(arguments.file));
+  WarnIfRecovered(canvas);
   CANVAS_ASSIGN(const auto rows, LaneRows(canvas));
   if (arguments.json)
     Print(InfoJson(canvas.Info(), rows));
@@ -103,6 +127,7 @@ Result<void> RunInfo(const ReportArguments& arguments) {
 
 Result<void> RunDu(const ReportArguments& arguments) {
   CANVAS_ASSIGN(const Canvas canvas, Canvas::Open(arguments.file));
+  WarnIfRecovered(canvas);
   CANVAS_ASSIGN(const DiskUsage usage, canvas.Usage());
   if (arguments.json) {
     Json json = {{"apparent_bytes", usage.apparent_bytes},
@@ -145,7 +170,7 @@ Result<bool> RunCheck(const std::string& file) {
   for (const std::string& note : report.notes) fmt::print("  note: {}\n", note);
   if (report.ok()) fmt::print("  nothing is wrong\n");
   for (const std::string& finding : report.findings)
-    fmt::print(stderr, "canvas: {}: {}\n", file, finding);
+    std::fputs(fmt::format("canvas: {}: {}\n", file, finding).c_str(), stderr);
   return report.ok();
 }
 

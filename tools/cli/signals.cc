@@ -1,30 +1,62 @@
-#include "tools/cli/bus_guard.h"
+#include "tools/cli/signals.h"
 
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cstring>
 #include <string>
 
 namespace canvas::cli {
 namespace {
 
-const std::string* g_message = nullptr;  // made beforehand: the handler may only write and exit
+// Made beforehand: a handler may only unlink, write and exit.
+const std::string* g_bus_message = nullptr;
+char g_output[4096];
+std::atomic<bool> g_has_output{false};
+
+void RemoveOutput() {
+  if (g_has_output.load(std::memory_order_acquire)) unlink(g_output);
+}
 
 void OnBusError(int /*signal*/) {
-  const ssize_t ignored = write(STDERR_FILENO, g_message->data(), g_message->size());
+  RemoveOutput();
+  const ssize_t ignored = write(STDERR_FILENO, g_bus_message->data(), g_bus_message->size());
   (void)ignored;
   _exit(1);
+}
+
+// Ends as the signal would have.
+void OnEnd(int signal_number) {
+  RemoveOutput();
+  signal(signal_number, SIG_DFL);
+  raise(signal_number);
 }
 
 }  // namespace
 
 void InstallBusGuard(std::string_view path) {
-  g_message = new std::string("canvas: " + std::string(path) +
-                              ": the file was cut short, or its disk failed, while it was in use "
-                              "(restore it from a copy)\n");
-  struct sigaction action{};
+  g_bus_message = new std::string("canvas: " + std::string(path) +
+                                  ": the file was cut short, or its disk failed, while it was in "
+                                  "use (restore it from a copy)\n");
+  struct sigaction action {};
   action.sa_handler = OnBusError;
   sigaction(SIGBUS, &action, nullptr);
+}
+
+void RemoveAtSignal(std::string_view path) {
+  g_has_output.store(false, std::memory_order_release);
+  if (path.empty() || path.size() >= sizeof g_output) return;
+  std::memcpy(g_output, path.data(), path.size());
+  g_output[path.size()] = '\0';
+  g_has_output.store(true, std::memory_order_release);
+  for (const int number : {SIGHUP, SIGINT, SIGTERM}) {
+    struct sigaction now {};
+    sigaction(number, nullptr, &now);
+    if (now.sa_handler == SIG_IGN) continue;  // nohup(1)
+    now.sa_handler = OnEnd;
+    sigaction(number, &now, nullptr);
+  }
 }
 
 }  // namespace canvas::cli

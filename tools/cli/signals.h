@@ -1,5 +1,9 @@
-// A mapped file that someone else cuts short faults when it is read. This turns the fault into one
-// line that names the file, and exit 1.
+// What the tool does when a signal ends it.
+//
+// A mapped file that someone else cuts short faults when it is read: SIGBUS becomes one line that names
+// the file, and exit 1. A half written output goes, whichever signal it is.
+//
+// Thread safety: call from one thread.
 #pragma once
 
 #include <string_view>
@@ -8,5 +12,8 @@ namespace canvas::cli {
 
 // From now on; `path` is the canvas this process works on.
 void InstallBusGuard(std::string_view path);
+
+// The file to remove if SIGHUP, SIGINT, SIGTERM or SIGBUS ends the process; "" for none.
+void RemoveAtSignal(std::string_view path);
 
 }  // namespace canvas::cli

@@ -1,5 +1,6 @@
 #include "tools/cli/terminal.h"
 
+#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -8,8 +9,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cwchar>
-
-#include <fmt/format.h>
 
 namespace canvas::cli {
 namespace {
@@ -82,6 +81,18 @@ std::string Table::Render() const {
   line([&](std::size_t c) { return columns_[c].title; });
   for (const auto& row : rows_) line([&](std::size_t c) { return row[c]; });
   return text;
+}
+
+std::string Printable(std::string_view text) {
+  std::string printable(text);
+  for (std::size_t i = 0; i < printable.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(printable[i]);
+    const bool c1 = byte >= 0x80 && byte < 0xA0 && i > 0 &&
+                    static_cast<unsigned char>(printable[i - 1]) == 0xC2;
+    if (byte < 0x20 || byte == 0x7F) printable[i] = '?';
+    if (c1) printable.replace(i - 1, 2, "?");
+  }
+  return printable;
 }
 
 std::string Bytes(std::uint64_t bytes) {

@@ -49,6 +49,8 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
+// Text out of a file, without what a terminal would act on.
+std::string Printable(std::string_view text);
 // "11.0 MiB"; whole bytes below one KiB.
 std::string Bytes(std::uint64_t bytes);
 // "1 lane", "2 lanes".
