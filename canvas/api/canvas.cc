@@ -277,6 +277,32 @@ Result<void> Canvas::RemoveLane(LaneWriter writer) {
   });
 }
 
+Result<std::uint32_t> Canvas::AddTempoMap(TempoMap map) {
+  CANVAS_TRY(CheckOpen());
+  CANVAS_TRY(ValidateTempoMap(map));
+  CANVAS_TRY(core_->headers.Edit([&](storage::Header& header) -> Result<void> {
+    map.id = header.next_tempo_map_id++;
+    header.tempo_maps.push_back(map);
+    return {};
+  }));
+  return map.id;
+}
+
+Result<void> Canvas::RemoveTempoMap(std::uint32_t id) {
+  CANVAS_TRY(CheckOpen());
+  return core_->headers.Edit([&](storage::Header& header) -> Result<void> {
+    if (std::erase_if(header.tempo_maps, [&](const TempoMap& map) { return map.id == id; }) == 0)
+      return Fail(ErrorCode::kNotFound, fmt::format("no tempo map with id {}", id));
+    return {};
+  });
+}
+
+Result<std::vector<TempoMap>> Canvas::TempoMaps() const {
+  CANVAS_TRY(CheckOpen());
+  CANVAS_ASSIGN(const auto header, core_->headers.Current());
+  return header->tempo_maps;
+}
+
 Result<LaneWriter> Canvas::Own(LaneId id) { return Own(id, kAllPages); }
 
 Result<LaneWriter> Canvas::Own(LaneId id, PageRange pages) {

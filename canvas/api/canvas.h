@@ -29,6 +29,7 @@
 #include "canvas/api/lane_reader.h"
 #include "canvas/api/lane_writer.h"
 #include "canvas/base/error.h"
+#include "canvas/base/tempo.h"
 #include "canvas/base/time.h"
 #include "canvas/base/units.h"
 #include "canvas/storage/check.h"
@@ -128,6 +129,12 @@ class Canvas {
   Result<void> RemoveLane(LaneId id);
   // The same, for who owns all its pages already: nobody else gets in between.
   Result<void> RemoveLane(LaneWriter writer);
+
+  // Tempo maps, ascending by id; ids are never reused. canvas/base/tempo.h turns ticks into frames.
+  // Errors: kInvalidArgument (not a map; its id is given here), kLimit.
+  Result<std::uint32_t> AddTempoMap(TempoMap map);
+  Result<void> RemoveTempoMap(std::uint32_t id);
+  Result<std::vector<TempoMap>> TempoMaps() const;
 
   // Becomes the owner of a lane over some pages, by default all; repairs first what a dead owner
   // left half done. Errors: kOwned naming the holder, kNotFound, kReadOnly.

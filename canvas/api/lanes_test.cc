@@ -168,6 +168,21 @@ TEST_F(Lanes, RemovingThroughAMappingThatDoesNotReachTheEndIsRefused) {
   EXPECT_EQ(Must(sut.Lanes()).size(), 1U);
 }
 
+TEST_F(Lanes, TempoMapsAreKeptById) {
+  Canvas sut = OpenForWriting(path_);
+  const TempoMap map{0, "main", {{Tick(0), 500'000'000}}, {{Tick(0), 7, 8}}};
+  const std::uint32_t first = Must(sut.AddTempoMap(map));
+  const std::uint32_t second = Must(sut.AddTempoMap(map));
+  Must(sut.RemoveTempoMap(first));
+  EXPECT_EQ(CodeOf(sut.RemoveTempoMap(first)), ErrorCode::kNotFound);
+  EXPECT_EQ(CodeOf(sut.AddTempoMap({})), ErrorCode::kInvalidArgument);
+  const auto maps = Must(Must(Canvas::Open(path_)).TempoMaps());
+  ASSERT_EQ(maps.size(), 1U);
+  EXPECT_EQ(maps[0].id, second);
+  EXPECT_EQ(maps[0].meters, map.meters);
+  EXPECT_GT(Must(sut.AddTempoMap(map)), second);
+}
+
 TEST_F(Lanes, HundredsOfEditsRotateThroughThePlaces) {
   Canvas sut = OpenForWriting(path_);
   Canvas reader = Must(Canvas::Open(path_));

@@ -107,6 +107,16 @@ Result<void> ValidateHeader(const Header& header, const format::Geometry& geomet
       if (!taken.emplace(lane.slots.kind, lane.slots.first + i).second)
         return Bad(lane, "it shares a slot with another lane");
   }
+  std::uint32_t previous_map = 0;
+  for (const TempoMap& map : header.tempo_maps) {
+    const auto bad = [&](std::string_view what) {
+      return Fail(ErrorCode::kCorrupt, fmt::format("header: tempo map {}: {}", map.id, what));
+    };
+    if (map.id <= previous_map) return bad("ids do not ascend");
+    if (map.id >= header.next_tempo_map_id) return bad("the id was never given out");
+    if (auto valid = ValidateTempoMap(map); !valid) return bad(valid.error().what());
+    previous_map = map.id;
+  }
   if (header.next_lane_id > format::kMaxLaneId + 1)
     return Fail(ErrorCode::kCorrupt, "header: the next lane id is out of range");
   return {};

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "canvas/base/error.h"
+#include "canvas/base/tempo.h"
 #include "canvas/base/time.h"
 #include "canvas/base/units.h"
 #include "canvas/format/geometry.h"
@@ -60,25 +61,6 @@ struct LaneRecord {
   friend bool operator==(const LaneRecord&, const LaneRecord&) = default;
 };
 
-struct TempoMapRecord {
-  struct Tempo {
-    Tick tick;
-    std::uint64_t ns_per_quarter = 0;
-    friend bool operator==(const Tempo&, const Tempo&) = default;
-  };
-  struct Meter {
-    Tick tick;
-    std::uint16_t numerator = 4;
-    std::uint16_t denominator = 4;
-    friend bool operator==(const Meter&, const Meter&) = default;
-  };
-  std::uint32_t id = 0;
-  std::string name;
-  std::vector<Tempo> tempi;
-  std::vector<Meter> meters;
-  friend bool operator==(const TempoMapRecord&, const TempoMapRecord&) = default;
-};
-
 struct MarkerRecord {
   std::int64_t time_num = 0;
   std::uint64_t time_den = 1;
@@ -98,7 +80,7 @@ struct Header {
   std::uint32_t next_lane_id = 1;
   std::vector<LaneRecord> lanes;  // ascending by id
   std::uint32_t next_tempo_map_id = 1;
-  std::vector<TempoMapRecord> tempo_maps;
+  std::vector<TempoMap> tempo_maps;
   std::vector<MarkerRecord> markers;
   std::optional<std::int64_t> wall_clock_origin_unix_ns;
   std::optional<TimecodeRecord> timecode;

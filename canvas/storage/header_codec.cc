@@ -39,9 +39,9 @@ Provenance Decode(schema::Provenance::Reader from) {
 
 void Encode(schema::RangeProvenance::Builder to, const RangeProvenance& from);
 void Encode(schema::Lane::Builder to, const LaneRecord& from);
-void Encode(schema::TempoMap::Tempo::Builder to, const TempoMapRecord::Tempo& from);
-void Encode(schema::TempoMap::Meter::Builder to, const TempoMapRecord::Meter& from);
-void Encode(schema::TempoMap::Builder to, const TempoMapRecord& from);
+void Encode(schema::TempoMap::Tempo::Builder to, const Tempo& from);
+void Encode(schema::TempoMap::Meter::Builder to, const Meter& from);
+void Encode(schema::TempoMap::Builder to, const TempoMap& from);
 void Encode(schema::Marker::Builder to, const MarkerRecord& from);
 
 // Fills list `to`, already of the right size, from `from`.
@@ -103,26 +103,26 @@ LaneRecord Decode(schema::Lane::Reader from) {
   return to;
 }
 
-void Encode(schema::TempoMap::Tempo::Builder to, const TempoMapRecord::Tempo& from) {
+void Encode(schema::TempoMap::Tempo::Builder to, const Tempo& from) {
   to.setTick(from.tick.value());
   to.setNsPerQuarter(from.ns_per_quarter);
 }
 
-void Encode(schema::TempoMap::Meter::Builder to, const TempoMapRecord::Meter& from) {
+void Encode(schema::TempoMap::Meter::Builder to, const Meter& from) {
   to.setTick(from.tick.value());
   to.setNumerator(from.numerator);
   to.setDenominator(from.denominator);
 }
 
-void Encode(schema::TempoMap::Builder to, const TempoMapRecord& from) {
+void Encode(schema::TempoMap::Builder to, const TempoMap& from) {
   to.setId(from.id);
   to.setName(ToText(from.name));
   EncodeList(to.initTempi(Size(from.tempi)), from.tempi);
   EncodeList(to.initMeters(Size(from.meters)), from.meters);
 }
 
-TempoMapRecord Decode(schema::TempoMap::Reader from) {
-  TempoMapRecord to{from.getId(), ToStd(from.getName()), {}, {}};
+TempoMap Decode(schema::TempoMap::Reader from) {
+  TempoMap to{from.getId(), ToStd(from.getName()), {}, {}};
   for (const auto& tempo : from.getTempi())
     to.tempi.push_back({Tick(tempo.getTick()), tempo.getNsPerQuarter()});
   for (const auto& meter : from.getMeters())
