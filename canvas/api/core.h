@@ -36,4 +36,11 @@ class CanvasCore {
   bool sync_on_close = false;
 };
 
+// The result, its error said to be about the canvas's file.
+template <typename T>
+Result<T> AboutFile(Result<T> result, const CanvasCore& core) {
+  if (result) return result;
+  return std::unexpected(std::move(result).error().About(core.file->path()));
+}
+
 }  // namespace canvas

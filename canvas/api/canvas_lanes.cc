@@ -1,0 +1,228 @@
+// The lane table and tempo maps of a canvas, and the readers and writers made from it.
+#include <errno.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <iterator>
+#include <utility>
+
+#include "canvas/api/canvas.h"
+#include "canvas/api/core.h"
+
+namespace canvas {
+namespace {
+
+constexpr PageRange kAllPages{PageIndex(0),
+                              PageIndex(static_cast<std::uint32_t>(format::kMaxPages))};
+
+LaneInfo ToInfo(const storage::LaneRecord& lane) {
+  return {lane.id, lane.name, lane.kind, lane.channels, lane.rate, lane.description};
+}
+
+std::unexpected<Error> NoSuchLane(std::string_view which) {
+  return Fail(ErrorCode::kNotFound, fmt::format("no lane {}", which),
+              "`canvas info` lists the lanes");
+}
+
+// Wide where it must be: a signal prefers a small slot.
+Result<format::LaneShape> ShapeFor(const LaneSpec& spec, const format::Geometry& geometry) {
+  if (spec.kind == LaneKind::kSignal)
+    if (auto small =
+            format::LaneShape::Make(geometry, spec.rate, spec.channels, format::SlotKind::kSmall))
+      return small;
+  return format::LaneShape::Make(geometry, spec.rate, spec.channels, format::SlotKind::kWide);
+}
+
+}  // namespace
+
+Result<std::pair<storage::LaneRecord, storage::LanePlace>> CanvasCore::Find(LaneId id) {
+  CANVAS_ASSIGN(const auto header, headers.Current());
+  const storage::LaneRecord* lane = header->Find(id);
+  if (lane == nullptr) return NoSuchLane(fmt::format("with id {}", id.value()));
+  CANVAS_ASSIGN(const auto place, storage::LanePlace::Of(*lane, file->geometry()));
+  return std::pair(*lane, place);
+}
+
+Result<storage::Ownership> CanvasCore::Own(const storage::LanePlace& place, PageRange pages) {
+  return owners.Own(place.id, pages, [&](const storage::Intent& intent) {
+    return storage::RepairPart(*file, place, intent);
+  });
+}
+
+Result<std::vector<LaneInfo>> Canvas::Lanes() const {
+  CANVAS_TRY(CheckOpen());
+  CANVAS_ASSIGN(const auto header, core_->headers.Current());
+  std::vector<LaneInfo> lanes;
+  std::ranges::transform(header->lanes, std::back_inserter(lanes), ToInfo);
+  return lanes;
+}
+
+Result<LaneInfo> Canvas::FindLane(std::string_view name) const {
+  CANVAS_TRY(CheckOpen());
+  CANVAS_ASSIGN(const auto header, core_->headers.Current());
+  if (const auto* lane = header->Find(name)) return ToInfo(*lane);
+  return AboutFile<LaneInfo>(NoSuchLane(fmt::format("'{}'", name)), *core_);
+}
+
+Result<LaneInfo> Canvas::FindLane(LaneId id) const {
+  CANVAS_TRY(CheckOpen());
+  auto found = AboutFile(core_->Find(id), *core_);
+  if (!found) return std::unexpected(std::move(found).error());
+  return ToInfo(found->first);
+}
+
+Result<LaneId> Canvas::AddLane(const LaneSpec& spec) {
+  CANVAS_TRY(CheckOpen());
+  LaneId id;
+  const auto add = [&](storage::Header& header) -> Result<void> {
+    CANVAS_TRY(storage::ValidateLaneName(spec.name));
+    if (header.Find(spec.name) != nullptr)
+      return Fail(ErrorCode::kExists, fmt::format("there is a lane '{}' already", spec.name),
+                  "choose another name");
+    if (spec.kind != LaneKind::kAudio && spec.kind != LaneKind::kSignal)
+      return Fail(ErrorCode::kInvalidArgument, "lanes are audio or signal so far");
+    CANVAS_ASSIGN(const Rate rate, Rate::Make(spec.rate.num, spec.rate.den));
+    LaneSpec exact = spec;
+    exact.rate = rate;
+    CANVAS_ASSIGN(const auto shape, ShapeFor(exact, core_->file->geometry()));
+    CANVAS_ASSIGN(const auto slots, storage::FindSlots(header, core_->file->geometry(), shape));
+    if (header.next_lane_id > format::kMaxLaneId)
+      return Fail(ErrorCode::kLimit, "all lane ids have been used", "start a new canvas");
+    id = LaneId(header.next_lane_id++);
+    storage::LaneRecord lane;
+    lane.id = id;
+    lane.name = spec.name;
+    lane.kind = spec.kind;
+    lane.channels = spec.channels;
+    lane.rate = rate;
+    lane.slots = slots;
+    lane.description = spec.description;
+    lane.provenance = {program_invocation_short_name, spec.tool, std::nullopt,
+                       storage::NowUnixNs()};
+    header.lanes.push_back(std::move(lane));
+    return {};
+  };
+  CANVAS_TRY(core_->headers.Edit(add));
+  return id;
+}
+
+namespace {
+
+// Applies `change` to one lane's record.
+Result<void> EditLane(
+    CanvasCore& core, LaneId id,
+    const std::function<Result<void>(storage::Header&, storage::LaneRecord&)>& change) {
+  return core.headers.Edit([&](storage::Header& header) -> Result<void> {
+    const auto lane = std::ranges::find(header.lanes, id, &storage::LaneRecord::id);
+    if (lane == header.lanes.end()) return NoSuchLane(fmt::format("with id {}", id.value()));
+    return change(header, *lane);
+  });
+}
+
+}  // namespace
+
+Result<void> Canvas::RenameLane(LaneId id, const std::string& name) {
+  CANVAS_TRY(CheckOpen());
+  return EditLane(
+      *core_, id, [&](storage::Header& header, storage::LaneRecord& lane) -> Result<void> {
+        CANVAS_TRY(storage::ValidateLaneName(name));
+        const auto* other = header.Find(name);
+        if (other != nullptr && other->id != id)
+          return Fail(ErrorCode::kExists, fmt::format("there is a lane '{}' already", name),
+                      "choose another name");
+        lane.name = name;
+        return {};
+      });
+}
+
+Result<void> Canvas::DescribeLane(LaneId id, const std::string& description) {
+  CANVAS_TRY(CheckOpen());
+  return EditLane(*core_, id, [&](storage::Header&, storage::LaneRecord& lane) -> Result<void> {
+    lane.description = description;
+    return {};
+  });
+}
+
+Result<void> Canvas::RemoveLane(LaneId id) {
+  CANVAS_ASSIGN(LaneWriter writer, Own(id));
+  return RemoveLane(std::move(writer));
+}
+
+Result<void> Canvas::RemoveLane(LaneWriter writer) {
+  CANVAS_TRY(CheckOpen());
+  if (writer.core_ != core_ || !(writer.pages() == kAllPages))
+    return AboutFile<void>(Fail(ErrorCode::kInvalidArgument,
+                                "the writer does not own all pages of a lane of this canvas"),
+                           *core_);
+  const LaneId id = writer.lane().id;
+  // Empty first, so that whoever gets its slots next finds nothing of it.
+  CANVAS_TRY(
+      writer.Erase({Frame(0), writer.place_.shape.FirstFrame(core_->file->CapacityPages())}));
+  return EditLane(*core_, id, [&](storage::Header& header, storage::LaneRecord&) -> Result<void> {
+    std::erase_if(header.lanes, [&](const storage::LaneRecord& lane) { return lane.id == id; });
+    return {};
+  });
+}
+
+Result<std::uint32_t> Canvas::AddTempoMap(TempoMap map) {
+  CANVAS_TRY(CheckOpen());
+  CANVAS_TRY(ValidateTempoMap(map));
+  CANVAS_TRY(core_->headers.Edit([&](storage::Header& header) -> Result<void> {
+    map.id = header.next_tempo_map_id++;
+    header.tempo_maps.push_back(map);
+    return {};
+  }));
+  return map.id;
+}
+
+Result<void> Canvas::RemoveTempoMap(std::uint32_t id) {
+  CANVAS_TRY(CheckOpen());
+  return core_->headers.Edit([&](storage::Header& header) -> Result<void> {
+    if (std::erase_if(header.tempo_maps, [&](const TempoMap& map) { return map.id == id; }) == 0)
+      return Fail(ErrorCode::kNotFound, fmt::format("no tempo map with id {}", id));
+    return {};
+  });
+}
+
+Result<std::vector<TempoMap>> Canvas::TempoMaps() const {
+  CANVAS_TRY(CheckOpen());
+  CANVAS_ASSIGN(const auto header, core_->headers.Current());
+  return header->tempo_maps;
+}
+
+Result<LaneWriter> Canvas::Own(LaneId id) { return Own(id, kAllPages); }
+
+Result<LaneWriter> Canvas::Own(LaneId id, PageRange pages) {
+  CANVAS_TRY(CheckOpen());
+  const auto own = [&]() -> Result<LaneWriter> {
+    CANVAS_TRY(core_->file->CheckWritable());
+    CANVAS_ASSIGN(const auto found, core_->Find(id));
+    if (pages.empty() || pages.end > kAllPages.end)
+      return Fail(ErrorCode::kInvalidArgument, "an empty or impossible range of pages");
+    auto owner = core_->Own(found.second, pages);
+    if (!owner) {
+      Error& error = owner.error();
+      return Fail(error.code(), fmt::format("lane '{}': {}", found.first.name, error.what()),
+                  error.hint());
+    }
+    // The lane may have been removed while we waited for it.
+    CANVAS_TRY(core_->Find(id));
+    return LaneWriter(core_, *std::move(owner), found.second, ToInfo(found.first));
+  };
+  return AboutFile(own(), *core_);
+}
+
+Result<std::vector<OwnerInfo>> Canvas::Owners() const {
+  CANVAS_TRY(CheckOpen());
+  return core_->owners.Living();
+}
+
+Result<LaneReader> Canvas::Reader(LaneId id) const {
+  CANVAS_TRY(CheckOpen());
+  auto found = AboutFile(core_->Find(id), *core_);
+  if (!found) return std::unexpected(std::move(found).error());
+  return LaneReader(core_->file, found->second, ToInfo(found->first));
+}
+
+}  // namespace canvas
