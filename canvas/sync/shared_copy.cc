@@ -68,39 +68,19 @@ inline void CopyWords(void* to, const void* from, std::size_t bytes) noexcept {
   }
 }
 
-// Both vector loops store one vector wherever the destination begins, go on where it is aligned (a
-// store across a cache line costs twice), and end with a vector that may overlap what came before:
-// the same bytes again, which is harmless.
-//
-// Bytes to go on by, so that `to` is aligned to `vector`: 1 to `vector`.
-inline std::size_t ToAligned(const std::byte* to, std::size_t vector) noexcept {
-  return vector - reinterpret_cast<std::uintptr_t>(to) % vector;
-}
+struct Avx {
+  static constexpr std::size_t kVector = 32;
 
-inline void CopyVectorAvx(std::byte* to, const std::byte* from) noexcept {
-  asm volatile(
-      "vmovdqu (%[from]), %%ymm0\n\t"
-      "vmovdqu %%ymm0, (%[to])"
-      :
-      : [from] "r"(from), [to] "r"(to)
-      : "memory", "xmm0");
-}
-
-void CopyAvx(void* to_start, const void* from_start, std::size_t bytes) noexcept {
-  constexpr std::size_t kVector = 32;
-  if (bytes < kVector) return CopyWords(to_start, from_start, bytes);
-  auto* to = static_cast<std::byte*>(to_start);
-  const auto* from = static_cast<const std::byte*>(from_start);
-  std::byte* const last = to + bytes - kVector;
-  const std::byte* const from_last = from + bytes - kVector;
-  CopyVectorAvx(to, from);
-  const std::size_t skip = ToAligned(to, kVector);
-  to += skip;
-  from += skip;
-  std::size_t left = bytes > skip ? bytes - skip : 0;
-  std::size_t quads = left / (4 * kVector);
-  left %= 4 * kVector;
-  if (quads != 0) {
+  static void CopyOne(std::byte* to, const std::byte* from) noexcept {
+    asm volatile(
+        "vmovdqu (%[from]), %%ymm0\n\t"
+        "vmovdqu %%ymm0, (%[to])"
+        :
+        : [from] "r"(from), [to] "r"(to)
+        : "memory", "xmm0");
+  }
+  // Four vectors `quads` times, at least once; `to` is aligned.
+  static void CopyQuads(std::byte* to, const std::byte* from, std::size_t quads) noexcept {
     asm volatile(
         ".p2align 5\n"
         "1:\n\t"
@@ -120,39 +100,22 @@ void CopyAvx(void* to_start, const void* from_start, std::size_t bytes) noexcept
         :
         : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3");
   }
-  for (; left >= kVector; left -= kVector) {
-    CopyVectorAvx(to, from);
-    to += kVector;
-    from += kVector;
+  static void End() noexcept { asm volatile("vzeroupper" ::: "memory"); }
+};
+
+struct Sse2 {
+  static constexpr std::size_t kVector = 16;
+
+  static void CopyOne(std::byte* to, const std::byte* from) noexcept {
+    asm volatile(
+        "movdqu (%[from]), %%xmm0\n\t"
+        "movdqu %%xmm0, (%[to])"
+        :
+        : [from] "r"(from), [to] "r"(to)
+        : "memory", "xmm0");
   }
-  CopyVectorAvx(last, from_last);
-  asm volatile("vzeroupper" ::: "memory");
-}
-
-inline void CopyVectorSse2(std::byte* to, const std::byte* from) noexcept {
-  asm volatile(
-      "movdqu (%[from]), %%xmm0\n\t"
-      "movdqu %%xmm0, (%[to])"
-      :
-      : [from] "r"(from), [to] "r"(to)
-      : "memory", "xmm0");
-}
-
-void CopySse2(void* to_start, const void* from_start, std::size_t bytes) noexcept {
-  constexpr std::size_t kVector = 16;
-  if (bytes < kVector) return CopyWords(to_start, from_start, bytes);
-  auto* to = static_cast<std::byte*>(to_start);
-  const auto* from = static_cast<const std::byte*>(from_start);
-  std::byte* const last = to + bytes - kVector;
-  const std::byte* const from_last = from + bytes - kVector;
-  CopyVectorSse2(to, from);
-  const std::size_t skip = ToAligned(to, kVector);
-  to += skip;
-  from += skip;
-  std::size_t left = bytes > skip ? bytes - skip : 0;
-  std::size_t quads = left / (4 * kVector);
-  left %= 4 * kVector;
-  if (quads != 0) {
+  // Four vectors `quads` times, at least once; `to` is aligned.
+  static void CopyQuads(std::byte* to, const std::byte* from, std::size_t quads) noexcept {
     asm volatile(
         ".p2align 5\n"
         "1:\n\t"
@@ -172,17 +135,46 @@ void CopySse2(void* to_start, const void* from_start, std::size_t bytes) noexcep
         :
         : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3");
   }
-  for (; left >= kVector; left -= kVector) {
-    CopyVectorSse2(to, from);
+  static void End() noexcept {}
+};
+
+// Vectors go to an aligned destination (a store across a cache line costs twice): the first one
+// wherever the destination begins, then from where it is aligned. What is left at the end is copied
+// by vectors that overlap what came before: the same bytes again, which is harmless.
+template <typename Vector>
+void CopyVectors(void* to_start, const void* from_start, std::size_t bytes) noexcept {
+  constexpr std::size_t kVector = Vector::kVector;
+  if (bytes < kVector) return CopyWords(to_start, from_start, bytes);
+  auto* to = static_cast<std::byte*>(to_start);
+  const auto* from = static_cast<const std::byte*>(from_start);
+  std::byte* const end = to + bytes;
+  const std::byte* const from_end = from + bytes;
+  const std::size_t skip = -reinterpret_cast<std::uintptr_t>(to) % kVector;
+  if (skip != 0) {
+    Vector::CopyOne(to, from);
+    to += skip;
+    from += skip;
+  }
+  std::size_t left = skip < bytes ? bytes - skip : 0;
+  if (const std::size_t quads = left / (4 * kVector); quads != 0) {
+    Vector::CopyQuads(to, from, quads);
+    const std::size_t done = quads * 4 * kVector;
+    to += done;
+    from += done;
+    left -= done;
+  }
+  for (; left > kVector; left -= kVector) {
+    Vector::CopyOne(to, from);
     to += kVector;
     from += kVector;
   }
-  CopyVectorSse2(last, from_last);
+  if (left != 0) Vector::CopyOne(end - kVector, from_end - kVector);
+  Vector::End();
 }
 
 CopyFunction* ChooseCopy() noexcept {
   __builtin_cpu_init();
-  return __builtin_cpu_supports("avx") ? &CopyAvx : &CopySse2;
+  return __builtin_cpu_supports("avx") ? &CopyVectors<Avx> : &CopyVectors<Sse2>;
 }
 
 #endif
@@ -215,7 +207,7 @@ const char* CopyKind() noexcept { return "words"; }
 
 #else
 
-constinit CopyFunction* internal::copy = &CopySse2;
+constinit CopyFunction* internal::copy = &CopyVectors<Sse2>;
 
 namespace {
 [[maybe_unused]] const bool g_chosen = (internal::copy = ChooseCopy(), true);
@@ -231,7 +223,7 @@ void ZeroIn(std::byte* to, std::size_t bytes) noexcept {
   }
 }
 
-const char* CopyKind() noexcept { return internal::copy == &CopyAvx ? "avx" : "sse2"; }
+const char* CopyKind() noexcept { return internal::copy == &CopyVectors<Avx> ? "avx" : "sse2"; }
 
 #endif
 
