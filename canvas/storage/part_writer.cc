@@ -21,7 +21,8 @@ PartWriter::PartWriter(CanvasFile& file, const LanePlace& lane, PageIndex page,
       words_(file.Part(file.write_base(), page, lane.slots, lane.shape.block_stride())),
       data_offset_(file.geometry().Page(page).value() + file.geometry().Data(lane.slots)),
       frame_bytes_(lane.shape.frame_bytes()),
-      per_block_(lane.shape.frames_per_block()) {
+      per_block_(lane.shape.frames_per_block()),
+      frames_(lane.shape.FramesIn(page.value())) {
   const auto& fields = file.geometry().fields();
   unit_ = lane.slots.kind == format::SlotKind::kWide
               ? fields.extent_bytes
@@ -45,11 +46,21 @@ Result<PartWriter> PartWriter::Open(CanvasFile& file, const LanePlace& lane, Pag
     }
     sync::MakeReady(writer.words_, lane.id.value());
   }
+  if (const std::uint64_t frames = lane.shape.FramesIn(page.value());
+      sync::Peek(*writer.words_.mark) > frames)
+    return Fail(
+        ErrorCode::kCorrupt,
+        fmt::format("lane {}, page {}: the high-water mark is {}, and the page has {} frames",
+                    lane.id.value(), page.value(), sync::Peek(*writer.words_.mark), frames),
+        "give the page back (Erase), or restore it from a copy");
   writer.ForgetUnpublished();
   return writer;
 }
 
-std::uint64_t PartWriter::mark() const { return sync::Peek(*words_.mark); }
+// Whatever the file says by now, within the page.
+std::uint64_t PartWriter::mark() const { return std::min(sync::Peek(*words_.mark), frames_); }
+
+std::uint64_t PartWriter::low() const { return std::min(sync::Peek(*words_.low), frames_); }
 
 bool PartWriter::Written(std::uint64_t block) const {
   return format::Version::FromWord(sync::Peek(words_.versions[block])).written;
@@ -59,7 +70,7 @@ bool PartWriter::Written(std::uint64_t block) const {
 // the marks that say written. Readers never saw them; they are made unwritten before a mark can
 // pass them (I2).
 void PartWriter::ForgetUnpublished() {
-  const std::uint64_t first = sync::Peek(*words_.low) / per_block_;
+  const std::uint64_t first = mark() == 0 ? lane_.shape.max_blocks() : low() / per_block_;
   const std::uint64_t end = (mark() + per_block_ - 1) / per_block_;
   for (std::uint64_t block = 0; block < lane_.shape.max_blocks(); ++block) {
     if (block >= first && block < end) continue;
@@ -116,8 +127,7 @@ Result<void> PartWriter::FillGap(std::uint64_t first) {
   if (high == 0) return {};
   if (first > high && high % per_block_ != 0)
     return ZeroUnpublished(high, std::min(first, (high / per_block_ + 1) * per_block_));
-  const std::uint64_t low = sync::Peek(*words_.low);
-  if (first < low && low <= high) return ZeroUnpublished(low / per_block_ * per_block_, low);
+  if (first < low()) return ZeroUnpublished(low() / per_block_ * per_block_, low());
   return {};
 }
 

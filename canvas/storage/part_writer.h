@@ -49,6 +49,7 @@ class PartWriter {
   std::uint64_t mark() const;
 
  private:
+  std::uint64_t low() const;
   PartWriter(CanvasFile& file, const LanePlace& lane, PageIndex page, const Ownership& owner);
   void ForgetUnpublished();
   Result<void> ReserveBlocks(std::uint64_t first_block, std::uint64_t end_block);
@@ -70,6 +71,7 @@ class PartWriter {
   std::uint64_t data_offset_;  // of the part, in the file
   std::uint64_t frame_bytes_;
   std::uint64_t per_block_;  // frames
+  std::uint64_t frames_;     // of the page
   std::uint64_t unit_;       // bytes reserved at a time
   std::vector<bool> reserved_;
   bool undo_reserved_ = false;

@@ -65,6 +65,27 @@ Result<ReadResult> ReadSettled(LaneReader& reader, Frame at, std::span<float> sa
               "try again when its writer has finished; `canvas check` says more");
 }
 
+// Copies the range; answers how many of its frames were written.
+Result<std::uint64_t> Copy(LaneReader& reader, FrameRange range, WavOutput& out) {
+  const std::uint32_t channels = reader.lane().channels;
+  const auto frames = static_cast<std::uint64_t>(range.end - range.first);
+  std::vector<float> samples(std::max<std::size_t>(kChunkBytes / sizeof(float) / channels, 1) *
+                             channels);
+  ProgressBar progress(reader.lane().name, frames);
+  std::uint64_t written = 0;
+  for (std::uint64_t done = 0; done < frames;) {
+    const std::uint64_t count = std::min<std::uint64_t>(frames - done, samples.size() / channels);
+    const auto chunk = std::span(samples).first(count * channels);
+    CANVAS_ASSIGN(const ReadResult read,
+                  ReadSettled(reader, range.first + static_cast<std::int64_t>(done), chunk));
+    CANVAS_TRY(out.Write(chunk));
+    written += read.written_frames;
+    done += count;
+    progress.Update(done);
+  }
+  return written;
+}
+
 }  // namespace
 
 Result<void> RunExport(const ExportArguments& arguments) {
@@ -86,21 +107,7 @@ Result<void> RunExport(const ExportArguments& arguments) {
     CANVAS_ASSIGN(WavOutput out,
                   WavOutput::Open(arguments.out, arguments.format, lane.channels,
                                   static_cast<std::uint32_t>(lane.rate.num), frames));
-    std::vector<float> samples(
-        std::max<std::size_t>(kChunkBytes / sizeof(float) / lane.channels, 1) * lane.channels);
-    ProgressBar progress(lane.name, frames);
-    std::uint64_t written = 0;
-    for (std::uint64_t done = 0; done < frames;) {
-      const std::uint64_t count =
-          std::min<std::uint64_t>(frames - done, samples.size() / lane.channels);
-      const auto chunk = std::span(samples).first(count * lane.channels);
-      CANVAS_ASSIGN(const ReadResult read,
-                    ReadSettled(reader, range.first + static_cast<std::int64_t>(done), chunk));
-      CANVAS_TRY(out.Write(chunk));
-      written += read.written_frames;
-      done += count;
-      progress.Update(done);
-    }
+    CANVAS_ASSIGN(const std::uint64_t written, Copy(reader, range, out));
     const bool rf64 = out.rf64();
     const std::uint64_t clipped = out.clipped();
     CANVAS_TRY(out.Commit());
