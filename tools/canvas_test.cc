@@ -3,14 +3,17 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sndfile.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <bit>
+#include <cerrno>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -454,6 +457,37 @@ TEST_F(Tool, ExportFollowsALinkKeepsTheModeAndLeavesNothingBehindWhenEnded) {
   ASSERT_EQ(waitpid(pid, &status, 0), pid) << "it ended before it could be ended";
   EXPECT_TRUE(WIFSIGNALED(status));
   EXPECT_TRUE(fs::is_empty(dir_.path("out"))) << "litter";
+}
+
+TEST_F(Tool, AFullAndAReadOnlyDiskAreOneLineEach) {
+  const std::string disk = dir_.path("disk");
+  fs::create_directory(disk);
+  if (mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=8m") != 0)
+    GTEST_SKIP() << "SKIPPED: mounting a small tmpfs is not permitted here: "
+                 << std::strerror(errno);
+  file_ = disk + "/sut.canvas";
+  Create();
+  WriteAudio(dir_.path("small.wav"), kFloatWav, 2, 48000, Noise(2 * 48000, 1));
+  WriteAudio(dir_.path("large.wav"), kFloatWav, 2, 48000, Noise(2 * 48000 * 40, 1));
+  Good({"import", file_, dir_.path("small.wav")});
+  const std::string before = Good({"info", file_, "--json"}).out;
+  Bad({"import", file_, dir_.path("large.wav")}, "no space left");
+  EXPECT_EQ(nlohmann::json::parse(Good({"info", file_, "--json"}).out)["lanes"],
+            nlohmann::json::parse(before)["lanes"])
+      << "what was there stays, the lane that did not fit goes";
+  Good({"check", file_});
+  Good({"export", file_, "--lane", "small", "--out", dir_.path("o.wav")});
+  EXPECT_EQ(ReadAudio(dir_.path("o.wav")).samples, ReadAudio(dir_.path("small.wav")).samples);
+  Bad({"export", file_, "--lane", "small", "--out", disk + "/o.wav", "--to", "0:30"},
+      "no space left");
+
+  ASSERT_EQ(mount(nullptr, disk.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr), 0);
+  Bad({"create", disk + "/new.canvas"}, "read-only");
+  Bad({"import", file_, dir_.path("small.wav")}, "read-only");
+  Bad({"rm", file_, "--lane", "small"}, "read-only");
+  Good({"info", file_});
+  Good({"export", file_, "--lane", "small", "--out", dir_.path("o.wav")});
+  umount2(disk.c_str(), MNT_DETACH);
 }
 
 TEST_F(Tool, LaneNamesOfAnyScriptAndShellCharacters) {

@@ -41,9 +41,11 @@ class Concurrency : public ::testing::Test {
   LaneId lane_;
 };
 
-// The epoch of the frames in `samples`, all of one; -1 where they are a mix.
-int EpochOf(std::span<const float> samples, std::int64_t first, std::uint32_t epochs) {
-  for (std::uint32_t epoch = 0; epoch < epochs; ++epoch)
+// The epoch of the frames in `samples`, all of one, looked for from `from` on; -1 where they are a mix,
+// or older.
+int EpochOf(std::span<const float> samples, std::int64_t first, std::uint32_t epochs,
+            std::uint32_t from = 0) {
+  for (std::uint32_t epoch = from; epoch < epochs; ++epoch)
     if (samples[0] == Sample(1, first, 0, epoch) &&
         std::ranges::equal(samples, Samples(1, first, samples.size() / 2, 2, epoch)))
       return static_cast<int>(epoch);
@@ -94,17 +96,18 @@ TEST_F(Concurrency, AnAppendingWriterShowsAMonotonicPrefix) {
 }
 
 TEST_F(Concurrency, AnOverwrittenBlockIsWhollyOldOrWhollyNew) {
-  constexpr std::uint32_t kEpochs = 3000;
+  constexpr std::uint32_t kEpochs = 100'000;
   constexpr std::int64_t kStretch = 4 * kBlock;
   LaneWriter owner = Must(canvas_->Own(lane_));
   Must(owner.Write(Frame(0), Samples(1, 0, kStretch, 2, 0)));
   std::atomic<bool> done{false};
+  std::atomic<std::uint64_t> reads{0};
   std::thread writer([&] {
-    for (std::uint32_t epoch = 1; epoch < kEpochs; ++epoch)
+    // Until the readers have seen something of it, however they were scheduled.
+    for (std::uint32_t epoch = 1; epoch < kEpochs && (epoch < 3000 || reads.load() < 100); ++epoch)
       Must(owner.Write(Frame(0), Samples(1, 0, kStretch, 2, epoch)));
     done.store(true);
   });
-  std::atomic<std::uint64_t> reads{0};
   std::vector<std::thread> readers;
   for (int i = 0; i < 2; ++i)
     readers.emplace_back([&] {
@@ -115,8 +118,8 @@ TEST_F(Concurrency, AnOverwrittenBlockIsWhollyOldOrWhollyNew) {
         const ReadResult result = reader.Read(Frame(kBlock), out);
         if (result.status == ReadStatus::kRaced) continue;
         ASSERT_EQ(result.status, ReadStatus::kOk);
-        const int epoch = EpochOf(out, kBlock, kEpochs);
-        ASSERT_GE(epoch, newest) << (epoch < 0 ? "a torn block" : "time ran backwards");
+        const int epoch = EpochOf(out, kBlock, kEpochs, static_cast<std::uint32_t>(newest));
+        ASSERT_GE(epoch, newest) << "a torn block, or time ran backwards";
         newest = epoch;
         reads.fetch_add(1);
       }
