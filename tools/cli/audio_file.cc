@@ -119,9 +119,13 @@ Result<WavOutput> WavOutput::Open(const std::string& path, SampleFormat format,
                  : format == SampleFormat::kPcm16 ? SF_FORMAT_PCM_16
                                                   : SF_FORMAT_PCM_24);
   errno = 0;
-  const int fd = mkostemp(output.temporary_.data(), O_CLOEXEC);
-  if (fd < 0) return std::unexpected(Error::FromErrno(errno, "creating the file").About(path));
-  RemoveAtSignal(output.temporary_);
+  int fd = -1;
+  {
+    const SignalHold hold;
+    fd = mkostemp(output.temporary_.data(), O_CLOEXEC);
+    if (fd < 0) return std::unexpected(Error::FromErrno(errno, "creating the file").About(path));
+    RemoveAtSignal(output.temporary_);
+  }
   const mode_t mask = umask(0);
   umask(mask);
   (void)!fchmod(fd, exists ? status.st_mode & 0777 : 0666 & ~mask);  // at worst it stays private

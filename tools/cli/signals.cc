@@ -1,6 +1,5 @@
 #include "tools/cli/signals.h"
 
-#include <signal.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -43,6 +42,15 @@ void InstallBusGuard(std::string_view path) {
   action.sa_handler = OnBusError;
   sigaction(SIGBUS, &action, nullptr);
 }
+
+SignalHold::SignalHold() {
+  sigset_t held;
+  sigemptyset(&held);
+  for (const int number : {SIGHUP, SIGINT, SIGTERM}) sigaddset(&held, number);
+  sigprocmask(SIG_BLOCK, &held, &before_);
+}
+
+SignalHold::~SignalHold() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
 
 void RemoveAtSignal(std::string_view path) {
   g_has_output.store(false, std::memory_order_release);

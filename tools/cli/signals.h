@@ -6,12 +6,26 @@
 // Thread safety: call from one thread.
 #pragma once
 
+#include <signal.h>
+
 #include <string_view>
 
 namespace canvas::cli {
 
 // From now on; `path` is the canvas this process works on.
 void InstallBusGuard(std::string_view path);
+
+// Holds SIGHUP, SIGINT and SIGTERM back for a scope: between making a file and RemoveAtSignal.
+class SignalHold {
+ public:
+  SignalHold();
+  SignalHold(const SignalHold&) = delete;
+  SignalHold& operator=(const SignalHold&) = delete;
+  ~SignalHold();
+
+ private:
+  sigset_t before_;
+};
 
 // The file to remove if SIGHUP, SIGINT, SIGTERM or SIGBUS ends the process; "" for none.
 void RemoveAtSignal(std::string_view path);
