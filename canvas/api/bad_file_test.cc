@@ -194,6 +194,8 @@ TEST_F(BadFile, AHeaderThatCannotBeReadFallsBackToAnOlderOneAndCheckSaysSo) {
   EXPECT_EQ(CodeOf(writer.AddLane({.name = "b", .channels = 2, .rate = {8000, 1}})),
             ErrorCode::kCorrupt)
       << "ids and slots of what is lost would be given out again";
+  for (const LaneInfo& lane : Must(writer.Lanes()))
+    EXPECT_EQ(CodeOf(writer.RemoveLane(lane.id)), ErrorCode::kCorrupt);
 }
 
 TEST_F(BadFile, NoReadableHeaderAtAllIsAnError) {

@@ -133,7 +133,7 @@ Result<void> Canvas::PunchPage(PageIndex page) {
   CANVAS_ASSIGN(const auto header, core_->headers.Current());
   for (const storage::LaneRecord& lane : header->lanes) {
     CANVAS_ASSIGN(const auto place, storage::LanePlace::Of(lane, core_->file->geometry()));
-    if (!storage::FindPart(*core_->file, place, page)) continue;
+    if (!storage::NeedsPunch(*core_->file, place, page)) continue;
     CANVAS_ASSIGN(LaneWriter writer, Own(lane.id, {page, page + 1}));
     CANVAS_TRY(AboutFile(storage::PunchPart(*core_->file, place, page, *writer.owner_), *core_));
   }

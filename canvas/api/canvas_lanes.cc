@@ -156,6 +156,7 @@ Result<void> Canvas::RemoveLane(LaneWriter writer) {
                                 "the writer does not own all pages of a lane of this canvas"),
                            *core_);
   const LaneId id = writer.lane().id;
+  CANVAS_TRY(AboutFile(core_->headers.CheckEditable(), *core_));
   // Empty first, so that whoever gets its slots next finds nothing of it.
   CANVAS_TRY(
       writer.Erase({Frame(0), writer.place_.shape.FirstFrame(core_->file->CapacityPages())}));

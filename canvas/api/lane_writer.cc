@@ -137,7 +137,7 @@ Result<EraseReport> LaneWriter::Erase(FrameRange range) {
     const auto part = storage::SummarizePart(*core_->file, place_, index);
     if (!part) {
       // Nothing to see; but a punch that failed before may have left its space.
-      auto finished = storage::FinishPunch(*core_->file, place_, index);
+      auto finished = storage::FinishPunch(*core_->file, place_, index, *owner_);
       if (!finished) return std::unexpected(std::move(finished).error().About(core_->file->path()));
       continue;
     }

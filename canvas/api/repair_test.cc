@@ -219,6 +219,14 @@ TEST_F(RepairAfterDeath, APunchThatFailedIsFinishedBeforeItsPageIsWrittenAgain) 
   EXPECT_EQ(Notes(), 0U);
 }
 
+TEST_F(RepairAfterDeath, PunchingThePageAgainGivesBackWhatAFailedPunchDidNot) {
+  const std::uint64_t allocated = AllocatedBytes(path_);
+  Die(punch_, [](const storage::PartWords& part) { sync::BeginPunch(part, 125); });
+  Must(OpenForWriting(path_).PunchPage(PageIndex(0)));
+  EXPECT_LT(AllocatedBytes(path_), allocated);
+  EXPECT_EQ(Notes(), 0U);
+}
+
 TEST_F(RepairAfterDeath, AnUndoPlaceThatDoesNotHoldTheOldBytesIsNotBelieved) {
   Die(overwrite_, [](const storage::PartWords& part) {
     std::vector<std::byte> scratch(512);

@@ -133,20 +133,30 @@ Result<void> HeaderStore::Publish(const Header& next, const Loaded& current) {
   return {};
 }
 
+Result<void> HeaderStore::RefuseRecovered(const Loaded& loaded) {
+  if (!loaded.recovered()) return {};
+  // What the lost generations said of ids and slots is not known: giving one out again would mix two
+  // lanes.
+  return Fail(ErrorCode::kCorrupt,
+              fmt::format("the newest header (generation {}) cannot be read, so lanes can be "
+                          "neither added nor changed",
+                          format::Root::FromWord(loaded.root).generation),
+              "export what you need into a new canvas, or restore it from a copy");
+}
+
+Result<void> HeaderStore::CheckEditable() {
+  CANVAS_TRY(file_.CheckWritable());
+  CANVAS_ASSIGN(const Loaded now, CurrentLoaded());
+  return RefuseRecovered(now);
+}
+
 Result<void> HeaderStore::Edit(const std::function<Result<void>(Header&)>& edit) {
   CANVAS_TRY(file_.CheckWritable());
   const auto run = [&]() -> Result<void> {
     const std::lock_guard threads(edit_mutex_);
     CANVAS_ASSIGN(const auto processes, ScopedLock::Wait(file_.locks(), format::HeaderLock()));
     CANVAS_ASSIGN(const Loaded now, CurrentLoaded());
-    // What the lost generations said of ids and slots is not known: giving one out again would mix
-    // two lanes.
-    if (now.recovered())
-      return Fail(ErrorCode::kCorrupt,
-                  fmt::format("the newest header (generation {}) cannot be read, so lanes can be "
-                              "neither added nor changed",
-                              format::Root::FromWord(now.root).generation),
-                  "export what you need into a new canvas, or restore it from a copy");
+    CANVAS_TRY(RefuseRecovered(now));
     Header next = *now.header;
     CANVAS_TRY(edit(next));
     if (next == *now.header) return {};

@@ -34,6 +34,9 @@ class HeaderStore {
   // large, or every place is pinned), kNoSpace.
   Result<void> Edit(const std::function<Result<void>(Header&)>& edit);
 
+  // What Edit would refuse before it looks at the edit: kReadOnly, kClosed, kCorrupt.
+  Result<void> CheckEditable();
+
   // Whether the last Current() had to pass over the newest snapshot.
   bool recovered();
 
@@ -54,6 +57,7 @@ class HeaderStore {
   Result<Loaded> LoadPlace(format::Root root) const;
   Result<FreePlace> ChoosePlace(const Loaded& current) const;
   Result<Loaded> CurrentLoaded();
+  static Result<void> RefuseRecovered(const Loaded& loaded);
   Result<void> Publish(const Header& next, const Loaded& current);
 
   CanvasFile& file_;

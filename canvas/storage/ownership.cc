@@ -88,6 +88,11 @@ void Ownership::Clear() const noexcept {
             std::uint64_t{0});
 }
 
+void Ownership::ClearPunchOf(PageIndex page) const noexcept {
+  const Intent intent = table_->ReadIntent(entry_);
+  if (intent.operation == format::Operation::kPunch && intent.page == page) Clear();
+}
+
 sync::Word& OwnerTable::Field(std::byte* base, std::uint64_t entry, std::uint64_t offset) const {
   return *sync::WordAt(base, format::kOwnerTableOffset + entry * format::kOwnerEntryBytes + offset);
 }

@@ -39,6 +39,16 @@ Result<void> PunchWords(CanvasFile& file, const LanePlace& lane, PageIndex page,
   return {};
 }
 
+// Steps 3 to 6 of a punch that was begun and not finished; nothing to do elsewhere.
+Result<void> FinishWords(CanvasFile& file, const LanePlace& lane, PageIndex page) {
+  if (!file.SlotPresent(page, lane.slots)) return {};
+  const PartWords words = file.Part(file.write_base(), page, lane.slots, lane.shape.block_stride());
+  if (!sync::PunchUnfinished(words)) return {};
+  CANVAS_TRY(PunchWords(file, lane, page, words));
+  file.Notify();
+  return {};
+}
+
 }  // namespace
 
 Result<LanePlace> LanePlace::Of(const LaneRecord& lane, const format::Geometry& geometry) {
@@ -87,7 +97,7 @@ std::vector<FrameRun> WrittenRuns(const CanvasFile& file, const LanePlace& lane,
 Result<void> PunchPart(CanvasFile& file, const LanePlace& lane, PageIndex page,
                        const Ownership& owner) {
   const auto part = FindPart(file, lane, page, file.write_base());
-  if (!part) return FinishPunch(file, lane, page);
+  if (!part) return FinishPunch(file, lane, page, owner);
   const PageRange one{page, page + 1};
   CANVAS_ASSIGN(const auto no_window,
                 ScopedLock::Try(file.locks(), format::WindowLock(lane.id, one)));
@@ -101,13 +111,18 @@ Result<void> PunchPart(CanvasFile& file, const LanePlace& lane, PageIndex page,
   return {};
 }
 
-Result<void> FinishPunch(CanvasFile& file, const LanePlace& lane, PageIndex page) {
-  if (!file.SlotPresent(page, lane.slots)) return {};
-  const PartWords words = file.Part(file.write_base(), page, lane.slots, lane.shape.block_stride());
-  if (!sync::PunchUnfinished(words)) return {};
-  CANVAS_TRY(PunchWords(file, lane, page, words));
-  file.Notify();
+Result<void> FinishPunch(CanvasFile& file, const LanePlace& lane, PageIndex page,
+                         const Ownership& owner) {
+  CANVAS_TRY(FinishWords(file, lane, page));
+  owner.ClearPunchOf(page);
   return {};
+}
+
+bool NeedsPunch(const CanvasFile& file, const LanePlace& lane, PageIndex page) noexcept {
+  return file.SlotPresent(page, lane.slots) &&
+         (FindPart(file, lane, page) ||
+          sync::PunchUnfinished(
+              file.Part(file.read_base(), page, lane.slots, lane.shape.block_stride())));
 }
 
 Result<bool> RepairPart(CanvasFile& file, const LanePlace& lane, const Intent& intent) {
@@ -116,7 +131,7 @@ Result<bool> RepairPart(CanvasFile& file, const LanePlace& lane, const Intent& i
   const PartWords words =
       file.Part(file.write_base(), intent.page, lane.slots, lane.shape.block_stride());
   if (sync::Peek(*words.lane_id) != lane.id.value()) return true;
-  CANVAS_TRY(FinishPunch(file, lane, intent.page));
+  CANVAS_TRY(FinishWords(file, lane, intent.page));
   std::vector<std::byte> scratch(lane.shape.block_stride());
   sync::RepairOverwrite(words, lane.shape.max_blocks(), scratch.data(),
                         [&](const void* bytes) { return UndoChecksum(bytes, scratch.size()); });

@@ -63,8 +63,12 @@ std::vector<FrameRun> WrittenRuns(const CanvasFile& file, const LanePlace& lane,
 Result<void> PunchPart(CanvasFile& file, const LanePlace& lane, PageIndex page,
                        const Ownership& owner);
 
+// Whether there is anything to give back: a part, or the rest of a punch.
+bool NeedsPunch(const CanvasFile& file, const LanePlace& lane, PageIndex page) noexcept;
+
 // Finishes a punch of the part that was begun, by whomever. Before anything else is done with a part.
-Result<void> FinishPunch(CanvasFile& file, const LanePlace& lane, PageIndex page);
+Result<void> FinishPunch(CanvasFile& file, const LanePlace& lane, PageIndex page,
+                         const Ownership& owner);
 
 // Finishes a punch, takes back an overwrite. False where this handle does not reach the page.
 Result<bool> RepairPart(CanvasFile& file, const LanePlace& lane, const Intent& intent);

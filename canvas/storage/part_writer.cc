@@ -36,13 +36,13 @@ Result<PartWriter> PartWriter::Open(CanvasFile& file, const LanePlace& lane, Pag
   PartWriter writer(file, lane, page, owner);
   // Whoever copied the file may have lost what was reserved and never written.
   CANVAS_TRY(file.ReserveSlot(page, lane.slots));
-  CANVAS_TRY(FinishPunch(file, lane, page));
+  CANVAS_TRY(FinishPunch(file, lane, page, owner));
   if (!FindPart(file, lane, page, file.write_base())) {
     // Ready, and not this lane's: whoever had the slot left without giving it back.
     if (format::Life::FromWord(sync::LoadAcquire(*writer.words_.life)).state ==
         format::PartState::kReady) {
       sync::BeginPunch(writer.words_, lane.shape.max_blocks());
-      CANVAS_TRY(FinishPunch(file, lane, page));
+      CANVAS_TRY(FinishPunch(file, lane, page, owner));
     }
     sync::MakeReady(writer.words_, lane.id.value());
   }

@@ -132,7 +132,6 @@ Result<WavOutput> WavOutput::Open(const std::string& path, SampleFormat format,
   output.file_ = sf_open_fd(fd, SFM_RDWR, &info, SF_TRUE);
   if (output.file_ == nullptr) {
     const std::string why = sf_strerror(nullptr);
-    close(fd);
     unlink(output.temporary_.c_str());
     RemoveAtSignal("");
     return std::unexpected(

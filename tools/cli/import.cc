@@ -131,6 +131,7 @@ Result<void> CheckFits(const Canvas& canvas, const Job& job, const LaneInfo& lan
 Result<void> ImportOne(Canvas& canvas, Job& job) {
   CANVAS_ASSIGN(const auto found, LaneFor(canvas, job));
   const auto& [lane, made] = found;
+  // A lane that was made and cannot be owned is another's by now: it stays.
   CANVAS_ASSIGN(LaneWriter writer, canvas.Own(lane.id));
   auto fits = CheckFits(canvas, job, lane);
   auto frames = fits ? Copy(job, writer) : Result<std::uint64_t>(std::unexpected(fits.error()));
