@@ -276,6 +276,16 @@ TEST_F(Audio, EveryUsualLaneFitsACanvasAsCreatedByDefault) {
     }
 }
 
+TEST_F(Audio, AThousandChannels) {
+  Canvas sut = Make({});
+  const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 1024, .rate = {5000, 1}}));
+  const std::int64_t at = 30 * 5000 - 20;  // across the end of a page
+  const auto samples = Samples(1, at, 40, 1024);
+  Must(Must(sut.Own(lane)).Write(Frame(at), samples));
+  LaneReader reader = Must(sut.Reader(lane));
+  EXPECT_EQ(ReadAll(reader, at, 40, {ReadStatus::kOk, 40}), samples);
+}
+
 TEST_F(Audio, ASignalLaneTakesASmallSlotWhereItFits) {
   CreateOptions options = SmallCanvas();
   options.slots = 1;

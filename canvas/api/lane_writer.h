@@ -38,7 +38,7 @@ class LaneWriter {
   // Stores interleaved frames at [first, first + samples.size() / channels), over whatever is
   // there. Each block changes as a whole: readers, and a successor after a death, see it old or
   // new. Errors: kInvalidArgument (negative, past capacity, outside the owned pages, a broken
-  // frame), kLimit (past the mapping limit), kNoSpace, kIo. After an error what was stored before
+  // frame), kLimit (past the mapping limit), kCorrupt, kNoSpace, kIo. After an error what was stored before
   // the failing block stays, and writing may go on.
   Result<void> Write(Frame first, std::span<const float> samples);
 

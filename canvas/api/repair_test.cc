@@ -33,6 +33,14 @@ std::uint64_t Sum(const void* bytes) { return storage::UndoChecksum(bytes, 512);
 
 constexpr std::int64_t kBlock = 64;  // frames of stereo in 512 B
 
+// An overwrite of block 3, up to the middle of its new bytes.
+void HalfOverwrite(const storage::PartWords& part) {
+  std::vector<std::byte> scratch(512);
+  sync::BeginOverwrite(part, 3, scratch.data(), Sum);
+  const auto half = Samples(9, 0, kBlock / 2, 2);
+  sync::CopyIn(part.data + 3 * 512, half.data(), half.size() * 4);
+}
+
 class RepairAfterDeath : public ::testing::Test {
  protected:
   RepairAfterDeath() {
@@ -85,12 +93,7 @@ class RepairAfterDeath : public ::testing::Test {
 
 TEST_F(RepairAfterDeath, AHalfOverwrittenBlockReadsOldAndIsTakenBack) {
   const auto old = Samples(1, 3 * kBlock, kBlock, 2);
-  Die(overwrite_, [](const storage::PartWords& part) {
-    std::vector<std::byte> scratch(512);
-    sync::BeginOverwrite(part, 3, scratch.data(), Sum);
-    const auto half = Samples(9, 0, kBlock / 2, 2);
-    sync::CopyIn(part.data + 3 * 512, half.data(), half.size() * 4);
-  });
+  Die(overwrite_, HalfOverwrite);
   EXPECT_EQ(ReadBlock(3, ReadStatus::kOk), old) << "from the undo place";
   EXPECT_EQ(Notes(), 2U) << "the owner's intent and the block";
   TakeOver();
@@ -180,12 +183,7 @@ TEST_F(RepairAfterDeath, IntentsOfOtherPagesWaitForTheirOwner) {
 
 TEST_F(RepairAfterDeath, AHandleThatDoesNotReachThePageLeavesTheIntentToOneThatDoes) {
   const auto old = Samples(1, 3 * kBlock, kBlock, 2);
-  Die(overwrite_, [](const storage::PartWords& part) {
-    std::vector<std::byte> scratch(512);
-    sync::BeginOverwrite(part, 3, scratch.data(), Sum);
-    const auto half = Samples(9, 0, kBlock / 2, 2);
-    sync::CopyIn(part.data + 3 * 512, half.data(), half.size() * 4);
-  });
+  Die(overwrite_, HalfOverwrite);
   {
     // Reaches the header and no page.
     Canvas canvas = Must(

@@ -1,11 +1,11 @@
 #include "canvas/format/geometry.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 #include "canvas/format/lane_format.h"
 #include "canvas/format/lock_format.h"
@@ -45,8 +45,9 @@ TEST(Geometry, NoTwoThingsOfAPageShareAByte) {
       std::uint64_t start, end;
       std::string what;
     };
-    std::vector<Piece> pieces = {{g.page_control(), g.page_control() + kPageControlBytes, "control"},
-                                 {g.latent_words(), g.latent_words() + kLatentEntries * kLatentEntryBytes, "latent"}};
+    std::vector<Piece> pieces = {
+        {g.page_control(), g.page_control() + kPageControlBytes, "control"},
+        {g.latent_words(), g.latent_words() + kLatentEntries * kLatentEntryBytes, "latent"}};
     for (const SlotKind kind : {SlotKind::kWide, SlotKind::kSmall})
       for (std::uint32_t slot = 0; slot < g.Slots(kind); ++slot) {
         const SlotRun run{kind, slot, 1};
@@ -62,10 +63,12 @@ TEST(Geometry, NoTwoThingsOfAPageShareAByte) {
         add("data ", g.Data(run), g.DataBytes(run));
       }
     for (std::uint32_t place = 0; place < fields.page_meta_places; ++place)
-      pieces.push_back({g.MetadataPlace(place), g.MetadataPlace(place) + fields.page_meta_place_bytes, "metadata"});
+      pieces.push_back({g.MetadataPlace(place),
+                        g.MetadataPlace(place) + fields.page_meta_place_bytes, "metadata"});
     std::ranges::sort(pieces, {}, &Piece::start);
     for (std::size_t i = 1; i < pieces.size(); ++i)
-      ASSERT_LE(pieces[i - 1].end, pieces[i].start) << pieces[i - 1].what << " and " << pieces[i].what;
+      ASSERT_LE(pieces[i - 1].end, pieces[i].start)
+          << pieces[i - 1].what << " and " << pieces[i].what;
     EXPECT_LE(pieces.back().end, g.page_stride());
     EXPECT_GE(g.pages_offset(), g.HeaderPlace(fields.header_places).value());
   }
@@ -76,7 +79,8 @@ TEST(Geometry, ARunOfSlotsIsContiguousInEveryTable) {
   const SlotRun run{SlotKind::kWide, 5, 3};
   const SlotRun next{SlotKind::kWide, 8, 1};
   EXPECT_EQ(g.Versions(run) + g.Words(run) * 8, g.Versions(next));
-  EXPECT_EQ(g.DurableEntries(run, 1) + g.Words(run) * kDurableEntryBytes, g.DurableEntries(next, 1));
+  EXPECT_EQ(g.DurableEntries(run, 1) + g.Words(run) * kDurableEntryBytes,
+            g.DurableEntries(next, 1));
   EXPECT_EQ(g.Data(run) + g.DataBytes(run), g.Data(next));
 }
 
@@ -92,8 +96,8 @@ TEST(LaneShape, EveryPartFitsItsSlotsAndItsVersionWords) {
   for (const auto& fields : Geometries()) {
     const Geometry g = *Geometry::Make(fields);
     for (std::uint32_t channels = 1; channels <= 32; ++channels)
-      for (const Rate rate : {Rate{8000, 1}, Rate{44100, 1}, Rate{48000, 1}, Rate{96000, 1}, Rate{192000, 1},
-                              Rate{375, 16}, Rate{48000000, 1001}}) {
+      for (const Rate rate : {Rate{8000, 1}, Rate{44100, 1}, Rate{48000, 1}, Rate{96000, 1},
+                              Rate{192000, 1}, Rate{375, 16}, Rate{48000000, 1001}}) {
         const auto shape = LaneShape::Make(g, rate, channels, SlotKind::kWide);
         if (!shape) continue;  // too wide for this canvas
         const SlotRun run{SlotKind::kWide, 0, shape->slot_count()};

@@ -1,10 +1,10 @@
 #include "canvas/format/superblock_format.h"
 
+#include <gtest/gtest.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 #include "canvas/format/byte_io.h"
 
@@ -71,7 +71,8 @@ TEST(Superblock, FeatureWordsDecideWhoMayDoWhat) {
 }
 
 TEST(Superblock, ReservedBytesMustBeZero) {
-  for (const std::size_t at : {std::size_t{124}, std::size_t{160}, std::size_t{2000}, std::size_t{4087}}) {
+  for (const std::size_t at :
+       {std::size_t{124}, std::size_t{160}, std::size_t{2000}, std::size_t{4087}}) {
     auto bytes = EncodeSuperblock(Valid());
     bytes[at] = std::byte{1};
     SealSuperblock(bytes);
@@ -93,7 +94,7 @@ TEST(Superblock, EveryGeometryFieldOutOfRangeIsRefused) {
   constexpr std::uint64_t kBig = ~std::uint64_t{0};
   const std::vector<Case> cases = {
       {72, 8, {0, kBig, std::uint64_t{1} << 32}},
-      {80, 8, {0, kBig, std::uint64_t{1} << 32, 2}},             // 48000/2 is not in lowest terms
+      {80, 8, {0, kBig, std::uint64_t{1} << 32, 2}},  // 48000/2 is not in lowest terms
       {88, 4, {0, 3601, kBig}},
       {92, 4, {0, 1025, kBig}},
       {96, 4, {3073, kBig}},

@@ -14,8 +14,7 @@
 //   I1  Disk space is reserved before any store, by the extent in wide slots and by the block in
 //       small ones. An error leaves everything that was published intact.
 //   I2  The marks move after the blocks they uncover are published, and pass no byte that this
-//   owner,
-//       or zeros, did not put there.
+//       owner, or zeros, did not put there.
 //
 // Thread safety: one thread at a time, under ownership of the lane over the page.
 #pragma once
@@ -35,14 +34,15 @@ namespace canvas::storage {
 class PartWriter {
  public:
   // Makes page and part ready where they are not.
-  // Errors: kInvalidArgument (past capacity), kLimit (past the mapping), kNoSpace, kIo.
+  // Errors: kInvalidArgument (past capacity), kLimit (past the mapping), kCorrupt (a mark beyond the
+  // page), kNoSpace, kIo.
   static Result<PartWriter> Open(CanvasFile& file, const LanePlace& lane, PageIndex page,
                                  const Ownership& owner);
 
   PageIndex page() const { return page_; }
 
   // Stores interleaved frames from `first` of the part on. The range lies within the page.
-  // Errors: kNoSpace, kIo; what was stored before the failing block stays.
+  // Errors: kNoSpace, kIo, kCorrupt (a block left half rewritten, and no intent); what was stored before the failing block stays.
   Result<void> Write(std::uint64_t first, std::span<const float> samples);
 
   // One past the last frame written, within the part.

@@ -1,11 +1,11 @@
 #include "canvas/sync/shared_copy.h"
 
+#include <gtest/gtest.h>
+
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 namespace canvas::sync {
 namespace {

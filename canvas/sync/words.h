@@ -47,8 +47,7 @@ void BumpChange(HalfWord& change) noexcept {
   change.fetch_add(1, std::memory_order_release);
 }
 
-// A word that stands for itself: nothing else is read on the strength of it, or its writer reads
-// it.
+// A word that stands for itself: nothing is read on the strength of it, or its own writer reads it.
 template <typename Word>
 auto Peek(const Word& word) noexcept {
   return word.load(std::memory_order_relaxed);
