@@ -194,8 +194,11 @@ TEST_F(BadFile, AHeaderThatCannotBeReadFallsBackToAnOlderOneAndCheckSaysSo) {
   EXPECT_EQ(CodeOf(writer.AddLane({.name = "b", .channels = 2, .rate = {8000, 1}})),
             ErrorCode::kCorrupt)
       << "ids and slots of what is lost would be given out again";
-  for (const LaneInfo& lane : Must(writer.Lanes()))
-    EXPECT_EQ(CodeOf(writer.RemoveLane(lane.id)), ErrorCode::kCorrupt);
+  const LaneId lane = Must(writer.FindLane("a")).id;
+  EXPECT_EQ(CodeOf(writer.RemoveLane(lane)), ErrorCode::kCorrupt);
+  LaneReader reader = Must(writer.Reader(lane));
+  std::vector<float> out(200);
+  EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kOk) << "refused before it was erased";
 }
 
 TEST_F(BadFile, NoReadableHeaderAtAllIsAnError) {
