@@ -261,6 +261,8 @@ TEST_F(Tool, NaNAndInfinityComeBackBitForBit) {
   for (std::size_t i = 0; i < samples.size(); ++i)
     EXPECT_EQ(std::bit_cast<std::uint32_t>(back[i]), std::bit_cast<std::uint32_t>(samples[i])) << i;
   EXPECT_EQ(Slurp(dir_.path("n.wav")), Slurp(dir_.path("m.wav"))) << "the same bytes every time";
+  EXPECT_EQ(Slurp(dir_.path("n.wav")).find("PEAK"), std::string::npos)
+      << "it holds the time of writing";
   EXPECT_NE(Good({"export", file_, "--lane", "n", "--out", dir_.path("c.wav"), "--format", "pcm16"})
                 .out.find("4 samples clipped"),
             std::string::npos);

@@ -129,7 +129,7 @@ Result<WavOutput> WavOutput::Open(const std::string& path, SampleFormat format,
   const mode_t mask = umask(0);
   umask(mask);
   (void)!fchmod(fd, exists ? status.st_mode & 0777 : 0666 & ~mask);  // at worst it stays private
-  output.file_ = sf_open_fd(fd, SFM_RDWR, &info, SF_TRUE);
+  output.file_ = sf_open_fd(fd, SFM_WRITE, &info, SF_TRUE);
   if (output.file_ == nullptr) {
     const std::string why = sf_strerror(nullptr);
     unlink(output.temporary_.c_str());
