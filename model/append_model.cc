@@ -1,7 +1,7 @@
 // Append, model-checked: a reader that trusts the marks finds every block between them written and
 // whole (canvas/sync/append.h, I1 to I3).
 #include "canvas/sync/append.h"
-#include "canvas/sync/block.h"
+#include "canvas/sync/overwrite.h"
 #include "model/relacy_sync.h"  // last
 
 namespace {

@@ -1,6 +1,6 @@
 // Overwrite, model-checked: a reader gets one version of a block, whole, or is told that it raced;
-// time does not run backwards (canvas/sync/block.h).
-#include "canvas/sync/block.h"
+// time does not run backwards (canvas/sync/overwrite.h).
+#include "canvas/sync/overwrite.h"
 #include "model/relacy_sync.h"  // last
 
 namespace {

@@ -19,15 +19,18 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "canvas/api/holds.h"
 #include "canvas/api/lane.h"
 #include "canvas/api/lane_reader.h"
 #include "canvas/api/lane_writer.h"
+#include "canvas/api/watcher.h"
 #include "canvas/base/error.h"
 #include "canvas/base/tempo.h"
 #include "canvas/base/time.h"
@@ -140,9 +143,25 @@ class Canvas {
   // left half done. Errors: kOwned naming the holder, kNotFound, kReadOnly.
   Result<LaneWriter> Own(LaneId id);
   Result<LaneWriter> Own(LaneId id, PageRange pages);
+  // The same, waiting for the present owner at most `wait`: until it lets go, or dies.
+  // Concurrency: blocking. Of several that wait, any may be next.
+  Result<LaneWriter> OwnWithin(LaneId id, PageRange pages, std::chrono::milliseconds wait);
   Result<std::vector<OwnerInfo>> Owners() const;
 
   Result<LaneReader> Reader(LaneId id) const;
+
+  // Holds the metadata as it is now. Errors: kBusy (it kept changing), kCorrupt, kIo.
+  Result<MetadataPin> Pin() const;
+  // Holds a lane's parts of some pages, there already or not. Errors: kNotFound, kBusy, kIo.
+  Result<PageHold> Hold(LaneId id, PageRange pages) const;
+
+  // A number that grows at every publish of any process, modulo 2^32; wait-free.
+  std::uint32_t ChangeCount() const noexcept;
+  // Sleeps while it is `seen`, at most `timeout`; answers it as it is then. Publishes wake within
+  // 10 ms, unless their process dies first: so wait in bounded stretches, and look.
+  std::uint32_t WaitForChange(std::uint32_t seen, std::chrono::milliseconds timeout) const noexcept;
+  // What those numbers stand for.
+  Result<Watcher> Watch() const;
 
   // Pages become ready by themselves when they are written to; this does it ahead of time.
   Result<void> AllocatePage(PageIndex page);

@@ -5,20 +5,18 @@
 #include <algorithm>
 #include <functional>
 #include <iterator>
+#include <thread>
 #include <utility>
 
 #include "canvas/api/canvas.h"
 #include "canvas/api/core.h"
 
 namespace canvas {
-namespace {
-
-constexpr PageRange kAllPages{PageIndex(0),
-                              PageIndex(static_cast<std::uint32_t>(format::kMaxPages))};
-
 LaneInfo ToInfo(const storage::LaneRecord& lane) {
   return {lane.id, lane.name, lane.kind, lane.channels, lane.rate, lane.description};
 }
+
+namespace {
 
 std::unexpected<Error> NoSuchLane(std::string_view which) {
   return Fail(ErrorCode::kNotFound, fmt::format("no lane {}", which),
@@ -212,6 +210,34 @@ Result<LaneWriter> Canvas::Own(LaneId id, PageRange pages) {
     return LaneWriter(core_, *std::move(owner), found.second, ToInfo(found.first));
   };
   return AboutFile(own(), *core_);
+}
+
+Result<LaneWriter> Canvas::OwnWithin(LaneId id, PageRange pages, std::chrono::milliseconds wait) {
+  using Clock = std::chrono::steady_clock;
+  // A death wakes nobody, so every sleep is short; a busy writer wakes all the time, so none is
+  // shorter.
+  constexpr std::chrono::milliseconds kLongest(100);
+  constexpr std::chrono::milliseconds kShortest(2);
+  const auto end = Clock::now() + wait;
+  for (;;) {
+    const std::uint32_t seen = ChangeCount();
+    auto owned = Own(id, pages);
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
+    if (owned || owned.error().code() != ErrorCode::kOwned || left.count() <= 0) return owned;
+    std::this_thread::sleep_for(std::min(left, kShortest));
+    WaitForChange(seen, std::min(left, kLongest));
+  }
+}
+
+std::uint32_t Canvas::ChangeCount() const noexcept {
+  return core_ == nullptr ? 0 : core_->file->ReadChange();
+}
+
+std::uint32_t Canvas::WaitForChange(std::uint32_t seen,
+                                    std::chrono::milliseconds timeout) const noexcept {
+  if (core_ == nullptr || !core_->file->CheckUsable()) return seen;
+  const auto ns = std::chrono::nanoseconds(std::max(timeout, std::chrono::milliseconds(0)));
+  return core_->file->WaitChange(seen, static_cast<std::uint64_t>(ns.count()));
 }
 
 Result<std::vector<OwnerInfo>> Canvas::Owners() const {

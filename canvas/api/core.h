@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "canvas/api/lane.h"
 #include "canvas/base/error.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/storage/header_store.h"
@@ -35,6 +36,11 @@ class CanvasCore {
   storage::OwnerTable owners;
   bool sync_on_close = false;
 };
+
+inline constexpr PageRange kAllPages{PageIndex(0),
+                                     PageIndex(static_cast<std::uint32_t>(format::kMaxPages))};
+
+LaneInfo ToInfo(const storage::LaneRecord& lane);
 
 // The result, its error said to be about the canvas's file.
 template <typename T>

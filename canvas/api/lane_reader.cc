@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "canvas/sync/append.h"
-#include "canvas/sync/block.h"
+#include "canvas/sync/overwrite.h"
 #include "canvas/sync/part_life.h"
-#include "canvas/sync/words.h"
+#include "canvas/sync/presence.h"
 
 namespace canvas {
 
@@ -169,7 +169,7 @@ View LaneReader::ViewAt(Frame first, std::uint64_t max_frames) noexcept {
   if (local < sync::ReadLow(part_.words)) return View();
   while (end < mark && end - local < max_frames) {
     const std::uint64_t block = BlockOf(end);
-    const auto version = format::Version::FromWord(sync::LoadAcquire(part_.words.versions[block]));
+    const auto version = sync::ReadVersion(part_.words, block);
     if (!version.written || version.changing()) break;
     end = std::min(mark, (block + 1) * per_block_);
   }

@@ -117,6 +117,10 @@ Result<Frame> LaneWriter::Append(std::span<const float> samples) {
   return at;
 }
 
+void LaneWriter::Flush() noexcept {
+  if (CheckUsable()) core_->file->FlushNotify();
+}
+
 Result<EraseReport> LaneWriter::Erase(FrameRange range) {
   CANVAS_TRY(CheckUsable());
   if (core_->file->mapped_pages() < core_->file->CapacityPages() &&

@@ -15,7 +15,7 @@
 #include "canvas/storage/part.h"
 #include "canvas/storage/part_writer.h"
 #include "canvas/sync/append.h"
-#include "canvas/sync/block.h"
+#include "canvas/sync/overwrite.h"
 #include "canvas/sync/part_life.h"
 #include "canvas/testing/testing.h"
 

@@ -89,7 +89,7 @@ inline constexpr std::uint64_t kClaim = 16;
 //   128  high-water mark    u64   frames of the part: last written frame + 1
 //   136  low-water mark     u64   first written frame; means nothing while the other mark is 0
 //   256  sequence           u64   grows by one before and after every overwrite and punch
-//   384  events             u64   half, generation and count of an event part; not yet used
+//   384  events             u64   generation x 2^24 + half x 2^23 + count of an event part
 //   512  undo block + 1     u64   0: the undo place is empty
 //   520  undo version       u64   version word of that block before the overwrite
 //   528  undo checksum      u64   XXH3-64 of the old bytes
@@ -143,6 +143,23 @@ struct Version {
     return {(sequence + 2) & ~std::uint64_t{1}, now_written};
   }
   friend constexpr bool operator==(const Version&, const Version&) = default;
+};
+
+// An event part's word: which half of the slot counts, how many events it holds, and of which edit.
+struct EventState {
+  std::uint64_t generation = 0;  // grows at every edit; 40 bits
+  std::uint32_t half = 0;        // 0 or 1
+  std::uint32_t count = 0;       // 23 bits
+  static constexpr std::uint32_t kMaxCount = (std::uint32_t{1} << 23) - 1;
+
+  static constexpr EventState FromWord(std::uint64_t word) {
+    return {word >> 24, static_cast<std::uint32_t>(word >> 23 & 1),
+            static_cast<std::uint32_t>(word & kMaxCount)};
+  }
+  constexpr std::uint64_t ToWord() const {
+    return generation << 24 | std::uint64_t{half} << 23 | count;
+  }
+  friend constexpr bool operator==(const EventState&, const EventState&) = default;
 };
 
 // Owner table entry. Whether its owner lives is told by the kernel's lock on it (lock_format.h).

@@ -5,9 +5,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
-#include "canvas/sync/words.h"
+#include "canvas/sync/presence.h"
 
 namespace canvas::storage {
 namespace {
@@ -25,6 +26,10 @@ Blocks WholeBlocks(std::uint64_t offset, std::uint64_t bytes) {
   const std::uint64_t end =
       (offset + bytes + format::kFileBlock - 1) / format::kFileBlock * format::kFileBlock;
   return {first, end - first};
+}
+
+std::uint64_t MonotonicNs() {
+  return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
 }
 
 std::uint64_t IndexOffset(PageIndex page) {
@@ -132,6 +137,7 @@ Result<void> CanvasFile::Attach(UniqueFd fd, const FileOptions& options) {
 }
 
 CanvasFile::~CanvasFile() {
+  if (CheckUsable()) FlushNotify();
   const auto no_forks = HoldForks();
   StopListening(no_forks);
   locks_.Abandon();
@@ -180,7 +186,7 @@ bool CanvasFile::PageReady(PageIndex page) const noexcept {
   const sync::Word* chunks =
       sync::WordAt(read_base(), format::kControlOffset + control::kIndexChunks);
   if (!sync::ReadBit(chunks, IndexChunk(page))) return false;
-  if (sync::LoadAcquire(*sync::WordAt(read_base(), IndexOffset(page))) != format::kPageReady)
+  if (sync::Observe(*sync::WordAt(read_base(), IndexOffset(page))) != format::kPageReady)
     return false;
   return Covers(geometry_.PageEnd(page).value());
 }
@@ -238,7 +244,32 @@ Result<void> CanvasFile::WriteBytes(std::uint64_t offset, std::span<const std::b
 }
 
 void CanvasFile::Notify() const noexcept {
-  sync::BumpChange(*sync::HalfWordAt(write_base(), format::kControlOffset + control::kChange));
+  sync::HalfWord& change =
+      *sync::HalfWordAt(write_base(), format::kControlOffset + control::kChange);
+  sync::BumpChange<sync::StdSync>(change);
+  if (wakes_.Due(MonotonicNs())) sync::WakeAll<sync::StdSync>(change);
+}
+
+void CanvasFile::FlushNotify() const noexcept {
+  if (!writable() || !wakes_.TakePending()) return;
+  sync::WakeAll<sync::StdSync>(
+      *sync::HalfWordAt(write_base(), format::kControlOffset + control::kChange));
+}
+
+std::uint32_t CanvasFile::ReadChange() const noexcept {
+  return sync::ReadChange<sync::StdSync>(
+      *sync::HalfWordAt(read_base(), format::kControlOffset + control::kChange));
+}
+
+std::uint32_t CanvasFile::WaitChange(std::uint32_t seen, std::uint64_t timeout_ns) const noexcept {
+  return sync::WaitChange<sync::StdSync>(
+      *sync::HalfWordAt(read_base(), format::kControlOffset + control::kChange), seen, timeout_ns);
+}
+
+sync::SnapshotWords<sync::StdSync> CanvasFile::HeaderWords(std::byte* base) const {
+  return {.root = sync::WordAt(base, format::kControlOffset + control::kHeaderRoot),
+          .durable = sync::WordAt(base, format::kControlOffset + control::kDurableHeaderRoot),
+          .places = geometry_.fields().header_places};
 }
 
 Result<void> CanvasFile::GrowTo(std::uint64_t bytes) {
@@ -266,7 +297,7 @@ Result<void> CanvasFile::EnsurePage(PageIndex page) {
                    IndexChunk(page));
   sync::Put(PageWord(write_base(), page, page_control::kPageNumber),
             std::uint64_t{page.value()} + 1);
-  sync::Put(*sync::WordAt(write_base(), index), format::kPageReady);  // read by PageReady
+  sync::Publish(*sync::WordAt(write_base(), index), format::kPageReady);
   return {};
 }
 
@@ -297,13 +328,9 @@ Result<void> CanvasFile::Sync() {
   };
   // The header that is visible now; on disk after the first barrier, and said to be after the
   // second.
-  const std::uint64_t root = sync::LoadAcquire(ReadControl(control::kHeaderRoot));
+  const format::Root root = sync::ReadRoot(HeaderWords(read_base()));
   CANVAS_TRY(barrier());
-  sync::Word& durable = WriteControl(control::kDurableHeaderRoot);
-  for (std::uint64_t known = sync::LoadAcquire(durable);
-       format::Root::FromWord(known).generation < format::Root::FromWord(root).generation;
-       known = sync::LoadAcquire(durable))
-    if (sync::CompareExchange(durable, known, root)) return barrier();
+  if (sync::AdvanceDurable(HeaderWords(write_base()), root)) return barrier();
   return {};  // another process has come further
 }
 

@@ -24,7 +24,9 @@
 #include "canvas/storage/mapping.h"
 #include "canvas/storage/os_file.h"
 #include "canvas/storage/range_lock.h"
+#include "canvas/sync/change.h"
 #include "canvas/sync/part_words.h"
+#include "canvas/sync/snapshot.h"
 #include "canvas/sync/std_sync.h"
 
 namespace canvas::storage {
@@ -107,8 +109,13 @@ class CanvasFile final : private ForkListener {
   Result<void> ReserveBytes(std::uint64_t offset, std::uint64_t bytes, bool fresh) const;
   Result<void> Punch(std::uint64_t offset, std::uint64_t bytes) const;
   Result<void> WriteBytes(std::uint64_t offset, std::span<const std::byte> bytes) const;
-  // After every publish.
+  // After every publish: bumps the change word, and wakes who waits for it, at most every 10 ms.
   void Notify() const noexcept;
+  // Wakes for what Notify has not woken for yet. At a flush, at the end of an ownership, at close.
+  void FlushNotify() const noexcept;
+  // The change word, and sleeping until it is no longer `seen`, at most `timeout_ns`.
+  std::uint32_t ReadChange() const noexcept;
+  std::uint32_t WaitChange(std::uint32_t seen, std::uint64_t timeout_ns) const noexcept;
 
   // What was visible before the call is on disk when it returns. After a failure every further
   // call fails: the kernel reports a lost write once, and then calls the page clean.
@@ -116,6 +123,9 @@ class CanvasFile final : private ForkListener {
 
   const LockFile& locks() const { return locks_; }
   const LockFile& pins() const { return pins_; }
+  // Pins and windows: what holds writers off for a while.
+  SharedLocks& shared_locks() const { return shared_locks_; }
+  sync::SnapshotWords<sync::StdSync> HeaderWords(std::byte* base) const;
   const UniqueFd& fd() const { return fd_; }
 
  private:
@@ -131,6 +141,8 @@ class CanvasFile final : private ForkListener {
   UniqueFd fd_;     // the mappings' description; never locked
   LockFile locks_;  // exclusive locks; writable handles only
   LockFile pins_;   // shared locks
+  mutable SharedLocks shared_locks_{pins_};
+  mutable sync::WakePolicy<sync::StdSync> wakes_;
   Mapping read_mapping_;
   Mapping write_mapping_;
   bool single_mapping_ = false;

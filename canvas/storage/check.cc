@@ -7,8 +7,9 @@
 
 #include "canvas/storage/part.h"
 #include "canvas/sync/append.h"
+#include "canvas/sync/overwrite.h"
 #include "canvas/sync/part_life.h"
-#include "canvas/sync/words.h"
+#include "canvas/sync/presence.h"
 
 namespace canvas::storage {
 namespace {
@@ -104,7 +105,7 @@ class Checker {
     const sync::Word* chunks =
         sync::WordAt(file_.read_base(), format::kControlOffset + control::kIndexChunks);
     if (!sync::ReadBit(chunks, CanvasFile::IndexChunk(page))) return;
-    const std::uint64_t entry = sync::LoadAcquire(*sync::WordAt(
+    const std::uint64_t entry = sync::Observe(*sync::WordAt(
         file_.read_base(), format::kPageIndexOffset + std::uint64_t{page.value()} * 8));
     if (entry == 0) return;
     ++out_.pages;
@@ -151,7 +152,7 @@ class Checker {
       Finding("{}: its undo place names block {}", where(), undo - 1);
     const std::uint64_t per_block = lane.shape.frames_per_block();
     for (std::uint64_t block = 0; block < lane.shape.max_blocks(); ++block) {
-      const auto version = format::Version::FromWord(sync::LoadAcquire(words.versions[block]));
+      const auto version = sync::ReadVersion(words, block);
       if (version.written) ++out_.blocks;
       if (version.changing() && Accounted(lane.id, page))
         Note("{}, block {}: a rewrite is under way, or was cut short", where(), block);

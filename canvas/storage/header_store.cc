@@ -3,62 +3,97 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "canvas/format/snapshot_format.h"
 #include "canvas/storage/header_codec.h"
-#include "canvas/sync/words.h"
+#include "canvas/sync/snapshot.h"
 
 namespace canvas::storage {
 namespace {
 
-namespace control = format::control;
-
 constexpr int kLoadTries = 100;  // each further one means that someone published meanwhile
+
+std::unexpected<Error> Corrupt(format::Root root, std::string_view what) {
+  return Fail(ErrorCode::kCorrupt,
+              fmt::format("header snapshot in place {}: {}", root.place, what));
+}
 
 }  // namespace
 
-Result<HeaderStore::Loaded> HeaderStore::LoadPlace(format::Root root) const {
+HeaderPin::~HeaderPin() {
+  if (file_ != nullptr && file_->CheckUsable())
+    file_->shared_locks().Unlock(format::HeaderPlaceLock(root_.place));
+}
+
+Result<Header> HeaderPin::Decode() const {
+  CANVAS_TRY(file_->CheckUsable());
+  CANVAS_ASSIGN(Header header, DecodeHeader(message_));
+  CANVAS_TRY(ValidateHeader(header, file_->geometry()));
+  return header;
+}
+
+Result<HeaderPin> HeaderStore::Pin() {
+  CANVAS_TRY(file_.CheckUsable());
+  const auto pinned = sync::PinRoot(file_.HeaderWords(file_.read_base()), file_.shared_locks(),
+                                    format::HeaderPlaceLock);
+  if (pinned.outcome == sync::LockTry::kFailed)
+    return std::unexpected(Error::FromErrno(errno, "pinning the header").About(file_.path()));
+  if (pinned.outcome == sync::LockTry::kHeld)
+    return std::unexpected(Error(ErrorCode::kBusy, "the header changed at every try", "try again")
+                               .About(file_.path()));
+  HeaderPin pin(file_, pinned.root, {});
+  // Verified once, by a copy; what is read in place afterwards are the same bytes.
+  auto whole = LoadPlace(pinned.root);
+  if (!whole) return std::unexpected(std::move(whole).error().About(file_.path()));
+  CANVAS_ASSIGN(const Message message, FindMessage(pinned.root));
+  pin.message_ = {file_.read_base() + message.start, message.header.length};
+  return pin;
+}
+
+Result<HeaderStore::Message> HeaderStore::FindMessage(format::Root root) const {
   const auto& fields = file_.geometry().fields();
-  const auto corrupt = [&](std::string_view what) {
-    return Fail(ErrorCode::kCorrupt,
-                fmt::format("header snapshot in place {}: {}", root.place, what));
-  };
-  if (root.place >= fields.header_places) return corrupt("there is no such place");
+  if (root.place >= fields.header_places) return Corrupt(root, "there is no such place");
   const std::uint64_t start = file_.geometry().HeaderPlace(root.place).value();
   if (!file_.Covers(start + format::kMinPlaceBytes))
-    return corrupt("it lies beyond the end of the file");
+    return Corrupt(root, "it lies beyond the end of the file");
   format::SnapshotHeaderBytes bytes;
   sync::StdSync::CopyOut(bytes.data(), file_.read_base() + start, bytes.size());
   const auto header = format::DecodeSnapshotHeader(bytes, fields.header_place_bytes);
-  if (!header) return corrupt("it has no valid header");
+  if (!header) return Corrupt(root, "it has no valid header");
   if (root.generation != 0 && header->generation != root.generation)
-    return corrupt(
-        fmt::format("it holds generation {} and not {}", header->generation, root.generation));
-  const std::uint64_t message_start = start + format::kSnapshotHeaderBytes;
-  if (!file_.Covers(message_start + header->length))
-    return corrupt("it lies beyond the end of the file");
-  std::vector<std::byte> message(header->length);
-  sync::StdSync::CopyOut(message.data(), file_.read_base() + message_start, message.size());
-  if (format::SnapshotChecksum(message, header->generation) != header->checksum)
-    return corrupt("the checksum does not match");
+    return Corrupt(root, fmt::format("it holds generation {} and not {}", header->generation,
+                                     root.generation));
+  const std::uint64_t message = start + format::kSnapshotHeaderBytes;
+  if (!file_.Covers(message + header->length))
+    return Corrupt(root, "it lies beyond the end of the file");
+  return Message{message, *header};
+}
+
+Result<HeaderStore::Loaded> HeaderStore::LoadPlace(format::Root root) const {
+  CANVAS_ASSIGN(const Message found, FindMessage(root));
+  std::vector<std::byte> message(found.header.length);
+  sync::StdSync::CopyOut(message.data(), file_.read_base() + found.start, message.size());
+  if (format::SnapshotChecksum(message, found.header.generation) != found.header.checksum)
+    return Corrupt(root, "the checksum does not match");
   CANVAS_ASSIGN(Header decoded, DecodeHeader(message));
   CANVAS_TRY(ValidateHeader(decoded, file_.geometry()));
   return Loaded{root.ToWord(),
-                {header->generation, root.place},
+                {found.header.generation, root.place},
                 std::make_shared<const Header>(std::move(decoded))};
 }
 
 Result<HeaderStore::Loaded> HeaderStore::Load() const {
-  const sync::Word& root = file_.ReadControl(control::kHeaderRoot);
+  const auto words = file_.HeaderWords(file_.read_base());
   Error error(ErrorCode::kCorrupt, "header: no snapshot can be read");
   for (int i = 0; i < kLoadTries; ++i) {
-    const std::uint64_t word = sync::LoadAcquire(root);
-    auto current = LoadPlace(format::Root::FromWord(word));
+    const format::Root root = sync::ReadRoot(words);
+    auto current = LoadPlace(root);
     // A root that moved meanwhile: the place may have been reused under our eyes.
-    if (sync::LoadAcquire(root) != word) continue;
+    if (!sync::RootStands(words, root)) continue;
     if (current) return current;
     error = std::move(current).error();
     // The newest that is whole. The durable one is among them.
@@ -67,7 +102,7 @@ Result<HeaderStore::Loaded> HeaderStore::Load() const {
       if (auto found = LoadPlace({0, place}))
         if (!newest || newest->from.generation < found->from.generation) newest = *std::move(found);
     if (!newest) break;
-    newest->root = word;
+    newest->root = root.ToWord();
     return *newest;
   }
   return std::unexpected(std::move(error).About(file_.path()));
@@ -76,7 +111,7 @@ Result<HeaderStore::Loaded> HeaderStore::Load() const {
 Result<HeaderStore::Loaded> HeaderStore::CurrentLoaded() {
   CANVAS_TRY(file_.CheckUsable());
   const std::lock_guard lock(mutex_);
-  const std::uint64_t root = sync::LoadAcquire(file_.ReadControl(control::kHeaderRoot));
+  const std::uint64_t root = sync::ReadRoot(file_.HeaderWords(file_.read_base())).ToWord();
   if (loaded_.header == nullptr || loaded_.root != root) {
     CANVAS_ASSIGN(loaded_, Load());
   }
@@ -93,19 +128,12 @@ bool HeaderStore::recovered() {
   return loaded_.recovered();
 }
 
-Result<HeaderStore::FreePlace> HeaderStore::ChoosePlace(const Loaded& current) const {
-  const std::uint32_t places = file_.geometry().fields().header_places;
-  const std::uint32_t root = format::Root::FromWord(current.root).place;
-  const std::uint32_t durable =
-      format::Root::FromWord(sync::LoadAcquire(file_.ReadControl(control::kDurableHeaderRoot)))
-          .place;
-  // Round robin, so that older generations stay readable the longest.
-  for (std::uint32_t i = 1; i <= places; ++i) {
-    const std::uint32_t place = (root % places + i) % places;
-    if (place == durable || place == root || place == current.from.place) continue;
-    CANVAS_ASSIGN(auto unpinned, ScopedLock::Try(file_.locks(), format::HeaderPlaceLock(place)));
-    if (unpinned) return FreePlace{place, *std::move(unpinned)};
-  }
+Result<std::uint32_t> HeaderStore::ChoosePlace(const Loaded& current) const {
+  const auto free = sync::ChoosePlace(file_.HeaderWords(file_.read_base()), file_.locks().kernel(),
+                                      format::Root::FromWord(current.root), current.from.place,
+                                      format::HeaderPlaceLock);
+  if (free.outcome == sync::LockTry::kTaken) return free.place;
+  if (free.outcome == sync::LockTry::kFailed) return FailErrno(errno, "lock");
   return Fail(ErrorCode::kLimit, "readers have pinned every other place of the header",
               "wait for one of them to finish");
 }
@@ -116,18 +144,19 @@ Result<void> HeaderStore::Publish(const Header& next, const Loaded& current) {
   if (message.size() + format::kSnapshotHeaderBytes > fields.header_place_bytes)
     return Fail(ErrorCode::kLimit, "the header does not fit its place",
                 "shorten descriptions, or create a canvas with larger places");
-  CANVAS_ASSIGN(const FreePlace free, ChoosePlace(current));
-  const std::uint64_t start = file_.geometry().HeaderPlace(free.place).value();
-  CANVAS_TRY(file_.GrowTo(file_.geometry().HeaderPlace(free.place + 1).value()));
+  CANVAS_ASSIGN(const std::uint32_t place, ChoosePlace(current));
+  const auto lock = ScopedLock::Adopt(file_.locks(), format::HeaderPlaceLock(place));
+  const std::uint64_t start = file_.geometry().HeaderPlace(place).value();
+  CANVAS_TRY(file_.GrowTo(file_.geometry().HeaderPlace(place + 1).value()));
   CANVAS_TRY(file_.ReserveBytes(start, format::kSnapshotHeaderBytes + message.size(), true));
-  const format::Root following{format::Root::FromWord(current.root).generation + 1, free.place};
+  const auto now = format::Root::FromWord(current.root);
+  const format::Root following{now.generation + 1, place};
   const auto header =
       format::EncodeSnapshotHeader({following.generation, message.size(),
                                     format::SnapshotChecksum(message, following.generation)});
   sync::StdSync::CopyIn(file_.write_base() + start, header.data(), header.size());
   sync::StdSync::CopyIn(file_.write_base() + start + header.size(), message.data(), message.size());
-  if (!sync::CompareExchange(file_.WriteControl(control::kHeaderRoot), current.root,
-                             following.ToWord()))
+  if (!sync::PublishRoot(file_.HeaderWords(file_.write_base()), now, following))
     return Fail(ErrorCode::kBusy, "the header was changed by a writer without the lock");
   file_.Notify();
   return {};

@@ -3,7 +3,8 @@
 // Reading copies the current snapshot once a generation, verifies the copy and looks at the root
 // again; from then on everyone shares the decoded copy. Editing happens under the header's kernel
 // lock: the new version goes to a place that is neither current nor durable nor pinned, and one
-// compare-and-swap of the root publishes it.
+// compare-and-swap of the root publishes it (canvas/sync/snapshot.h). A pin keeps one version's place
+// from being reused, and reads it where it lies.
 //
 // Where the current snapshot fails its checksum (after a power loss: visible is not durable), the
 // newest one that does not is used, and `recovered()` says so. Such a header is read, not edited.
@@ -15,12 +16,41 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
+#include <utility>
 
 #include "canvas/base/error.h"
+#include "canvas/format/snapshot_format.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/storage/header.h"
 
 namespace canvas::storage {
+
+// One version of the header, held in place by a shared lock until this goes. It delays nobody but the
+// reuse of that one place.
+//
+// Thread safety: moved between threads; Decode may be called by several at once.
+class HeaderPin {
+ public:
+  HeaderPin(HeaderPin&& other) noexcept
+      : file_(std::exchange(other.file_, nullptr)), root_(other.root_), message_(other.message_) {}
+  HeaderPin& operator=(HeaderPin&&) = delete;
+  ~HeaderPin();
+
+  std::uint64_t generation() const { return root_.generation; }
+  // Reads the message where it lies in the file. The same at every call, unless somebody who is
+  // allowed to write the file stores there without the lock: that is kCorrupt, or another header.
+  // Errors: kCorrupt, kClosed (in a forked child).
+  Result<Header> Decode() const;
+
+ private:
+  friend class HeaderStore;
+  HeaderPin(const CanvasFile& file, format::Root root, std::span<const std::byte> message)
+      : file_(&file), root_(root), message_(message) {}
+  const CanvasFile* file_;
+  format::Root root_;
+  std::span<const std::byte> message_;
+};
 
 class HeaderStore {
  public:
@@ -33,6 +63,9 @@ class HeaderStore {
   // edits. Errors: kCorrupt (the newest header is lost), what `edit` answers (nothing is published then), kLimit (the header is too
   // large, or every place is pinned), kNoSpace.
   Result<void> Edit(const std::function<Result<void>(Header&)>& edit);
+
+  // Pins the newest version. Errors: kCorrupt (it cannot be read), kBusy (it kept changing), kIo.
+  Result<HeaderPin> Pin();
 
   // What Edit would refuse before it looks at the edit: kReadOnly, kClosed, kCorrupt.
   Result<void> CheckEditable();
@@ -47,15 +80,17 @@ class HeaderStore {
     std::shared_ptr<const Header> header;
     bool recovered() const { return from.ToWord() != root; }
   };
-  // A place that may be written, and the lock that keeps others, and pins, off it.
-  struct FreePlace {
-    std::uint32_t place;
-    ScopedLock lock;
-  };
   Result<Loaded> Load() const;
+  // Where the message in a place lies, its own header read and found good; its bytes unread.
   // Generation 0: whatever is there.
+  struct Message {
+    std::uint64_t start;
+    format::SnapshotHeader header;
+  };
+  Result<Message> FindMessage(format::Root root) const;
   Result<Loaded> LoadPlace(format::Root root) const;
-  Result<FreePlace> ChoosePlace(const Loaded& current) const;
+  // The place to write next.
+  Result<std::uint32_t> ChoosePlace(const Loaded& current) const;
   Result<Loaded> CurrentLoaded();
   static Result<void> RefuseRecovered(const Loaded& loaded);
   Result<void> Publish(const Header& next, const Loaded& current);

@@ -12,7 +12,7 @@
 #include <thread>
 #include <utility>
 
-#include "canvas/sync/words.h"
+#include "canvas/sync/presence.h"
 
 namespace canvas::storage {
 namespace {
@@ -71,21 +71,16 @@ Ownership::~Ownership() {
 }
 
 void Ownership::Declare(const Intent& intent) const noexcept {
-  std::byte* base = table_->file_.write_base();
-  const auto put = [&](std::uint64_t field, std::uint64_t value) {
-    sync::Put(table_->Field(base, entry_, field), value);
-  };
-  Clear();  // a half changed intent is none
-  put(entry_field::kIntentPage, intent.page.value());
-  put(entry_field::kIntentBlock, intent.block);
-  put(entry_field::kIntentSlot, PackSlot(intent.run));
-  put(entry_field::kIntentSlotCount, intent.run.count);
-  put(entry_field::kIntentOperation, static_cast<std::uint64_t>(intent.operation));
+  sync::DeclareIntent(table_->Words(table_->file_.write_base(), entry_),
+                      {.operation = intent.operation,
+                       .page = intent.page.value(),
+                       .block = intent.block,
+                       .slot = PackSlot(intent.run),
+                       .slot_count = intent.run.count});
 }
 
 void Ownership::Clear() const noexcept {
-  sync::Put(table_->Field(table_->file_.write_base(), entry_, entry_field::kIntentOperation),
-            std::uint64_t{0});
+  sync::ClearIntent(table_->Words(table_->file_.write_base(), entry_));
 }
 
 void Ownership::ClearPunchOf(PageIndex page) const noexcept {
@@ -97,23 +92,33 @@ sync::Word& OwnerTable::Field(std::byte* base, std::uint64_t entry, std::uint64_
   return *sync::WordAt(base, format::kOwnerTableOffset + entry * format::kOwnerEntryBytes + offset);
 }
 
+sync::OwnerWords<sync::StdSync> OwnerTable::Words(std::byte* base, std::uint64_t entry) const {
+  const auto at = [&](std::uint64_t field) { return &Field(base, entry, field); };
+  return {.lane_id = at(entry_field::kLaneId),
+          .first_page = at(entry_field::kFirstPage),
+          .end_page = at(entry_field::kEndPage),
+          .operation = at(entry_field::kIntentOperation),
+          .page = at(entry_field::kIntentPage),
+          .block = at(entry_field::kIntentBlock),
+          .slot = at(entry_field::kIntentSlot),
+          .slot_count = at(entry_field::kIntentSlotCount)};
+}
+
 std::uint64_t OwnerTable::EntriesInUse() const {
-  return std::min(sync::LoadAcquire(file_.ReadControl(format::control::kOwnerEntries)),
+  return std::min(sync::Observe(file_.ReadControl(format::control::kOwnerEntries)),
                   format::kOwnerEntries);
 }
 
 OwnerInfo OwnerTable::ReadInfo(std::uint64_t entry) const {
   std::byte* base = file_.read_base();
-  const auto get = [&](std::uint64_t field) {
-    return sync::LoadAcquire(Field(base, entry, field));
-  };
+  const auto get = [&](std::uint64_t field) { return sync::Peek(Field(base, entry, field)); };
+  OwnerInfo info;
+  info.lane = LaneId(static_cast<std::uint32_t>(sync::ReadOwnerLane(Words(base, entry))));
   std::array<char, entry_field::kNameBytes> name{};
   sync::StdSync::CopyOut(
       name.data(),
       base + format::kOwnerTableOffset + entry * format::kOwnerEntryBytes + entry_field::kName,
       name.size());
-  OwnerInfo info;
-  info.lane = LaneId(static_cast<std::uint32_t>(get(entry_field::kLaneId)));
   info.pages = {PageIndex(static_cast<std::uint32_t>(get(entry_field::kFirstPage))),
                 PageIndex(static_cast<std::uint32_t>(get(entry_field::kEndPage)))};
   info.name.assign(name.data(), std::ranges::find(name, '\0'));
@@ -126,19 +131,13 @@ OwnerInfo OwnerTable::ReadInfo(std::uint64_t entry) const {
 }
 
 Intent OwnerTable::ReadIntent(std::uint64_t entry) const {
-  std::byte* base = file_.read_base();
-  const auto get = [&](std::uint64_t field) {
-    return sync::LoadAcquire(Field(base, entry, field));
-  };
-  Intent intent;
-  intent.operation = static_cast<format::Operation>(get(entry_field::kIntentOperation));
-  intent.page = PageIndex(static_cast<std::uint32_t>(get(entry_field::kIntentPage)));
-  intent.block = get(entry_field::kIntentBlock);
-  const std::uint64_t slot = get(entry_field::kIntentSlot);
-  intent.run = {slot >> 32 == 1 ? format::SlotKind::kSmall : format::SlotKind::kWide,
-                static_cast<std::uint32_t>(slot),
-                static_cast<std::uint32_t>(get(entry_field::kIntentSlotCount))};
-  return intent;
+  const sync::Intent words = sync::ReadIntent(Words(file_.read_base(), entry));
+  return {.operation = words.operation,
+          .page = PageIndex(static_cast<std::uint32_t>(words.page)),
+          .block = words.block,
+          .run = {words.slot >> 32 == 1 ? format::SlotKind::kSmall : format::SlotKind::kWide,
+                  static_cast<std::uint32_t>(words.slot),
+                  static_cast<std::uint32_t>(words.slot_count)}};
 }
 
 bool OwnerTable::HeldHere(std::uint64_t entry) const {
@@ -190,8 +189,8 @@ Result<std::uint64_t> OwnerTable::ExtendTable() {
   CANVAS_TRY(file_.ReserveBytes(format::kOwnerTableOffset + entries * format::kOwnerEntryBytes,
                                 format::kFileBlock, false));
   // Two processes may extend at once; to the same count.
-  sync::CompareExchange(file_.WriteControl(format::control::kOwnerEntries), entries,
-                        entries + kEntriesPerBlock);
+  sync::PublishCount(file_.WriteControl(format::control::kOwnerEntries), entries,
+                     entries + kEntriesPerBlock);
   return entries;
 }
 
@@ -220,7 +219,7 @@ void OwnerTable::WriteInfo(std::uint64_t entry, LaneId lane, PageRange pages) {
   const auto put = [&](std::uint64_t field, std::uint64_t value) {
     sync::Put(Field(base, entry, field), value);
   };
-  put(entry_field::kLaneId, 0);
+  sync::Withdraw(Words(base, entry));  // half changed, it is nobody's
   std::array<char, entry_field::kNameBytes> name{};
   std::size_t length = std::min(name_.size(), name.size() - 1);
   while (length > 0 && length < name_.size() && (name_[length] & 0xC0) == 0x80) --length;
@@ -228,19 +227,16 @@ void OwnerTable::WriteInfo(std::uint64_t entry, LaneId lane, PageRange pages) {
   sync::StdSync::CopyIn(
       base + format::kOwnerTableOffset + entry * format::kOwnerEntryBytes + entry_field::kName,
       name.data(), name.size());
-  put(entry_field::kFirstPage, pages.first.value());
-  put(entry_field::kEndPage, pages.end.value());
   put(entry_field::kPid, static_cast<std::uint64_t>(getpid()));
   put(entry_field::kStartTime, StartTime());
   put(entry_field::kSince, static_cast<std::uint64_t>(NowUnixNs()));
-  put(entry_field::kLaneId, lane.value());
+  sync::Announce(Words(base, entry), lane.value(), pages.first.value(), pages.end.value());
 }
 
 Result<void> OwnerTable::RepairDead(LaneId lane, PageRange pages, const RepairFunction& repair) {
   const auto concerns = [&](std::uint64_t entry) {
-    const Intent intent = ReadIntent(entry);
-    return intent.operation != format::Operation::kNone && ReadInfo(entry).lane == lane &&
-           pages.Contains(intent.page);
+    return sync::IntentConcerns(Words(file_.read_base(), entry), lane.value(), pages.first.value(),
+                                pages.end.value());
   };
   // We own what these intended to change, so whoever did is dead.
   for (std::uint64_t entry = 0; entry < EntriesInUse(); ++entry) {
@@ -248,9 +244,7 @@ Result<void> OwnerTable::RepairDead(LaneId lane, PageRange pages, const RepairFu
     CANVAS_ASSIGN(const ScopedLock dead, LockDeadEntry(file_.locks(), entry));
     if (!concerns(entry)) continue;
     CANVAS_ASSIGN(const bool repaired, repair(ReadIntent(entry)));
-    if (!repaired) continue;
-    sync::Put(Field(file_.write_base(), entry, entry_field::kIntentOperation), std::uint64_t{0});
-    sync::Put(Field(file_.write_base(), entry, entry_field::kLaneId), std::uint64_t{0});
+    if (repaired) sync::MarkRepaired(Words(file_.write_base(), entry));
   }
   return {};
 }
@@ -278,14 +272,14 @@ Result<Ownership> OwnerTable::Own(LaneId lane, PageRange pages, const RepairFunc
 void OwnerTable::Release(const Ownership& ownership) noexcept {
   if (!file_.CheckUsable()) return;  // a forked child holds nothing
   const std::lock_guard lock(mutex_);
-  std::byte* base = file_.write_base();
   // An intent that stands means an operation that failed half way: it stays for a successor.
   if (ReadIntent(ownership.entry_).operation == format::Operation::kNone)
-    sync::Put(Field(base, ownership.entry_, entry_field::kLaneId), std::uint64_t{0});
+    sync::Withdraw(Words(file_.write_base(), ownership.entry_));
   std::erase_if(held_, [&](const Held& h) { return h.entry == ownership.entry_; });
   file_.locks().Unlock(format::OwnerEntryLock(ownership.entry_));
   file_.locks().Unlock(format::OwnershipLock(ownership.lane_, ownership.pages_));
   file_.Notify();
+  file_.FlushNotify();
 }
 
 Result<std::vector<OwnerInfo>> OwnerTable::Living() const {

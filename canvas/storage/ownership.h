@@ -25,6 +25,7 @@
 #include "canvas/base/units.h"
 #include "canvas/format/control_format.h"
 #include "canvas/storage/canvas_file.h"
+#include "canvas/sync/takeover.h"
 
 namespace canvas::storage {
 
@@ -98,6 +99,7 @@ class OwnerTable {
     std::uint64_t entry;
   };
   sync::Word& Field(std::byte* base, std::uint64_t entry, std::uint64_t offset) const;
+  sync::OwnerWords<sync::StdSync> Words(std::byte* base, std::uint64_t entry) const;
   std::uint64_t EntriesInUse() const;
   OwnerInfo ReadInfo(std::uint64_t entry) const;
   Intent ReadIntent(std::uint64_t entry) const;

@@ -5,9 +5,9 @@
 #include <algorithm>
 
 #include "canvas/sync/append.h"
-#include "canvas/sync/block.h"
+#include "canvas/sync/overwrite.h"
 #include "canvas/sync/part_life.h"
-#include "canvas/sync/words.h"
+#include "canvas/sync/presence.h"
 
 namespace canvas::storage {
 namespace {
@@ -22,7 +22,7 @@ void ForEachWrittenBlock(const LanePlace& lane, const FoundPart& part, PageIndex
       std::min(sync::ReadMark(part.words), lane.shape.FramesIn(page.value()));
   const std::uint64_t low = sync::ReadLow(part.words);
   for (std::uint64_t block = low / per_block; low < mark && block * per_block < mark; ++block) {
-    const auto version = format::Version::FromWord(sync::LoadAcquire(part.words.versions[block]));
+    const auto version = sync::ReadVersion(part.words, block);
     if (version.written)
       visit(std::max(block * per_block, low), std::min((block + 1) * per_block, mark));
   }

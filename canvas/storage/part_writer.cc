@@ -6,9 +6,9 @@
 #include <cstring>
 
 #include "canvas/sync/append.h"
-#include "canvas/sync/block.h"
+#include "canvas/sync/overwrite.h"
 #include "canvas/sync/part_life.h"
-#include "canvas/sync/words.h"
+#include "canvas/sync/presence.h"
 
 namespace canvas::storage {
 
@@ -39,8 +39,7 @@ Result<PartWriter> PartWriter::Open(CanvasFile& file, const LanePlace& lane, Pag
   CANVAS_TRY(FinishPunch(file, lane, page, owner));
   if (!FindPart(file, lane, page, file.write_base())) {
     // Ready, and not this lane's: whoever had the slot left without giving it back.
-    if (format::Life::FromWord(sync::LoadAcquire(*writer.words_.life)).state ==
-        format::PartState::kReady) {
+    if (format::Life::FromWord(sync::ReadLife(writer.words_)).state == format::PartState::kReady) {
       sync::BeginPunch(writer.words_, lane.shape.max_blocks());
       CANVAS_TRY(FinishPunch(file, lane, page, owner));
     }
@@ -53,7 +52,7 @@ Result<PartWriter> PartWriter::Open(CanvasFile& file, const LanePlace& lane, Pag
         fmt::format("lane {}, page {}: the high-water mark is {}, and the page has {} frames",
                     lane.id.value(), page.value(), sync::Peek(*writer.words_.mark), frames),
         "give the page back (Erase), or restore it from a copy");
-  writer.ForgetUnpublished();
+  sync::AdoptPart(writer.words_, writer.per_block_, lane.shape.max_blocks());
   return writer;
 }
 
@@ -64,20 +63,6 @@ std::uint64_t PartWriter::low() const { return std::min(sync::Peek(*words_.low),
 
 bool PartWriter::Written(std::uint64_t block) const {
   return format::Version::FromWord(sync::Peek(words_.versions[block])).written;
-}
-
-// A predecessor that died between publishing blocks and moving a mark over them left blocks outside
-// the marks that say written. Readers never saw them; they are made unwritten before a mark can
-// pass them (I2).
-void PartWriter::ForgetUnpublished() {
-  const std::uint64_t first = mark() == 0 ? lane_.shape.max_blocks() : low() / per_block_;
-  const std::uint64_t end = (mark() + per_block_ - 1) / per_block_;
-  for (std::uint64_t block = 0; block < lane_.shape.max_blocks(); ++block) {
-    if (block >= first && block < end) continue;
-    const auto version = format::Version::FromWord(sync::Peek(words_.versions[block]));
-    if (version.written || version.changing())
-      sync::Put(words_.versions[block], version.Settled(false).ToWord());
-  }
 }
 
 Result<void> PartWriter::ReserveBlocks(std::uint64_t first_block, std::uint64_t end_block) {

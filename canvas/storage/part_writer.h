@@ -51,7 +51,6 @@ class PartWriter {
  private:
   std::uint64_t low() const;
   PartWriter(CanvasFile& file, const LanePlace& lane, PageIndex page, const Ownership& owner);
-  void ForgetUnpublished();
   Result<void> ReserveBlocks(std::uint64_t first_block, std::uint64_t end_block);
   Result<void> ReserveUndo();
   Result<void> FillGap(std::uint64_t first);

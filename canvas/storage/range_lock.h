@@ -1,19 +1,22 @@
-// The kernel's byte-range locks on one open file description (fcntl(2), F_OFD_SETLK). They die with
-// the description, however the process that holds it dies: no lock is ever stale.
+// The locks of one canvas handle: which open file description they are taken on, who of the process's
+// threads holds them, and how they end (canvas/sync/kernel_locks.h, canvas/format/lock_format.h).
 //
-// Locks of one description do not conflict with each other: whoever shares a LockFile among threads
-// keeps them apart by other means. No mapping may be made of the description, for a mapping would
-// keep it, and its locks, alive.
+// They die with the description, however the process that holds it dies: no lock is ever stale. No
+// mapping may be made of the description, for a mapping would keep it, and its locks, alive.
 //
-// Thread safety: as fcntl.
+// Thread safety: LockFile as fcntl: locks of one description do not conflict with each other, so who
+// shares one among threads keeps them apart by other means. SharedLocks is thread-safe.
 #pragma once
 
+#include <mutex>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "canvas/base/error.h"
 #include "canvas/format/lock_format.h"
 #include "canvas/storage/os_file.h"
+#include "canvas/sync/kernel_locks.h"
 
 namespace canvas::storage {
 
@@ -26,9 +29,12 @@ class LockFile {
   Result<bool> TryExclusive(format::LockRange range) const;
   // Blocks until the range is free.
   Result<void> WaitExclusive(format::LockRange range) const;
-  void Unlock(format::LockRange range) const noexcept;
+  void Unlock(format::LockRange range) const noexcept { kernel().Unlock(range); }
   // Whether another description holds any of it.
   Result<bool> HeldElsewhere(format::LockRange range) const;
+
+  // As the protocols take them.
+  sync::KernelLocks kernel() const noexcept { return sync::KernelLocks(fd_.get()); }
 
   // In a forked child: gives up the inherited descriptor without unlocking anything.
   void Abandon() noexcept { fd_.Reset(); }
@@ -43,6 +49,10 @@ class ScopedLock {
   static Result<ScopedLock> Wait(const LockFile& file, format::LockRange range);
   // Nothing where another description is in the way.
   static Result<std::optional<ScopedLock>> Try(const LockFile& file, format::LockRange range);
+  // One that was taken already.
+  static ScopedLock Adopt(const LockFile& file, format::LockRange range) {
+    return ScopedLock(file, range);
+  }
 
   ScopedLock(ScopedLock&& other) noexcept
       : file_(std::exchange(other.file_, nullptr)), range_(other.range_) {}
@@ -55,6 +65,22 @@ class ScopedLock {
   ScopedLock(const LockFile& file, format::LockRange range) : file_(&file), range_(range) {}
   const LockFile* file_;
   format::LockRange range_;
+};
+
+// Shared locks (pins, windows) that any number of holders of one handle may have on the same bytes:
+// the kernel knows only one of the description, so it is let go with the last of them.
+class SharedLocks {
+ public:
+  explicit SharedLocks(const LockFile& file) : file_(file) {}
+
+  sync::LockTry TryShared(format::LockRange range) noexcept;
+  // Ends one TryShared of the same range.
+  void Unlock(format::LockRange range) noexcept;
+
+ private:
+  const LockFile& file_;
+  std::mutex mutex_;
+  std::vector<format::LockRange> held_;  // one a holder
 };
 
 }  // namespace canvas::storage

@@ -15,6 +15,9 @@
 //   I3  The low-water mark is stored after the blocks that it uncovers, and before the first
 //       high-water mark of a generation. A reader loads the high-water mark first.
 //
+// A death leaves bytes, and perhaps blocks that say written, outside the marks. Nobody sees them, and
+// the next owner makes those blocks unwritten (AdoptPart) before a mark of its own can pass them.
+//
 // Concurrency: one owner, any number of readers. Realtime: wait-free on both sides; no syscalls.
 #pragma once
 
@@ -51,6 +54,29 @@ void LowerLow(const PartWords<Sync>& part, std::uint64_t frame) noexcept {
   if (frame >= part.low->load(std::memory_order_relaxed)) return;
   // SYNC(low): publishes the blocks it uncovers, pairs with the acquire in ReadLow.
   part.low->store(frame, std::memory_order_release);
+}
+
+// New owner, before its first write to a part that another, perhaps dead, has owned: blocks outside
+// the marks, frames [low, mark) of `frames`, are unwritten afterwards (I1, I2). `per_block` frames a
+// block, `blocks` of them.
+template <typename Sync>
+void AdoptPart(const PartWords<Sync>& part, std::uint64_t per_block,
+               std::uint64_t blocks) noexcept {
+  // SYNC(mark): what this owner publishes carries what the last one had published, who may be dead.
+  const std::uint64_t mark = part.mark->load(std::memory_order_acquire);
+  // Relaxed: the mark was raised, or is raised next, behind it.
+  const std::uint64_t low = part.low->load(std::memory_order_relaxed);
+  const std::uint64_t first = mark == 0 ? blocks : low / per_block;
+  const std::uint64_t end = mark / per_block + (mark % per_block != 0 ? 1 : 0);
+  for (std::uint64_t block = 0; block < blocks; ++block) {
+    if (block >= first && block < end) continue;
+    // Relaxed: stored by owners alone, and no reader looks here.
+    const auto version =
+        format::Version::FromWord(part.versions[block].load(std::memory_order_relaxed));
+    if (!version.written && !version.changing()) continue;
+    // SYNC(version): unwritten before a mark passes it.
+    part.versions[block].store(version.Settled(false).ToWord(), std::memory_order_release);
+  }
 }
 
 // Reader, after ReadMark. Frames from the answer on may be looked at.

@@ -34,7 +34,7 @@ template <typename Sync>
 void MakeReady(const PartWords<Sync>& part, std::uint64_t lane_id) noexcept {
   // Relaxed: stored by the owner alone.
   const auto life = format::Life::FromWord(part.life->load(std::memory_order_relaxed));
-  // Release, each: a reader of the last generation that meets one of these finds the life changed.
+  // SYNC(life): each; a reader of the last generation that meets one of these finds the life changed.
   part.lane_id->store(lane_id, std::memory_order_release);
   part.mark->store(0, std::memory_order_release);
   part.low->store(~std::uint64_t{0}, std::memory_order_release);
@@ -45,7 +45,7 @@ void MakeReady(const PartWords<Sync>& part, std::uint64_t lane_id) noexcept {
 // Owner, or successor. Whether a punch was begun and not finished.
 template <typename Sync>
 bool PunchUnfinished(const PartWords<Sync>& part) noexcept {
-  // Acquire: the owner may be dead, and the rest of the punch reads what it stored before.
+  // SYNC(life): the owner may be dead, and what this one publishes carries what that one had.
   const auto life = format::Life::FromWord(part.life->load(std::memory_order_acquire));
   return life.state == format::PartState::kPunched &&
          (part.sequence->load(std::memory_order_relaxed) & 1) != 0;
@@ -83,6 +83,7 @@ void EndPunch(const PartWords<Sync>& part, std::uint64_t blocks) noexcept {
     if (version.changing())
       part.versions[block].store(version.Settled(false).ToWord(), std::memory_order_release);
   }
+  // SYNC(life): behind the life word of step 2, whatever reads them.
   part.undo_block->store(0, std::memory_order_release);
   part.mark->store(0, std::memory_order_release);
   // Relaxed: stored by the owner alone.

@@ -5,7 +5,7 @@
 //   CopyIn   every byte is stored with release: nothing before the copy moves after its stores.
 //
 // A copy as a whole is not atomic. What is read is vouched for by a version word that is checked
-// before and after (canvas/sync/block.h); what is torn or stale is then thrown away.
+// before and after (canvas/sync/overwrite.h); what is torn or stale is then thrown away.
 //
 // On x86-64 both are AVX loops (SSE2 without it), chosen once at start. Ordinary loads and stores
 // of write-back memory, vector ones too, are neither reordered among loads nor among stores there

@@ -6,12 +6,16 @@
 //   Atomic<T>          load, store, fetch_add, fetch_or, compare_exchange_strong, each with an order
 //   SharedBytes        where shared bytes begin; + moves it by bytes
 //   CopyOut, CopyIn, ZeroIn, AcquireFence
+//   Wait, Wake         sleep while a 32-bit word has a value; end such sleeps, in every process
+//   Pause              between two looks at a word that another party is about to change
+//   Locks              the kernel's range locks: TryShared, TryExclusive, Unlock (kernel_locks.h)
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 
+#include "canvas/sync/kernel_locks.h"
 #include "canvas/sync/shared_copy.h"
 
 namespace canvas::sync {
@@ -29,6 +33,15 @@ struct StdSync {
   }
   static void ZeroIn(std::byte* to, std::size_t bytes) noexcept { sync::ZeroIn(to, bytes); }
   static void AcquireFence() noexcept { std::atomic_thread_fence(std::memory_order_acquire); }
+
+  using Locks = KernelLocks;
+
+  // A process-shared futex (futex(2)). The word may lie in a read-only mapping: waiting only loads it.
+  // Returns early where a signal comes, or the word has another value.
+  static void Wait(const std::atomic<std::uint32_t>& word, std::uint32_t value,
+                   std::uint64_t timeout_ns) noexcept;
+  static void Wake(std::atomic<std::uint32_t>& word) noexcept;
+  static void Pause() noexcept;
 };
 
 // The words lie in files, so what an atomic is made of is part of the format.
@@ -36,8 +49,7 @@ using Word = std::atomic<std::uint64_t>;
 using HalfWord = std::atomic<std::uint32_t>;
 using Flag = std::atomic<bool>;  // within a process
 static_assert(Word::is_always_lock_free && sizeof(Word) == 8 && alignof(Word) == 8);
-static_assert(HalfWord::is_always_lock_free);
-static_assert(sizeof(HalfWord) == 4);
+static_assert(HalfWord::is_always_lock_free && sizeof(HalfWord) == 4 && alignof(HalfWord) == 4);
 
 // The atomic at `offset` of a mapping. The mapped bytes are the object's storage from the moment
 // they exist, in every process; zero is a valid value of each.

@@ -76,7 +76,7 @@ void BeginOverwrite(const PartWords<Sync>& part, std::uint64_t block, void* scra
   Sync::CopyOut(scratch, part.data + block * part.block_stride, part.block_stride);
   // The releases of this copy keep it behind the last overwrite's step 5.
   Sync::CopyIn(part.undo, scratch, part.block_stride);
-  // Release, each behind the one before: a successor finds no undo block whose version, sum and
+  // SYNC(undo): each behind the one before; a successor finds no undo block whose version, sum and
   // bytes are not there yet.
   part.undo_checksum->store(checksum(scratch), std::memory_order_release);
   part.undo_version->store(old.ToWord(), std::memory_order_release);
@@ -96,7 +96,7 @@ void EndOverwrite(const PartWords<Sync>& part, std::uint64_t block) noexcept {
   const auto odd = format::Version::FromWord(word.load(std::memory_order_relaxed));
   // SYNC(version): publishes the new bytes.
   word.store(odd.Settled(true).ToWord(), std::memory_order_release);
-  // Release: the undo place is not called empty before the block is whole.
+  // SYNC(undo): the undo place is not called empty before the block is whole.
   part.undo_block->store(0, std::memory_order_release);
   const std::uint64_t sequence = part.sequence->load(std::memory_order_relaxed);
   // SYNC(sequence): even again, a number no earlier view has.
@@ -115,13 +115,13 @@ enum class Repair : std::uint8_t {
 template <typename Sync, typename Checksum>
 Repair RepairOverwrite(const PartWords<Sync>& part, std::uint64_t max_block, void* scratch,
                        Checksum checksum) noexcept {
-  // Acquire: sees the undo bytes and version; the owner is dead, and its stores reach us in the
-  // order of their releases.
+  // SYNC(undo): sees the undo bytes and version; and what this successor publishes carries what the
+  // dead had published.
   const std::uint64_t undo = part.undo_block->load(std::memory_order_acquire);
   auto result = Repair::kNothing;
   if (undo != 0 && undo <= max_block) {
     auto& word = part.versions[undo - 1];
-    // Acquire: the bytes restored below are not read before the version that asks for it.
+    // SYNC(version): carries the new bytes on, where the dead had finished.
     const auto version = format::Version::FromWord(word.load(std::memory_order_acquire));
     // Relaxed, and likewise the sum: stored before the undo block, which was just acquired.
     const auto old = format::Version::FromWord(part.undo_version->load(std::memory_order_relaxed));
@@ -136,13 +136,20 @@ Repair RepairOverwrite(const PartWords<Sync>& part, std::uint64_t max_block, voi
       result = whole ? Repair::kRolledBack : Repair::kDamaged;
     }
   }
-  // Release: not before the block is whole again; a second successor starts over otherwise.
+  // SYNC(undo): not before the block is whole again; a second successor starts over otherwise.
   if (undo != 0) part.undo_block->store(0, std::memory_order_release);
   // Relaxed: only an owner stores it, and that is now this process.
   const std::uint64_t sequence = part.sequence->load(std::memory_order_relaxed);
   // SYNC(sequence): even again.
   if ((sequence & 1) != 0) part.sequence->store(sequence + 1, std::memory_order_release);
   return result;
+}
+
+// Reader. What a block is just now: for a view, before its bytes are looked at.
+template <typename Sync>
+format::Version ReadVersion(const PartWords<Sync>& part, std::uint64_t block) noexcept {
+  // SYNC(version): sees the bytes of an even version.
+  return format::Version::FromWord(part.versions[block].load(std::memory_order_acquire));
 }
 
 // Reader of a view in place, before it looks at the versions of its blocks.

@@ -1,0 +1,61 @@
+#include "canvas/api/holds.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <iterator>
+#include <utility>
+
+#include "canvas/api/canvas.h"
+#include "canvas/api/core.h"
+
+namespace canvas {
+
+Result<std::vector<LaneInfo>> MetadataPin::Lanes() const {
+  CANVAS_ASSIGN(const storage::Header header, pin_.Decode());
+  std::vector<LaneInfo> lanes;
+  std::ranges::transform(header.lanes, std::back_inserter(lanes), ToInfo);
+  return lanes;
+}
+
+Result<std::vector<TempoMap>> MetadataPin::TempoMaps() const {
+  CANVAS_ASSIGN(storage::Header header, pin_.Decode());
+  return std::move(header.tempo_maps);
+}
+
+PageHold::PageHold(std::shared_ptr<CanvasCore> core, LaneId lane, PageRange pages)
+    : core_(std::move(core)), lane_(lane), pages_(pages) {}
+
+PageHold::PageHold(PageHold&&) noexcept = default;
+
+PageHold::~PageHold() {
+  if (core_ != nullptr && core_->file->CheckUsable())
+    core_->file->shared_locks().Unlock(format::WindowLock(lane_, pages_));
+}
+
+Result<MetadataPin> Canvas::Pin() const {
+  CANVAS_TRY(CheckOpen());
+  CANVAS_ASSIGN(storage::HeaderPin pin, core_->headers.Pin());
+  return MetadataPin(core_, std::move(pin));
+}
+
+Result<PageHold> Canvas::Hold(LaneId id, PageRange pages) const {
+  CANVAS_TRY(CheckOpen());
+  const auto hold = [&]() -> Result<PageHold> {
+    CANVAS_TRY(core_->Find(id));
+    if (pages.empty() || pages.end > kAllPages.end)
+      return Fail(ErrorCode::kInvalidArgument, "an empty or impossible range of pages");
+    switch (core_->file->shared_locks().TryShared(format::WindowLock(id, pages))) {
+      case sync::LockTry::kTaken:
+        return PageHold(core_, id, pages);
+      case sync::LockTry::kHeld:
+        return Fail(ErrorCode::kBusy, "one of the pages is just being given back",
+                    "try again in a moment");
+      case sync::LockTry::kFailed:
+        break;
+    }
+    return FailErrno(errno, "lock");
+  };
+  return AboutFile(hold(), *core_);
+}
+
+}  // namespace canvas

@@ -1,0 +1,61 @@
+// What a reader may hold on to for a while: one version of the metadata, or parts of a lane. It delays
+// the reuse of that version's place, or the giving back of those parts, and nothing else of anyone's;
+// a process that dies holds nothing.
+//
+// Thread safety: moved between threads; const methods may be called by several at once.
+// Fork: a forked child holds nothing.
+// Realtime: making and ending one are syscalls.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "canvas/api/lane.h"
+#include "canvas/base/error.h"
+#include "canvas/base/tempo.h"
+#include "canvas/storage/header_store.h"
+
+namespace canvas {
+
+class CanvasCore;
+
+// One version of the metadata, read where it lies in the file. Made by Canvas::Pin.
+class MetadataPin {
+ public:
+  // Grows by one at every edit of the metadata, by anyone.
+  std::uint64_t generation() const { return pin_.generation(); }
+
+  // As they were in this version, whatever was edited since. Errors: kCorrupt (somebody stored into
+  // the file against the rules), kClosed (in a forked child).
+  Result<std::vector<LaneInfo>> Lanes() const;
+  Result<std::vector<TempoMap>> TempoMaps() const;
+
+ private:
+  friend class Canvas;
+  MetadataPin(std::shared_ptr<CanvasCore> core, storage::HeaderPin pin)
+      : core_(std::move(core)), pin_(std::move(pin)) {}
+  std::shared_ptr<CanvasCore> core_;  // outlives the pin
+  storage::HeaderPin pin_;
+};
+
+// A lane's parts of some pages, kept from being given back. Made by Canvas::Hold. Owners go on writing
+// them; who wants to punch or remove them is told kBusy.
+class PageHold {
+ public:
+  PageHold(PageHold&&) noexcept;
+  PageHold& operator=(PageHold&&) = delete;
+  ~PageHold();
+
+  LaneId lane() const { return lane_; }
+  PageRange pages() const { return pages_; }
+
+ private:
+  friend class Canvas;
+  PageHold(std::shared_ptr<CanvasCore> core, LaneId lane, PageRange pages);
+  std::shared_ptr<CanvasCore> core_;
+  LaneId lane_;
+  PageRange pages_;
+};
+
+}  // namespace canvas

@@ -1,0 +1,214 @@
+#include "canvas/api/watcher.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "canvas/api/canvas.h"
+#include "canvas/api/core.h"
+#include "canvas/sync/append.h"
+#include "canvas/sync/overwrite.h"
+#include "canvas/sync/part_life.h"
+
+namespace canvas {
+namespace {
+
+using storage::OwnerInfo;
+
+// What one part looked like.
+struct PartLook {
+  std::uint64_t life = 0;
+  std::uint64_t low = 0;
+  std::uint64_t mark = 0;
+  std::vector<std::uint64_t> versions;
+  friend bool operator==(const PartLook&, const PartLook&) = default;
+
+  bool Written(std::uint64_t block) const {
+    return block < versions.size() && format::Version::FromWord(versions[block]).written;
+  }
+};
+
+bool SameOwner(const OwnerInfo& a, const OwnerInfo& b) {
+  return a.lane == b.lane && a.pages == b.pages && a.pid == b.pid &&
+         a.since_unix_ns == b.since_unix_ns;
+}
+
+bool SameLane(const LaneInfo& a, const LaneInfo& b) {
+  return a.name == b.name && a.description == b.description;
+}
+
+}  // namespace
+
+struct Watcher::State {
+  explicit State(std::shared_ptr<CanvasCore> canvas_core) : core(std::move(canvas_core)) {}
+
+  Result<std::vector<Change>> Look();
+  void CompareLanes(const storage::Header& header, std::vector<Change>& changes);
+  void LookAtLane(const storage::LanePlace& place, const LaneInfo& lane,
+                  std::vector<Change>& changes);
+  void ComparePart(const storage::LanePlace& place, const LaneInfo& lane, std::uint64_t page,
+                   const PartLook& before, const PartLook& now, std::vector<Change>& changes) const;
+  PartLook LookAtPart(const storage::LanePlace& place, PageIndex page) const;
+
+  std::shared_ptr<CanvasCore> core;
+  std::uint32_t seen = 0;
+  std::uint64_t generation = 0;
+  std::vector<LaneInfo> lanes;
+  std::vector<OwnerInfo> owners;
+  std::map<std::pair<LaneId, std::uint64_t>, PartLook> parts;  // by lane and page
+};
+
+Watcher::Watcher(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Watcher::Watcher(Watcher&&) noexcept = default;
+Watcher& Watcher::operator=(Watcher&&) noexcept = default;
+Watcher::~Watcher() = default;
+
+Result<Watcher> Canvas::Watch() const {
+  CANVAS_TRY(CheckOpen());
+  auto state = std::make_unique<Watcher::State>(core_);
+  CANVAS_TRY(state->Look());
+  return Watcher(std::move(state));
+}
+
+PartLook Watcher::State::LookAtPart(const storage::LanePlace& place, PageIndex page) const {
+  constexpr int kTries = 3;
+  for (int i = 0; i < kTries; ++i) {
+    const auto part = storage::FindPart(*core->file, place, page);
+    if (!part) return {};
+    PartLook look{.life = part->life,
+                  .low = 0,
+                  .mark = std::min(sync::ReadMark(part->words), place.shape.FramesIn(page.value())),
+                  .versions = {}};
+    look.low = sync::ReadLow(part->words);
+    const std::uint64_t per_block = place.shape.frames_per_block();
+    look.versions.resize((look.mark + per_block - 1) / per_block);
+    for (std::uint64_t block = 0; block < look.versions.size(); ++block)
+      look.versions[block] = sync::ReadVersion(part->words, block).ToWord();
+    if (sync::ReadLife(part->words) == part->life) return look;
+  }
+  return {};  // comes and goes; the next look tells
+}
+
+void Watcher::State::ComparePart(const storage::LanePlace& place, const LaneInfo& lane,
+                                 std::uint64_t page, const PartLook& before, const PartLook& now,
+                                 std::vector<Change>& changes) const {
+  const std::uint64_t per_block = place.shape.frames_per_block();
+  const Frame start = place.shape.FirstFrame(page);
+  const bool same_life = before.life == now.life;
+  const auto emit = [&](Change::Kind kind, std::uint64_t first, std::uint64_t end) {
+    if (first >= end) return;
+    const FrameRange frames{start + static_cast<std::int64_t>(first),
+                            start + static_cast<std::int64_t>(end)};
+    if (!changes.empty() && changes.back().kind == kind && changes.back().lane.id == lane.id &&
+        changes.back().frames.end == frames.first) {
+      changes.back().frames.end = frames.end;
+      return;
+    }
+    changes.push_back({.kind = kind, .lane = lane, .frames = frames});
+  };
+  // Readable frames of a block, as a range; empty where there are none.
+  const auto readable = [&](const PartLook& look, std::uint64_t block) {
+    if (!look.Written(block)) return std::pair<std::uint64_t, std::uint64_t>(0, 0);
+    const std::uint64_t first = std::max(block * per_block, look.low);
+    return std::pair(first, std::max(first, std::min((block + 1) * per_block, look.mark)));
+  };
+  const std::uint64_t blocks = std::max(before.versions.size(), now.versions.size());
+  for (const Change::Kind pass :
+       {Change::Kind::kErased, Change::Kind::kRewritten, Change::Kind::kGrew}) {
+    for (std::uint64_t block = 0; block < blocks; ++block) {
+      const auto [old_first, old_end] = readable(before, block);
+      const auto [first, end] = readable(now, block);
+      const bool kept = same_life && old_first < old_end && first < end;
+      if (pass == Change::Kind::kErased && !kept) emit(pass, old_first, old_end);
+      if (pass == Change::Kind::kGrew && !kept) emit(pass, first, end);
+      if (pass == Change::Kind::kGrew && kept) {
+        emit(pass, first, std::min(old_first, end));
+        emit(pass, std::max(old_end, first), end);
+      }
+      if (pass == Change::Kind::kRewritten && kept &&
+          before.versions[block] >> 2 != now.versions[block] >> 2)
+        emit(pass, block * per_block, std::min((block + 1) * per_block, now.mark));
+    }
+  }
+}
+
+void Watcher::State::LookAtLane(const storage::LanePlace& place, const LaneInfo& lane,
+                                std::vector<Change>& changes) {
+  for (std::uint64_t page = 0; page < core->file->mapped_pages(); ++page) {
+    PartLook now = LookAtPart(place, PageIndex(static_cast<std::uint32_t>(page)));
+    const auto found = parts.find({lane.id, page});
+    if (found == parts.end() && now.life == 0) continue;
+    PartLook& before = found != parts.end() ? found->second : parts[{lane.id, page}];
+    if (before == now) continue;
+    ComparePart(place, lane, page, before, now, changes);
+    before = std::move(now);
+  }
+}
+
+void Watcher::State::CompareLanes(const storage::Header& header, std::vector<Change>& changes) {
+  std::vector<LaneInfo> now;
+  std::ranges::transform(header.lanes, std::back_inserter(now), ToInfo);
+  for (const LaneInfo& lane : lanes)
+    if (std::ranges::find(now, lane.id, &LaneInfo::id) == now.end()) {
+      changes.push_back({.kind = Change::Kind::kLaneRemoved, .lane = lane});
+      std::erase_if(parts, [&](const auto& part) { return part.first.first == lane.id; });
+    }
+  for (const LaneInfo& lane : now) {
+    const auto old = std::ranges::find(lanes, lane.id, &LaneInfo::id);
+    if (old == lanes.end())
+      changes.push_back({.kind = Change::Kind::kLaneAdded, .lane = lane});
+    else if (!SameLane(*old, lane))
+      changes.push_back({.kind = Change::Kind::kLaneEdited, .lane = lane, .before = *old});
+  }
+  if (changes.empty()) changes.push_back({.kind = Change::Kind::kMetadataEdited});
+  lanes = std::move(now);
+}
+
+Result<std::vector<Change>> Watcher::State::Look() {
+  std::vector<Change> changes;
+  seen = core->file->ReadChange();  // first: what comes after is the next look's
+  CANVAS_ASSIGN(const auto header, core->headers.Current());
+  const std::uint64_t root =
+      sync::ReadRoot(core->file->HeaderWords(core->file->read_base())).generation;
+  if (root != generation) CompareLanes(*header, changes);
+  generation = root;
+  CANVAS_ASSIGN(std::vector<OwnerInfo> living, core->owners.Living());
+  const auto missing_in = [](const std::vector<OwnerInfo>& all) {
+    return [&all](const OwnerInfo& owner) {
+      return std::ranges::none_of(all, [&](const OwnerInfo& o) { return SameOwner(o, owner); });
+    };
+  };
+  const auto owner_change = [&](Change::Kind kind, const OwnerInfo& owner) {
+    Change change{.kind = kind, .owner = owner};
+    const auto lane = std::ranges::find(lanes, owner.lane, &LaneInfo::id);
+    if (lane != lanes.end()) change.lane = *lane;
+    changes.push_back(std::move(change));
+  };
+  for (const OwnerInfo& owner : living)
+    if (missing_in(owners)(owner)) owner_change(Change::Kind::kOwnerCame, owner);
+  for (const storage::LaneRecord& lane : header->lanes) {
+    CANVAS_ASSIGN(const auto place, storage::LanePlace::Of(lane, core->file->geometry()));
+    LookAtLane(place, ToInfo(lane), changes);
+  }
+  for (const OwnerInfo& owner : owners)
+    if (missing_in(living)(owner)) owner_change(Change::Kind::kOwnerLeft, owner);
+  owners = std::move(living);
+  for (Change& change : changes) change.generation = generation;
+  return changes;
+}
+
+Result<std::vector<Change>> Watcher::Next(std::chrono::milliseconds timeout) {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + timeout;
+  // A look finds nothing where only a wake came, or a change that was undone.
+  for (;;) {
+    CANVAS_TRY(state_->core->file->CheckUsable());
+    const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(end - Clock::now());
+    if (left.count() > 0)
+      state_->core->file->WaitChange(state_->seen, static_cast<std::uint64_t>(left.count()));
+    CANVAS_ASSIGN(auto changes, state_->Look());
+    if (!changes.empty() || Clock::now() >= end) return changes;
+  }
+}
+
+}  // namespace canvas

@@ -1,0 +1,64 @@
+// Following a canvas that others change: who came and left, what grew, what was rewritten or given
+// back, what the metadata says now.
+//
+// A watcher sleeps on the change signal (canvas/sync/change.h) and then compares what it sees with what
+// it saw: lanes, owners, and the marks and versions of every part. Changes that undo each other
+// between two looks are not seen; nothing that stays is missed. A look costs a pass over the version
+// words of every part that is there (8 B for each 32 KiB of samples).
+//
+// Thread safety: one thread at a time. Realtime: not for a realtime thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "canvas/api/lane.h"
+#include "canvas/base/error.h"
+#include "canvas/storage/ownership.h"
+
+namespace canvas {
+
+class CanvasCore;
+
+struct Change {
+  enum class Kind : std::uint8_t {
+    kOwnerCame,       // owner
+    kOwnerLeft,       // owner; died or let go
+    kLaneAdded,       // lane
+    kLaneRemoved,     // lane, as it was
+    kLaneEdited,      // lane as it is now, before
+    kMetadataEdited,  // something else of the metadata: generation
+    kGrew,            // lane, frames: written now and not before
+    kRewritten,       // lane, frames: the blocks that hold another version now
+    kErased,          // lane, frames: written before and not now
+  };
+  Kind kind = Kind::kGrew;
+  LaneInfo lane = {};
+  LaneInfo before = {};
+  FrameRange frames = {};
+  storage::OwnerInfo owner = {};
+  std::uint64_t generation = 0;  // of the metadata, at this look
+};
+
+class Watcher {
+ public:
+  Watcher(Watcher&&) noexcept;
+  Watcher& operator=(Watcher&&) noexcept;
+  ~Watcher();
+
+  // What changed since the last call (the first: since the watcher was made), in the order metadata,
+  // owners that came, frames by lane and time, owners that left. Sleeps until something did, or until
+  // `timeout`; nothing then. A death is noticed by then at the latest. Errors: kClosed, kCorrupt, kIo.
+  Result<std::vector<Change>> Next(std::chrono::milliseconds timeout);
+
+ private:
+  friend class Canvas;
+  struct State;
+  explicit Watcher(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace canvas

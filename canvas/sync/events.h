@@ -1,0 +1,123 @@
+// Events: a part's list of fixed-size events in two halves. One word says which half counts, how many
+// events it holds, and of which edit (generation) they are.
+//
+//   owner, in order                            owner, an edit
+//   1 event -> behind the last                 1 the whole new list -> the other half
+//   2 word: count + n                          2 word: other half, next generation, its count
+//
+//   cursor, a batch
+//   a word; its generation is not the cursor's: raced
+//   b copies events out    c word again: another generation is raced, otherwise done
+//
+// A death before step 2 leaves events that nobody looks at; the next owner writes over them. The
+// half that an edit goes to was left by the edit before: a reader that is still there finds the
+// generation changed.
+//
+// Invariants
+//   I1  The generation only grows. Within one, the count only grows and no event changes.
+//   I2  The half that counts is written only beyond its count.
+//
+// Concurrency: one owner, any number of cursors, in any processes.
+// Realtime: cursors are wait-free (one copy a batch); no syscalls.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "canvas/format/control_format.h"
+
+namespace canvas::sync {
+
+template <typename Sync>
+struct EventWords {
+  using Word = typename Sync::template Atomic<std::uint64_t>;
+  using Bytes = typename Sync::SharedBytes;
+  Word* word = nullptr;  // format::EventState
+  Bytes events{};        // half h at events + h x capacity x event_bytes
+  std::uint32_t event_bytes = 0;
+  std::uint32_t capacity = 0;  // events a half holds
+};
+
+template <typename Sync>
+typename Sync::SharedBytes EventPlace(const EventWords<Sync>& part, std::uint32_t half,
+                                      std::uint64_t index) noexcept {
+  return part.events + (half * std::uint64_t{part.capacity} + index) * part.event_bytes;
+}
+
+// Owner. The word as it is; before the first append or edit of an ownership.
+template <typename Sync>
+format::EventState ReadEventState(const EventWords<Sync>& part) noexcept {
+  // SYNC(events): sees the events it counts. For an owner: the edit of a predecessor, who may be
+  // dead, is carried on by what this one publishes.
+  return format::EventState::FromWord(part.word->load(std::memory_order_acquire));
+}
+
+// Owner. `count` events behind the last. False where they do not fit; nothing is stored then.
+template <typename Sync>
+bool AppendEvents(const EventWords<Sync>& part, const void* events, std::uint32_t count) noexcept {
+  format::EventState state = ReadEventState(part);
+  if (state.count > part.capacity || count > part.capacity - state.count) return false;
+  Sync::CopyIn(EventPlace(part, state.half, state.count), events,
+               std::uint64_t{count} * part.event_bytes);
+  state.count += count;
+  // SYNC(events): publishes the new events.
+  part.word->store(state.ToWord(), std::memory_order_release);
+  return true;
+}
+
+// Owner. These events instead of all there are. False where they do not fit.
+template <typename Sync>
+bool ReplaceEvents(const EventWords<Sync>& part, const void* events, std::uint32_t count) noexcept {
+  if (count > part.capacity) return false;
+  const format::EventState state = ReadEventState(part);
+  const format::EventState next{state.generation + 1, state.half ^ 1U, count};
+  Sync::CopyIn(EventPlace(part, next.half, 0), events, std::uint64_t{count} * part.event_bytes);
+  // SYNC(events): publishes the new list.
+  part.word->store(next.ToWord(), std::memory_order_release);
+  return true;
+}
+
+// Where a reader is: the next event it wants, of which generation.
+struct EventCursor {
+  std::uint64_t generation = 0;
+  std::uint32_t index = 0;
+};
+
+enum class EventRead : std::uint8_t {
+  kOk,     // `copied` events, none where there are no more yet
+  kRaced,  // the list was edited; the cursor stands at the new generation, and its index where it was
+};
+
+struct EventBatch {
+  EventRead outcome = EventRead::kOk;
+  std::uint32_t copied = 0;
+};
+
+// Reader. Copies at most `most` events from the cursor on, and moves it behind them. After kRaced the
+// reader decides where in the new list it goes on, and calls again.
+template <typename Sync>
+EventBatch ReadEvents(const EventWords<Sync>& part, EventCursor& cursor, void* out,
+                      std::uint32_t most) noexcept {
+  const format::EventState state = ReadEventState(part);
+  if (state.generation != cursor.generation) {
+    cursor.generation = state.generation;
+    return {EventRead::kRaced, 0};
+  }
+  // A count beyond the half is a lie of the file's; what lies there is not the list's.
+  const std::uint32_t count = state.count < part.capacity ? state.count : part.capacity;
+  if (cursor.index >= count) return {};
+  const std::uint32_t left = count - cursor.index;
+  const std::uint32_t copied = left < most ? left : most;
+  Sync::CopyOut(out, EventPlace(part, state.half, cursor.index),
+                std::uint64_t{copied} * part.event_bytes);
+  // Relaxed: the copy's loads are acquires, so this one is not made before them.
+  const auto after = format::EventState::FromWord(part.word->load(std::memory_order_relaxed));
+  if (after.generation != state.generation) {
+    cursor.generation = after.generation;
+    return {EventRead::kRaced, 0};
+  }
+  cursor.index += copied;
+  return {EventRead::kOk, copied};
+}
+
+}  // namespace canvas::sync
