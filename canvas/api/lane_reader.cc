@@ -110,7 +110,7 @@ ReadResult LaneReader::Read(Frame first, std::span<float> out) noexcept {
         sync::ReadBlock(part_.words, block, static_cast<std::uint32_t>(offset * frame_bytes_),
                         static_cast<std::uint32_t>(frames * frame_bytes_),
                         out.data()) == sync::BlockRead::kOk &&
-        sync::Peek(*part_.words.life) == part_.life)
+        sync::LifeStands(part_.words, part_.life))
       return {ReadStatus::kOk, frames};
   }
   return ReadAcross(first, out);
@@ -136,7 +136,7 @@ ReadResult LaneReader::ReadAcross(Frame first, std::span<float> out) noexcept {
       std::uint64_t written = 0;
       auto status = CopyRun(local, count, to, written);
       // Punched or reused meanwhile: what was copied may be of two lives.
-      if (sync::Peek(*part_.words.life) != part_.life) {
+      if (!sync::LifeStands(part_.words, part_.life)) {
         present_ = false;
         status = ReadStatus::kRaced;
         written = 0;

@@ -133,7 +133,7 @@ TEST_F(RepairAfterDeath, AViewFromBeforeTheRollbackIsNotValidAfterIt) {
 
 TEST_F(RepairAfterDeath, APunchIsFinished) {
   const std::uint64_t allocated = AllocatedBytes(path_);
-  Die(punch_, [](const storage::PartWords& part) { sync::BeginPunch(part, 125); });
+  Die(punch_, [](const storage::PartWords& part) { sync::BeginPunch(part); });
   ReadBlock(3, ReadStatus::kUnwritten);
   EXPECT_EQ(AllocatedBytes(path_), allocated);
   EXPECT_EQ(Notes(), 2U) << "the owner's intent and the part";
@@ -197,7 +197,7 @@ TEST_F(RepairAfterDeath, AHandleThatDoesNotReachThePageLeavesTheIntentToOneThatD
 
 TEST_F(RepairAfterDeath, APunchThatFailedIsFinishedBeforeItsPageIsWrittenAgain) {
   // As a failing fallocate leaves it: punched, the intent standing, the owner alive and going on.
-  Die(punch_, [](const storage::PartWords& part) { sync::BeginPunch(part, 125); });
+  Die(punch_, [](const storage::PartWords& part) { sync::BeginPunch(part); });
   const auto fresh = Samples(5, 0, kBlock, 2);
   {
     auto file = Must(storage::CanvasFile::Open(
@@ -219,7 +219,7 @@ TEST_F(RepairAfterDeath, APunchThatFailedIsFinishedBeforeItsPageIsWrittenAgain) 
 
 TEST_F(RepairAfterDeath, PunchingThePageAgainGivesBackWhatAFailedPunchDidNot) {
   const std::uint64_t allocated = AllocatedBytes(path_);
-  Die(punch_, [](const storage::PartWords& part) { sync::BeginPunch(part, 125); });
+  Die(punch_, [](const storage::PartWords& part) { sync::BeginPunch(part); });
   Must(OpenForWriting(path_).PunchPage(PageIndex(0)));
   EXPECT_LT(AllocatedBytes(path_), allocated);
   EXPECT_EQ(Notes(), 0U);

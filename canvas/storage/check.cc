@@ -139,7 +139,7 @@ class Checker {
       Note("{}: punched, and its space not yet given back; the next owner does", where());
     if (life.state != format::PartState::kReady) return;
     ++out_.parts;
-    if (const std::uint64_t id = sync::Peek(*words.lane_id); id != lane.id.value()) {
+    if (const std::uint64_t id = sync::ReadLane(words); id != lane.id.value()) {
       Finding("{}: its slot belongs to lane {}", where(), id);
       return;
     }

@@ -32,7 +32,7 @@ void ForEachWrittenBlock(const LanePlace& lane, const FoundPart& part, PageIndex
 Result<void> PunchWords(CanvasFile& file, const LanePlace& lane, PageIndex page,
                         const PartWords& words) {
   const std::uint64_t blocks = lane.shape.max_blocks();
-  sync::BeginPunch(words, blocks);
+  sync::BeginPunch(words);
   CANVAS_TRY(file.Punch(file.geometry().Page(page).value() + file.geometry().Data(lane.slots),
                         file.geometry().DataBytes(lane.slots)));
   sync::EndPunch(words, blocks);
@@ -62,7 +62,7 @@ std::optional<FoundPart> FindPart(const CanvasFile& file, const LanePlace& lane,
   FoundPart part{file.Part(base, page, lane.slots, lane.shape.block_stride()), 0};
   part.life = sync::ReadLife(part.words);
   if (format::Life::FromWord(part.life).state != format::PartState::kReady ||
-      sync::Peek(*part.words.lane_id) != lane.id.value())
+      sync::ReadLane(part.words) != lane.id.value())
     return std::nullopt;
   return part;
 }
@@ -130,7 +130,7 @@ Result<bool> RepairPart(CanvasFile& file, const LanePlace& lane, const Intent& i
   if (intent.run != lane.slots || !file.SlotPresent(intent.page, lane.slots)) return true;
   const PartWords words =
       file.Part(file.write_base(), intent.page, lane.slots, lane.shape.block_stride());
-  if (sync::Peek(*words.lane_id) != lane.id.value()) return true;
+  if (sync::ReadLane(words) != lane.id.value()) return true;
   CANVAS_TRY(FinishWords(file, lane, intent.page));
   std::vector<std::byte> scratch(lane.shape.block_stride());
   sync::RepairOverwrite(words, lane.shape.max_blocks(), scratch.data(),

@@ -40,7 +40,7 @@ Result<PartWriter> PartWriter::Open(CanvasFile& file, const LanePlace& lane, Pag
   if (!FindPart(file, lane, page, file.write_base())) {
     // Ready, and not this lane's: whoever had the slot left without giving it back.
     if (format::Life::FromWord(sync::ReadLife(writer.words_)).state == format::PartState::kReady) {
-      sync::BeginPunch(writer.words_, lane.shape.max_blocks());
+      sync::BeginPunch(writer.words_);
       CANVAS_TRY(FinishPunch(file, lane, page, owner));
     }
     sync::MakeReady(writer.words_, lane.id.value());

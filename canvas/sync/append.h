@@ -57,15 +57,16 @@ void LowerLow(const PartWords<Sync>& part, std::uint64_t frame) noexcept {
 }
 
 // New owner, before its first write to a part that another, perhaps dead, has owned: blocks outside
-// the marks, frames [low, mark) of `frames`, are unwritten afterwards (I1, I2). `per_block` frames a
-// block, `blocks` of them.
+// the marks are unwritten afterwards (I2). `per_block` frames a block, `blocks` of them.
 template <typename Sync>
 void AdoptPart(const PartWords<Sync>& part, std::uint64_t per_block,
                std::uint64_t blocks) noexcept {
   // SYNC(mark): what this owner publishes carries what the last one had published, who may be dead.
   const std::uint64_t mark = part.mark->load(std::memory_order_acquire);
-  // Relaxed: the mark was raised, or is raised next, behind it.
+  // Relaxed, load and store: readers look at it behind a mark, which is raised behind it. A death
+  // between LowerLow and the first RaiseMark left a low-water mark that stands for nothing.
   const std::uint64_t low = part.low->load(std::memory_order_relaxed);
+  if (mark == 0) part.low->store(~std::uint64_t{0}, std::memory_order_relaxed);
   const std::uint64_t first = mark == 0 ? blocks : low / per_block;
   const std::uint64_t end = mark / per_block + (mark % per_block != 0 ? 1 : 0);
   for (std::uint64_t block = 0; block < blocks; ++block) {
@@ -74,8 +75,8 @@ void AdoptPart(const PartWords<Sync>& part, std::uint64_t per_block,
     const auto version =
         format::Version::FromWord(part.versions[block].load(std::memory_order_relaxed));
     if (!version.written && !version.changing()) continue;
-    // SYNC(version): unwritten before a mark passes it.
-    part.versions[block].store(version.Settled(false).ToWord(), std::memory_order_release);
+    // Relaxed: unwritten before a mark passes it, by the release of the mark.
+    part.versions[block].store(version.Settled(false).ToWord(), std::memory_order_relaxed);
   }
 }
 

@@ -76,11 +76,13 @@ void BeginOverwrite(const PartWords<Sync>& part, std::uint64_t block, void* scra
   Sync::CopyOut(scratch, part.data + block * part.block_stride, part.block_stride);
   // The releases of this copy keep it behind the last overwrite's step 5.
   Sync::CopyIn(part.undo, scratch, part.block_stride);
-  // SYNC(undo): each behind the one before; a successor finds no undo block whose version, sum and
-  // bytes are not there yet.
+  // SYNC(undo): both behind step 5 of the overwrite before, which a successor may have to take back by
+  // what stood here.
   part.undo_checksum->store(checksum(scratch), std::memory_order_release);
   part.undo_version->store(old.ToWord(), std::memory_order_release);
-  part.undo_block->store(block + 1, std::memory_order_release);
+  // Relaxed: behind the last one's step 5 (the same word), and before the odd version by its release;
+  // until that, it says nothing.
+  part.undo_block->store(block + 1, std::memory_order_relaxed);
   // SYNC(version): publishes the undo place.
   word.store(old.Changing().ToWord(), std::memory_order_release);
   const std::uint64_t sequence = part.sequence->load(std::memory_order_relaxed);
@@ -121,8 +123,9 @@ Repair RepairOverwrite(const PartWords<Sync>& part, std::uint64_t max_block, voi
   auto result = Repair::kNothing;
   if (undo != 0 && undo <= max_block) {
     auto& word = part.versions[undo - 1];
-    // SYNC(version): carries the new bytes on, where the dead had finished.
-    const auto version = format::Version::FromWord(word.load(std::memory_order_acquire));
+    // Relaxed: who is ordered behind this read sees no older version (read-read coherence), and
+    // acquires that one itself.
+    const auto version = format::Version::FromWord(word.load(std::memory_order_relaxed));
     // Relaxed, and likewise the sum: stored before the undo block, which was just acquired.
     const auto old = format::Version::FromWord(part.undo_version->load(std::memory_order_relaxed));
     result = Repair::kFinished;
@@ -163,7 +166,7 @@ std::uint64_t ViewSequence(const PartWords<Sync>& part) noexcept {
 template <typename Sync>
 bool ViewStillValid(const PartWords<Sync>& part, std::uint64_t sequence,
                     std::uint64_t life) noexcept {
-  // The reads in place carry no order. With this fence, one that saw a byte of step 3, or a hole,
+  // SYNC(sequence): the reads in place carry no order. With this fence, one that saw a byte of step 3, or a hole,
   // makes the loads below see the sequence or the life that was stored before it.
   Sync::AcquireFence();
   // Relaxed: behind the fence.

@@ -1,24 +1,24 @@
 // The life of a lane's part of a page: absent -> ready -> punched -> ready ..., by generation.
 //
 //   ready    1 lane id, the marks of an empty part    2 life ready
-//   punch    1 sequence odd    2 life punched, the next generation    3 written blocks odd
-//            4 the bytes are given back    5 those blocks even and unwritten, mark 0
-//            6 sequence even
+//   punch    1 sequence odd    2 life punched, the next generation
+//            3 the bytes are given back (a syscall)    4 every block unwritten    5 sequence even
 //
-// All of it under ownership of the lane over the page. A part that is punched and whose sequence is
-// odd is one whose punch was begun and not finished: steps 3 to 6 are run again before anything else
-// is done with it, which is harmless.
+// All of it under ownership of the lane over the page; a punch under the exclusive lock of the part's
+// window besides, which is tried and not waited for. A part that is punched and whose sequence is odd is
+// one whose punch was begun and not finished: steps 1 to 5 are run again before anything else is done
+// with it, which is harmless.
 //
-// A reader looks at the life word before and after: a generation seen twice vouches that nothing
-// was punched or reused between. A death after step 2 leaves the part punched; a successor runs
-// steps 3 to 6 again, which is harmless.
+// A reader looks at the life word before and after it copies: a generation seen twice vouches that
+// nothing was punched or reused between. A view compares it afterwards, and so notices a punch. A
+// window holds its lock shared: what is ready under it stays.
 //
 // Invariants
 //   I1  The life word only grows.
-//   I2  Blocks of a part that is not ready are unwritten or odd, but for a punch that is under way.
+//   I2  Blocks of a part that is not ready are unwritten, but for a punch that is under way.
 //
-// Concurrency: one owner, any number of readers. Realtime: not the owner's side (step 4 is a
-// syscall).
+// Concurrency: one owner, any number of readers. Realtime: not the owner's side (step 3 is a
+// syscall); readers wait-free, no syscalls.
 #pragma once
 
 #include <atomic>
@@ -34,69 +34,74 @@ template <typename Sync>
 void MakeReady(const PartWords<Sync>& part, std::uint64_t lane_id) noexcept {
   // Relaxed: stored by the owner alone.
   const auto life = format::Life::FromWord(part.life->load(std::memory_order_relaxed));
-  // SYNC(life): each; a reader of the last generation that meets one of these finds the life changed.
+  // SYNC(life): a reader of the last generation who meets this id finds the life word changed.
   part.lane_id->store(lane_id, std::memory_order_release);
-  part.mark->store(0, std::memory_order_release);
-  part.low->store(~std::uint64_t{0}, std::memory_order_release);
-  // SYNC(life): publishes lane id and marks, pairs with the acquire in ReadLife.
+  // Relaxed: looked at by who saw the part ready, which is stored behind them.
+  part.mark->store(0, std::memory_order_relaxed);
+  part.low->store(~std::uint64_t{0}, std::memory_order_relaxed);
+  // SYNC(life): publishes lane id and marks.
   part.life->store(life.Next(format::PartState::kReady).ToWord(), std::memory_order_release);
 }
 
 // Owner, or successor. Whether a punch was begun and not finished.
 template <typename Sync>
 bool PunchUnfinished(const PartWords<Sync>& part) noexcept {
-  // SYNC(life): the owner may be dead, and what this one publishes carries what that one had.
-  const auto life = format::Life::FromWord(part.life->load(std::memory_order_acquire));
+  // Relaxed: for the owner's, or its successor's, own decision.
+  const auto life = format::Life::FromWord(part.life->load(std::memory_order_relaxed));
   return life.state == format::PartState::kPunched &&
          (part.sequence->load(std::memory_order_relaxed) & 1) != 0;
 }
 
-// Owner. Steps 1 to 3, over the blocks below `blocks`.
+// Owner. Steps 1 and 2, or, after a death, whatever of them is missing.
 template <typename Sync>
-void BeginPunch(const PartWords<Sync>& part, std::uint64_t blocks) noexcept {
-  // Relaxed: sequence, life and versions are stored by the owner alone.
+void BeginPunch(const PartWords<Sync>& part) noexcept {
+  // Relaxed: stored by the owner alone.
   const std::uint64_t sequence = part.sequence->load(std::memory_order_relaxed);
-  // SYNC(sequence): views notice. Odd already where a dead owner began this.
+  // SYNC(punch, kill): not before the owner's intent.
   part.sequence->store(sequence | 1, std::memory_order_release);
   const auto life = format::Life::FromWord(part.life->load(std::memory_order_relaxed));
-  // SYNC(life): from here on the part reads as unwritten.
+  // SYNC(life): from here on the part reads as unwritten; whose punch is not finished says so before.
   if (life.state == format::PartState::kReady)
     part.life->store(life.Next(format::PartState::kPunched).ToWord(), std::memory_order_release);
-  for (std::uint64_t block = 0; block < blocks; ++block) {
-    const auto version =
-        format::Version::FromWord(part.versions[block].load(std::memory_order_relaxed));
-    if (!version.written) continue;
-    // SYNC(version): a copy under way is thrown away.
-    if (!version.changing())
-      part.versions[block].store(version.Changing().ToWord(), std::memory_order_release);
-  }
 }
 
-// Owner. Steps 5 and 6. The bytes have been given back.
+// Owner. Steps 4 and 5, over the blocks below `blocks`. The bytes have been given back.
 template <typename Sync>
 void EndPunch(const PartWords<Sync>& part, std::uint64_t blocks) noexcept {
   for (std::uint64_t block = 0; block < blocks; ++block) {
-    // Relaxed: stored by the owner alone.
+    // Relaxed, load and store: no reader looks at blocks of a part that is not ready, and the next
+    // life is published behind them.
     const auto version =
         format::Version::FromWord(part.versions[block].load(std::memory_order_relaxed));
-    // SYNC(version): unwritten, under a number no reader has seen.
-    if (version.changing())
-      part.versions[block].store(version.Settled(false).ToWord(), std::memory_order_release);
+    if (version.written || version.changing())
+      part.versions[block].store(version.Settled(false).ToWord(), std::memory_order_relaxed);
   }
-  // SYNC(life): behind the life word of step 2, whatever reads them.
-  part.undo_block->store(0, std::memory_order_release);
-  part.mark->store(0, std::memory_order_release);
   // Relaxed: stored by the owner alone.
   const std::uint64_t sequence = part.sequence->load(std::memory_order_relaxed);
-  // SYNC(sequence): even again.
+  // SYNC(punch, kill): the punch is not called finished before the blocks are unwritten (I2).
   part.sequence->store((sequence | 1) + 1, std::memory_order_release);
 }
 
 // Reader.
 template <typename Sync>
 std::uint64_t ReadLife(const PartWords<Sync>& part) noexcept {
-  // SYNC(life): sees lane id and mark of this generation.
+  // SYNC(life): sees lane id and marks of this generation.
   return part.life->load(std::memory_order_acquire);
+}
+
+// Reader, after ReadLife. Whose the part is.
+template <typename Sync>
+std::uint64_t ReadLane(const PartWords<Sync>& part) noexcept {
+  // SYNC(life): who sees the next lane's id finds the life word changed. (Loaded relaxed, the id of
+  // the next lane could go with the life and the bytes of the last: found by the model.)
+  return part.lane_id->load(std::memory_order_acquire);
+}
+
+// Reader, after it copied (CopyOut) what it wanted: whether the part lived the same life throughout.
+template <typename Sync>
+bool LifeStands(const PartWords<Sync>& part, std::uint64_t life) noexcept {
+  // Relaxed: the copy's loads are acquires, so this one is not made before them.
+  return part.life->load(std::memory_order_relaxed) == life;
 }
 
 }  // namespace canvas::sync

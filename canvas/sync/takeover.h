@@ -14,8 +14,10 @@
 //
 // The lock of a dead owner orders nothing of what it did under it. What it stored reaches the
 // successor because it is dead and the kernel has stopped its processor; it reaches third parties,
-// who read what the successor publishes, only because the successor loads with acquire what the dead
-// released.
+// who read what the successor publishes, only where the successor loads with acquire what the dead
+// released (append.h, overwrite.h, snapshot.h, events.h say where). The releases here are for the cut:
+// whatever a compiler or a processor may do to the order of the stores, a kill leaves no deed without
+// its intent. Their other end is the kernel's stop, not a load.
 //
 // Invariants
 //   I1  While the operation is not none, page, block and slots are those it is about.
@@ -59,7 +61,7 @@ struct OwnerWords {
 // Owner, step 5; successor, in step c.
 template <typename Sync>
 void ClearIntent(const OwnerWords<Sync>& entry) noexcept {
-  // SYNC(intent): not before what was intended is done.
+  // SYNC(intent, kill): not before what was intended is done.
   entry.operation->store(0, std::memory_order_release);
 }
 
@@ -67,24 +69,26 @@ void ClearIntent(const OwnerWords<Sync>& entry) noexcept {
 template <typename Sync>
 void DeclareIntent(const OwnerWords<Sync>& entry, const Intent& intent) noexcept {
   ClearIntent(entry);
-  // SYNC(intent): each behind step 1, for a half changed intent is none.
+  // SYNC(intent, kill): not before step 1. (Relaxed, it may be stored while the intent before it still
+  // stands, whose page then is not repaired: found by the enumerator of kills.)
   entry.page->store(intent.page, std::memory_order_release);
-  entry.block->store(intent.block, std::memory_order_release);
-  entry.slot->store(intent.slot, std::memory_order_release);
-  entry.slot_count->store(intent.slot_count, std::memory_order_release);
-  // SYNC(intent): publishes page, block and slots. What follows is all released, so that none of it
-  // is there before this.
-  entry.operation->store(static_cast<std::uint64_t>(intent.operation), std::memory_order_release);
+  // Relaxed: an owner's slots are the same in all its intents, an owner before it is a syscall away, and
+  // the block is for people.
+  entry.block->store(intent.block, std::memory_order_relaxed);
+  entry.slot->store(intent.slot, std::memory_order_relaxed);
+  entry.slot_count->store(intent.slot_count, std::memory_order_relaxed);
+  // Relaxed: every deed begins with a release, so none of it is there before this.
+  entry.operation->store(static_cast<std::uint64_t>(intent.operation), std::memory_order_relaxed);
 }
 
 // Successor, in step a; or anyone, for people.
 template <typename Sync>
 Intent ReadIntent(const OwnerWords<Sync>& entry) noexcept {
   Intent intent;
-  // SYNC(intent): sees what the intent is about.
+  // Relaxed, all of them: the owner is dead, and the kernel stopped its processor with all its stores;
+  // for people, a mix of two intents of one who lives is no harm.
   intent.operation =
-      static_cast<format::Operation>(entry.operation->load(std::memory_order_acquire));
-  // Relaxed: stored before the operation, which was just acquired.
+      static_cast<format::Operation>(entry.operation->load(std::memory_order_relaxed));
   intent.page = entry.page->load(std::memory_order_relaxed);
   intent.block = entry.block->load(std::memory_order_relaxed);
   intent.slot = entry.slot->load(std::memory_order_relaxed);
@@ -106,14 +110,14 @@ void Announce(const OwnerWords<Sync>& entry, std::uint64_t lane, std::uint64_t f
 // Owner, at its end; successor, in step c.
 template <typename Sync>
 void Withdraw(const OwnerWords<Sync>& entry) noexcept {
-  // SYNC(entry): not before the intent is cleared.
+  // SYNC(owner): not before the intent is cleared.
   entry.lane_id->store(0, std::memory_order_release);
 }
 
 // Whose the entry is; 0 where it is free.
 template <typename Sync>
 std::uint64_t ReadOwnerLane(const OwnerWords<Sync>& entry) noexcept {
-  // SYNC(entry): sees the pages.
+  // SYNC(owner): sees the pages.
   return entry.lane_id->load(std::memory_order_acquire);
 }
 

@@ -1,0 +1,172 @@
+// Rules of the source that no compiler checks:
+//   - in canvas/sync every release and acquire stands under a label, SYNC(name): what it publishes or
+//     sees; every label has both ends, but for SYNC(name, kill), whose other end is a kill: there the
+//     order of stores is for who finds them after a death
+//   - raw atomics, fences, volatile, and memcpy of shared bytes stand only under canvas/sync
+// and that the rules fire: planted violations, each of which must be found.
+//
+//   source_rules_test README.md     (through which it finds the source tree)
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path g_root;
+
+struct Ends {
+  bool release = false;
+  bool acquire = false;
+  bool kill = false;
+};
+
+struct Labels {
+  std::map<std::string, Ends> ends;
+  std::vector<std::string> unlabelled;  // "file:line"
+};
+
+void ReadLabels(const std::string& name, const std::string& text, Labels& labels) {
+  static const std::regex label(R"(SYNC\((\w+)(, kill)?\))");
+  std::istringstream in(text);
+  std::string line;
+  std::set<std::string> standing;  // labels of the comment above
+  bool in_comment = false;
+  for (int number = 1; std::getline(in, line); ++number) {
+    const auto first = line.find_first_not_of(' ');
+    if (first == std::string::npos) {
+      standing.clear();
+      in_comment = false;
+      continue;
+    }
+    if (line.compare(first, 2, "//") == 0) {
+      if (!in_comment) standing.clear();
+      in_comment = true;
+      for (std::sregex_iterator match(line.begin(), line.end(), label), end; match != end;
+           ++match) {
+        standing.insert((*match)[1]);
+        labels.ends[(*match)[1]].kill |= (*match)[2].matched;
+      }
+      continue;
+    }
+    in_comment = false;
+    const bool release = line.find("memory_order_release") != std::string::npos ||
+                         line.find("memory_order_acq_rel") != std::string::npos;
+    const bool acquire = line.find("memory_order_acquire") != std::string::npos ||
+                         line.find("AcquireFence()") != std::string::npos ||
+                         line.find("memory_order_acq_rel") != std::string::npos;
+    if (!release && !acquire) continue;
+    if (standing.empty()) labels.unlabelled.push_back(name + ":" + std::to_string(number));
+    for (const std::string& at : standing) {
+      labels.ends[at].release |= release;
+      labels.ends[at].acquire |= acquire;
+    }
+  }
+}
+
+std::vector<std::string> Unpaired(const Labels& labels) {
+  std::vector<std::string> found;
+  for (const auto& [name, ends] : labels.ends) {
+    if (!ends.release) found.push_back(name + " has no release");
+    if (!ends.acquire && !ends.kill) found.push_back(name + " has no acquire");
+  }
+  return found;
+}
+
+// What does not belong outside canvas/sync.
+std::vector<std::string> Raw(const std::string& name, const std::string& text) {
+  static const std::regex raw(
+      R"(std::atomic|atomic_thread_fence|__atomic_|\bvolatile\b|memory_order|)"
+      R"(memcpy\([^;]*(_base\(\)|words_?\.(data|undo)|part_?\.(data|undo)|FrameAt))");
+  std::vector<std::string> found;
+  std::istringstream in(text);
+  std::string line;
+  for (int number = 1; std::getline(in, line); ++number) {
+    const auto comment = line.find("//");
+    if (std::regex_search(line.substr(0, comment), raw))
+      found.push_back(name + ":" + std::to_string(number) + ": " + line);
+  }
+  return found;
+}
+
+std::string Slurp(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+std::string Join(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) text += line + "\n";
+  return text;
+}
+
+bool IsSource(const fs::path& path) {
+  return path.extension() == ".h" || path.extension() == ".cc";
+}
+bool IsTest(const fs::path& path) { return path.stem().string().ends_with("_test"); }
+
+TEST(SourceRules, EveryOrderStandsUnderALabelAndEveryLabelHasBothEnds) {
+  Labels labels;
+  int headers = 0;
+  for (const auto& entry : fs::directory_iterator(g_root / "canvas/sync")) {
+    const std::string name = entry.path().filename();
+    // The policy itself has orders and no protocol.
+    if (entry.path().extension() != ".h" || name == "std_sync.h" || name == "shared_copy.h")
+      continue;
+    ++headers;
+    ReadLabels(name, Slurp(entry.path()), labels);
+  }
+  EXPECT_GE(headers, 8);
+  EXPECT_GE(labels.ends.size(), 8U);
+  EXPECT_TRUE(labels.unlabelled.empty()) << Join(labels.unlabelled);
+  EXPECT_TRUE(Unpaired(labels).empty()) << Join(Unpaired(labels));
+}
+
+TEST(SourceRules, RawAtomicsAndCopiesOfSharedBytesStandOnlyUnderSync) {
+  std::vector<std::string> found;
+  int sources = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(g_root / "canvas")) {
+    const fs::path path = fs::relative(entry.path(), g_root);
+    if (!IsSource(path) || IsTest(path) || path.string().starts_with("canvas/sync/")) continue;
+    ++sources;
+    for (std::string& line : Raw(path, Slurp(entry.path()))) found.push_back(std::move(line));
+  }
+  EXPECT_GE(sources, 30);
+  EXPECT_TRUE(found.empty()) << Join(found);
+}
+
+TEST(SourceRules, PlantedViolationsAreFound) {
+  Labels labels;
+  ReadLabels("planted.h",
+             "  // SYNC(lonely): publishes something.\n"
+             "  word.store(1, std::memory_order_release);\n"
+             "\n"
+             "  return word.load(std::memory_order_acquire);\n",
+             labels);
+  EXPECT_EQ(labels.unlabelled, std::vector<std::string>{"planted.h:4"});
+  EXPECT_EQ(Unpaired(labels), std::vector<std::string>{"lonely has no acquire"});
+  for (const char* line :
+       {"std::atomic<int> x;", "volatile int y;", "std::memcpy(to, file.read_base() + 3, 8);",
+        "__atomic_load_n(p, 0);", "std::atomic_thread_fence(a);"})
+    EXPECT_EQ(Raw("planted.cc", line).size(), 1U) << line;
+  EXPECT_TRUE(Raw("planted.cc", "std::memcpy(to, from, 8);  // volatile").empty());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  ::testing::InitGoogleTest(&argc, argv);
+  if (argc != 2) return 2;
+  g_root = fs::canonical(argv[1]).parent_path();
+  return RUN_ALL_TESTS();
+}
