@@ -103,7 +103,7 @@ void Announce(const OwnerWords<Sync>& entry, std::uint64_t lane, std::uint64_t f
   // Relaxed: read before any intent of this owner only by people.
   entry.first_page->store(first_page, std::memory_order_relaxed);
   entry.end_page->store(end_page, std::memory_order_relaxed);
-  // SYNC(entry): publishes whose it is: a successor that sees an intent must see whose.
+  // SYNC(owner): publishes whose it is: a successor that sees an intent must see whose.
   entry.lane_id->store(lane, std::memory_order_release);
 }
 

@@ -2,9 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
 
 namespace canvas::testing {
 namespace {
@@ -85,6 +88,21 @@ void CopySparse(const std::string& from, const std::string& to) {
   if (ftruncate(out, size) != 0) std::abort();
   close(in);
   close(out);
+}
+
+std::size_t KernelLocks(const std::string& path) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) std::abort();
+  // "1: OFDLCK ADVISORY  WRITE -1 08:01:12345 ...": device and inode in the middle.
+  char file[64];
+  std::snprintf(file, sizeof file, "%02x:%02x:%lu ", major(status.st_dev), minor(status.st_dev),
+                status.st_ino);
+  std::ifstream locks("/proc/locks");
+  std::string line;
+  std::size_t count = 0;
+  while (std::getline(locks, line))
+    if (line.find(file) != std::string::npos) ++count;
+  return count;
 }
 
 std::uint64_t AllocatedBytes(const std::string& path) {

@@ -68,6 +68,9 @@ Canvas OpenForWriting(const std::string& path);
 // Copies a file hole for hole, over whatever is at `to`.
 void CopySparse(const std::string& from, const std::string& to);
 
+// How many locks on the file there are, of all processes (/proc/locks).
+std::size_t KernelLocks(const std::string& path);
+
 // As stat(2) counts them.
 std::uint64_t AllocatedBytes(const std::string& path);
 

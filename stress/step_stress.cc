@@ -1,0 +1,456 @@
+// Step: what an owner does is run one instruction at a time, and after every instruction the file is as a
+// kill there would leave it. Each of these files is handed to a reader and to a successor, and judged.
+// Beside it, real SIGKILLs: at every instruction on a canvas of 512-byte blocks, at some on a real one.
+//
+//   bazel run -c opt //stress:step_stress -- --samples=1000 --all=1
+//
+// A file is copied as what changed in it since the last instruction (what is stored is in the shared
+// mapping, which is all a kill leaves); many instructions store nothing, so there are fewer different
+// files than instructions.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "canvas/api/canvas.h"
+#include "canvas/format/control_format.h"
+#include "canvas/format/geometry.h"
+#include "canvas/format/superblock_format.h"
+#include "canvas/testing/testing.h"
+#include "stress/rig.h"
+#include "stress/stepper.h"
+
+namespace canvas::stress {
+namespace {
+
+constexpr LaneId kLane(1);
+constexpr std::uint32_t kLaneNumber = 1;
+constexpr PageRange kFirstPages{PageIndex(0), PageIndex(4)};
+
+struct Span {
+  std::uint64_t offset;
+  std::uint64_t bytes;
+};
+
+// The parts of a file that change in the cases below, and what they were after each step that changed
+// them.
+class Recording {
+ public:
+  Recording(const std::string& path, std::vector<Span> spans) : spans_(std::move(spans)) {
+    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    std::uint64_t end = 0;
+    for (const Span& span : spans_) end = std::max(end, span.offset + span.bytes);
+    size_ = end;
+    base_ = static_cast<const std::byte*>(mmap(nullptr, end, PROT_READ, MAP_SHARED, fd, 0));
+    close(fd);
+    if (base_ == MAP_FAILED) Broken("the file cannot be mapped");
+    for (const Span& span : spans_)
+      now_.emplace_back(base_ + span.offset, base_ + span.offset + span.bytes);
+    first_ = now_;
+    lines_.reserve(std::size_t{1} << 20);
+    states_.reserve(std::size_t{1} << 16);
+  }
+  ~Recording() { munmap(const_cast<std::byte*>(base_), size_); }
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+
+  // In the signal handler: allocates nothing (room was made), calls nothing of the kernel's.
+  void Look() {
+    bool changed = false;
+    for (std::size_t i = 0; i < spans_.size(); ++i) {
+      const std::byte* file = base_ + spans_[i].offset;
+      if (std::memcmp(file, now_[i].data(), spans_[i].bytes) == 0) continue;
+      for (std::uint64_t at = 0; at < spans_[i].bytes; at += kLine) {
+        if (std::memcmp(file + at, now_[i].data() + at, kLine) == 0) continue;
+        if (lines_.size() == lines_.capacity()) _exit(3);
+        Line line{static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(at), {}};
+        std::memcpy(line.bytes, file + at, kLine);
+        std::memcpy(now_[i].data() + at, file + at, kLine);
+        lines_.push_back(line);
+        changed = true;
+      }
+    }
+    if (!changed) return;
+    if (states_.size() == states_.capacity()) _exit(3);
+    states_.push_back(lines_.size());
+  }
+
+  std::size_t states() const { return states_.size() + 1; }
+
+  // Calls visit(spans' contents) for the file before the first step and for every different one after.
+  template <typename Visit>
+  void ForEach(Visit visit) {
+    auto contents = first_;
+    visit(contents);
+    std::size_t line = 0;
+    for (const std::size_t end : states_) {
+      for (; line < end; ++line)
+        std::memcpy(contents[lines_[line].span].data() + lines_[line].at, lines_[line].bytes,
+                    kLine);
+      visit(contents);
+    }
+  }
+  const std::vector<Span>& spans() const { return spans_; }
+
+ private:
+  static constexpr std::uint64_t kLine = 64;
+  struct Line {
+    std::uint32_t span;
+    std::uint32_t at;
+    std::byte bytes[kLine];
+  };
+  std::vector<Span> spans_;
+  const std::byte* base_ = nullptr;
+  std::uint64_t size_ = 0;
+  std::vector<std::vector<std::byte>> now_;
+  std::vector<std::vector<std::byte>> first_;
+  std::vector<Line> lines_;
+  std::vector<std::size_t> states_;  // ends in lines_
+};
+
+// One canvas of a geometry, with a stereo lane, and what is needed to know where its bytes are.
+struct Bench {
+  explicit Bench(const CreateOptions& options) {
+    Must(Canvas::Create(path, options));
+    Canvas canvas = Open(path);
+    Must(canvas.AddLane({.name = "sut", .channels = 2, .rate = options.rate}));
+    for (std::uint32_t page = 0; page < 2; ++page) Must(canvas.AllocatePage(PageIndex(page)));
+    block = options.block_bytes / 8;
+    page_frames = static_cast<std::int64_t>(options.rate.num) * options.page_seconds;
+    // The undo place and the header's places are reserved by use.
+    LaneWriter writer = Must(canvas.Own(kLane));
+    Must(writer.Write(Frame(0), Stamped(kLaneNumber, 0, frames(), 1)));
+    Must(writer.Write(Frame(0), Stamped(kLaneNumber, 0, 8, 1)));
+    for (int i = 0; i < 10; ++i) Must(canvas.DescribeLane(kLane, std::to_string(i)));
+    Must(canvas.DescribeLane(kLane, "old"));
+  }
+  static Canvas Open(const std::string& path) {
+    return Must(Canvas::Open(path, {.access = Access::kReadWrite, .sync_on_close = false}));
+  }
+  // Written at first: four blocks and a half.
+  std::uint64_t frames() const { return static_cast<std::uint64_t>(4 * block + block / 2); }
+
+  std::vector<Span> Spans() const {
+    format::SuperblockBytes bytes;
+    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (pread(fd, bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
+      Broken("the superblock cannot be read");
+    close(fd);
+    const auto superblock = Must(format::DecodeSuperblock(bytes, false));
+    const auto geometry = Must(format::Geometry::Make(superblock.geometry));
+    const format::SlotRun run{};
+    const std::uint64_t stride = superblock.geometry.block_bytes;
+    std::vector<Span> spans = {{format::kControlOffset, format::kControlBytes},
+                               {format::kOwnerTableOffset, 4096}};
+    for (std::uint32_t place = 0; place < superblock.geometry.header_places; ++place)
+      spans.push_back({geometry.HeaderPlace(place).value(), 4096});
+    for (const std::uint32_t page : {0U, 1U}) {
+      const std::uint64_t start = geometry.Page(PageIndex(page)).value();
+      spans.push_back({start, format::kPageControlBytes});
+      spans.push_back({start + geometry.SlotControl(run), format::kSlotControlBytes});
+      spans.push_back({start + geometry.Versions(run), 1024});
+      spans.push_back({start + geometry.UndoPlace(run), stride});
+      spans.push_back({start + geometry.Data(run), (page == 0 ? 6 : 1) * stride});
+    }
+    return spans;
+  }
+
+  testing::TempDir dir;
+  std::string path = dir.path("sut.canvas");
+  std::int64_t block = 0;  // frames
+  std::int64_t page_frames = 0;
+};
+
+// What a reader finds: the epoch of each stretch of the lane that has one, and the description.
+struct Look {
+  std::vector<std::uint32_t> epochs;  // of blocks 0 to 5 of page 0, then of page 1; 0: unwritten
+  std::uint64_t frames = 0;
+  std::string description;
+  friend bool operator==(const Look&, const Look&) = default;
+};
+
+Look LookAt(const std::string& path, const Bench& bench) {
+  const Canvas canvas = Must(Canvas::Open(path));
+  LaneReader reader = Must(canvas.Reader(kLane));
+  Look look;
+  std::vector<float> out(static_cast<std::size_t>(bench.block) * 2);
+  for (const std::int64_t page : {0, 1})
+    for (std::int64_t block = 0; block < 6; ++block) {
+      const std::int64_t first = page * bench.page_frames + block * bench.block;
+      const ReadResult read = reader.Read(Frame(first), out);
+      if (read.status == ReadStatus::kRaced) Broken("a dead owner's block does not read");
+      look.frames += read.written_frames;
+      const Epoch epoch =
+          EpochOf(std::span(out).first(read.written_frames * 2), kLaneNumber, first);
+      if (!epoch.wrong.empty()) Broken(epoch.wrong);
+      look.epochs.push_back(epoch.epoch);
+    }
+  look.description = Must(canvas.FindLane(kLane)).description;
+  return look;
+}
+
+struct Case {
+  const char* name;
+  std::function<void(Canvas&, LaneWriter*)> act;  // stepped
+  bool owns;                                      // whether the lane is owned before
+  std::size_t contents;                           // how many different ones readers may see
+};
+
+struct Totals {
+  std::uint64_t points = 0;
+  std::uint64_t files = 0;
+};
+
+// Steps one case; judges every file.
+void StepThrough(const Bench& bench, const Case& test, Totals& totals) {
+  Canvas canvas = Bench::Open(bench.path);
+  std::optional<LaneWriter> writer;
+  if (test.owns) writer.emplace(Must(canvas.Own(kLane, kFirstPages)));
+  const std::string copy = bench.dir.path("copy.canvas");
+  testing::CopySparse(bench.path, copy);
+  Recording recording(bench.path, bench.Spans());
+  std::uint64_t points = 0;
+  {
+    Stepper stepper([](void* r, std::uint64_t) { static_cast<Recording*>(r)->Look(); }, &recording);
+    stepper.Start();
+    test.act(canvas, writer ? &*writer : nullptr);
+    points = stepper.Stop();
+  }
+  const int fd = open(copy.c_str(), O_RDWR | O_CLOEXEC);
+  std::vector<Look> seen;
+  std::uint64_t files = 0;
+  recording.ForEach([&](const std::vector<std::vector<std::byte>>& contents) {
+    ++files;
+    for (std::size_t i = 0; i < contents.size(); ++i)
+      if (pwrite(fd, contents[i].data(), contents[i].size(),
+                 static_cast<off_t>(recording.spans()[i].offset)) !=
+          static_cast<ssize_t>(contents[i].size()))
+        Broken("the copy cannot be written");
+    const auto where = [&] { return fmt::format("{}, file {}: ", test.name, files); };
+    // As readers see it, and after a successor took over: the same.
+    const Look dead = LookAt(copy, bench);
+    {
+      Canvas successor = Bench::Open(copy);
+      LaneWriter next = Must(successor.Own(kLane, kFirstPages));
+      if (!(LookAt(copy, bench) == dead)) Broken(where() + "the takeover changed what readers see");
+    }
+    {
+      const CheckReport report = Must(Must(Canvas::Open(copy)).Check());
+      if (!report.ok()) Broken(where() + report.findings[0]);
+      for (const std::string& note : report.notes)
+        if (note.find("not yet published") == std::string::npos)
+          Broken(where() + "left over: " + note);
+    }
+    if (seen.empty() || !(seen.back() == dead)) {
+      for (const Look& look : seen)
+        if (look == dead) Broken(where() + "time ran backwards");
+      seen.push_back(dead);
+    }
+  });
+  close(fd);
+  if (seen.size() > test.contents)
+    Broken(fmt::format("{}: {} different contents were seen, not {}", test.name, seen.size(),
+                       test.contents));
+  if (seen.size() < 2 && test.contents > 1) Broken(std::string(test.name) + ": nothing happened");
+  std::printf("  %-34s %8lu points, %6lu different files, %zu contents\n", test.name, points, files,
+              seen.size());
+  totals.points += points;
+  totals.files += files;
+}
+
+// Where this process has the owner table of a file mapped for writing: an owner's first store of an
+// overwrite, its intent, goes there.
+void* OwnerTablePage(const std::string& path) {
+  std::ifstream maps("/proc/self/maps");
+  std::string line;
+  while (std::getline(maps, line)) {
+    if (line.find(" rw-s 00000000 ") == std::string::npos || !line.ends_with(path)) continue;
+    return reinterpret_cast<void*>(std::strtoull(line.c_str(), nullptr, 16) +
+                                   format::kOwnerTableOffset);
+  }
+  Broken("the canvas is not mapped");
+}
+
+// A real kill: a child does `act` and is killed after `n` steps from its first store to the owner table
+// on; 0: counts them. Before, it does `warm_up`, so that no step is the dynamic linker's.
+std::uint64_t KillAt(const Bench& bench, std::uint64_t n,
+                     const std::function<void(LaneWriter&)>& warm_up,
+                     const std::function<void(LaneWriter&)>& act) {
+  int pipe_ends[2];
+  if (pipe(pipe_ends) != 0) std::abort();
+  const pid_t child = fork();
+  if (child == 0) {
+    Canvas canvas = Bench::Open(bench.path);
+    LaneWriter writer = Must(canvas.Own(kLane, kFirstPages));
+    warm_up(writer);
+    std::uint64_t limit = n;
+    Stepper stepper(
+        [](void* at, std::uint64_t step) {
+          if (step == *static_cast<std::uint64_t*>(at)) kill(getpid(), SIGKILL);
+        },
+        &limit);
+    stepper.StartAtStoreTo(OwnerTablePage(bench.path));
+    act(writer);
+    const std::uint64_t steps = stepper.Stop();
+    (void)!write(pipe_ends[1], &steps, sizeof steps);
+    _exit(0);
+  }
+  close(pipe_ends[1]);
+  std::uint64_t steps = 0;
+  (void)!read(pipe_ends[0], &steps, sizeof steps);
+  close(pipe_ends[0]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  if (n != 0 && steps == 0 && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
+    Broken("the child ended in another way");
+  return steps;
+}
+
+// Overwrites of one block, killed at every instruction, or at `most` of them.
+void KillThrough(const char* name, const Bench& bench, std::uint64_t most, Totals& totals) {
+  std::uint32_t epoch = LookAt(bench.path, bench).epochs[2];
+  std::vector<float> old_samples;
+  std::vector<float> samples;
+  const auto warm_up = [&](LaneWriter& writer) {
+    Must(writer.Write(Frame(2 * bench.block), old_samples));
+  };
+  const auto overwrite = [&](LaneWriter& writer) {
+    Must(writer.Write(Frame(2 * bench.block), samples));
+  };
+  const auto next_epoch = [&] {
+    old_samples =
+        Stamped(kLaneNumber, 2 * bench.block, static_cast<std::uint64_t>(bench.block), epoch);
+    samples =
+        Stamped(kLaneNumber, 2 * bench.block, static_cast<std::uint64_t>(bench.block), epoch + 1);
+  };
+  next_epoch();
+  const std::uint64_t steps = KillAt(bench, 0, warm_up, overwrite);
+  ++epoch;
+  const std::uint64_t stride = most == 0 ? 1 : std::max<std::uint64_t>(steps / most, 1);
+  std::uint64_t kills = 0;
+  std::uint64_t old = 0;
+  for (std::uint64_t n = 1; n <= steps; n += stride) {
+    const Look before = LookAt(bench.path, bench);
+    next_epoch();
+    KillAt(bench, n, warm_up, overwrite);
+    ++kills;
+    const Look dead = LookAt(bench.path, bench);
+    Look expected = before;
+    if (dead.epochs[2] == epoch + 1)
+      expected.epochs[2] = ++epoch;
+    else
+      ++old;
+    if (!(dead == expected)) Broken(fmt::format("{}: killed at {}: another content", name, n));
+    Canvas successor = Bench::Open(bench.path);
+    { LaneWriter next = Must(successor.Own(kLane, kFirstPages)); }
+    if (!(LookAt(bench.path, bench) == dead))
+      Broken(fmt::format("{}: killed at {}: the takeover changed what readers see", name, n));
+  }
+  const CheckReport report = Must(Must(Canvas::Open(bench.path)).Check());
+  if (!report.ok() || !report.notes.empty()) Broken(std::string(name) + ": something is left over");
+  std::printf("  %-34s %8lu points, %6lu SIGKILLs: %lu old, %lu new\n", name, steps, kills, old,
+              kills - old);
+  totals.points += kills;
+}
+
+std::vector<Case> Cases(const Bench& bench) {
+  const std::int64_t block = bench.block;
+  // The samples are made beforehand: what is stepped is the write.
+  const auto write = [](std::int64_t first, std::int64_t frames, std::uint32_t epoch) {
+    return
+        [first, samples = Stamped(kLaneNumber, first, static_cast<std::uint64_t>(frames), epoch)](
+            Canvas&, LaneWriter* writer) { Must(writer->Write(Frame(first), samples)); };
+  };
+  const std::int64_t end = static_cast<std::int64_t>(bench.frames());
+  const std::int64_t second = bench.page_frames;
+  return {
+      {"overwrite of a block", write(2 * block, block, 2), true, 2},
+      {"append within a block", write(end, block / 4, 1), true, 2},
+      // The longer ones: of small blocks, and with --all.
+      {"overwrite of two blocks", write(block, 2 * block, 3), true, 3},
+      {"append into the next block", write(end + block / 4, block / 2, 1), true, 3},
+      {"the first write of a page", write(second, block, 1), true, 2},
+      {"an edit of the metadata",
+       [](Canvas& canvas, LaneWriter*) { Must(canvas.DescribeLane(kLane, "new")); }, false, 2},
+      {"owning and letting go",
+       [](Canvas& canvas, LaneWriter*) { Must(canvas.Own(kLane, kFirstPages)); }, false, 1},
+      {"punching a page",
+       [=](Canvas&, LaneWriter* w) {
+         Must(w->Erase({Frame(0), Frame(second)}));
+       },
+       true, 2},
+      {"writing it again", write(0, 2 * block, 4), true, 2},
+  };
+}
+
+// The takeover itself: a child is killed in the midst of an overwrite, and the repair is stepped.
+void StepRepair(const Bench& bench, const std::vector<std::uint64_t>& tenths, Totals& totals) {
+  const std::int64_t block = bench.block;
+  const auto frames = static_cast<std::uint64_t>(block);
+  const auto old = Stamped(kLaneNumber, 0, frames, 4);
+  const auto fresh = Stamped(kLaneNumber, 0, frames, 9);
+  const auto overwrite = [&](LaneWriter& writer) { Must(writer.Write(Frame(0), fresh)); };
+  const std::uint64_t steps = KillAt(bench, 0, overwrite, overwrite);
+  const auto restore = [&](LaneWriter& writer) { Must(writer.Write(Frame(0), old)); };
+  for (const std::uint64_t tenth : tenths) {
+    KillAt(bench, 0, restore, restore);
+    KillAt(bench, steps * tenth / 10, restore, overwrite);
+    const std::string name = fmt::format("taking over from {}0% of one", tenth);
+    StepThrough(
+        bench,
+        {name.c_str(), [](Canvas& canvas, LaneWriter*) { Must(canvas.Own(kLane, kFirstPages)); },
+         false, 1},
+        totals);
+  }
+}
+
+int Run(const Arguments& arguments) {
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+  if (!Stepper::Supported()) {
+    std::printf("SKIPPED: this machine does not step by the trap flag: nothing was shown\n");
+    return 0;
+  }
+  Totals totals;
+  const std::int64_t scale = arguments.Number("scale");
+  if (scale == 0) {
+    CreateOptions real;
+    real.slots = 2;
+    real.small_slots = 0;
+    real.capacity_seconds = 120;
+    std::printf("blocks of 32 KiB:\n");
+    const Bench bench(real);
+    for (const Case& test : Cases(bench))
+      if (test.contents < 3 || arguments.Number("all") != 0) StepThrough(bench, test, totals);
+    StepRepair(bench, {5}, totals);
+    KillThrough("overwrite, killed", bench, static_cast<std::uint64_t>(arguments.Number("samples")),
+                totals);
+  }
+  std::printf("blocks of 512 B:\n");
+  const Bench small(testing::SmallCanvas());
+  for (const Case& test : Cases(small)) StepThrough(small, test, totals);
+  StepRepair(small, {2, 3, 4, 5, 6, 7, 8, 9}, totals);
+  KillThrough("overwrite, killed", small, static_cast<std::uint64_t>(scale), totals);
+  std::printf("%lu points, %lu different files, each repaired and judged\n", totals.points,
+              totals.files);
+  return 0;
+}
+
+}  // namespace
+}  // namespace canvas::stress
+
+// --scale=N: in miniature, for sanitizers: small blocks only, and N kills.
+int main(int argc, char** argv) {
+  const canvas::stress::Arguments arguments(argc, argv,
+                                            {{"samples", "8"}, {"scale", "0"}, {"all", "0"}});
+  return canvas::stress::Run(arguments);
+}
