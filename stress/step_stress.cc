@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -295,8 +296,8 @@ std::uint64_t KillAt(const Bench& bench, std::uint64_t n,
     warm_up(writer);
     std::uint64_t limit = n;
     Stepper stepper(
-        [](void* at, std::uint64_t step) {
-          if (step == *static_cast<std::uint64_t*>(at)) kill(getpid(), SIGKILL);
+        [](void* at, std::uint64_t step) CANVAS_UNINSTRUMENTED {
+          if (step == *static_cast<std::uint64_t*>(at)) syscall(SYS_kill, getpid(), SIGKILL);
         },
         &limit);
     stepper.StartAtStoreTo(OwnerTablePage(bench.path));
@@ -437,8 +438,12 @@ int Run(const Arguments& arguments) {
   }
   std::printf("blocks of 512 B:\n");
   const Bench small(testing::SmallCanvas());
+#ifdef CANVAS_STEPS_UNDER_TSAN
+  std::printf("SKIPPED: under ThreadSanitizer nothing is recorded at every instruction; kills only\n");
+#else
   for (const Case& test : Cases(small)) StepThrough(small, test, totals);
   StepRepair(small, {2, 3, 4, 5, 6, 7, 8, 9}, totals);
+#endif
   KillThrough("overwrite, killed", small, static_cast<std::uint64_t>(scale), totals);
   std::printf("%lu points, %lu different files, each repaired and judged\n", totals.points,
               totals.files);

@@ -6,6 +6,19 @@
 
 #include <cstdint>
 
+// What runs in the handler under ThreadSanitizer interrupts its runtime anywhere, and must be none of
+// what it instruments: so there a callback may only count, and kill.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define CANVAS_STEPS_UNDER_TSAN 1
+#endif
+#endif
+#ifdef CANVAS_STEPS_UNDER_TSAN
+#define CANVAS_UNINSTRUMENTED __attribute__((no_sanitize("thread"), disable_sanitizer_instrumentation))
+#else
+#define CANVAS_UNINSTRUMENTED
+#endif
+
 namespace canvas::stress {
 
 class Stepper {

@@ -95,6 +95,11 @@ int Run(int argc, char** argv) {
       "lane to put them in, end to end; default: one lane each, named like the file");
   import_command->add_option("--at", import.at, "TIME of the first frame")->capture_default_str();
 
+  import_command
+      ->add_option("--wait", import.wait_seconds,
+                   "SECONDS to wait for a lane that another process owns; default: refuse at once")
+      ->check(CLI::Range(0.0, 1e6));
+
   cli::ExportArguments to_wav;
   const std::map<std::string, cli::SampleFormat> formats = {{"float", cli::SampleFormat::kFloat},
                                                             {"pcm16", cli::SampleFormat::kPcm16},
@@ -119,6 +124,12 @@ int Run(int argc, char** argv) {
   CLI::App* info_command = AddCommand(app, "info", "Show what is in a canvas", info.file,
                                       "  canvas info song.canvas --json\n");
   info_command->add_flag("--json", info.json, "as JSON");
+
+  cli::ReportArguments watch;
+  CLI::App* watch_command =
+      AddCommand(app, "watch", "Follow what others do to a canvas, until Ctrl-C", watch.file,
+                 "  canvas watch song.canvas --json\n");
+  watch_command->add_flag("--json", watch.json, "a JSON object a line");
 
   cli::ReportArguments du;
   CLI::App* du_command = AddCommand(app, "du", "Show what a canvas costs on disk", du.file,
@@ -153,6 +164,7 @@ int Run(int argc, char** argv) {
   if (*import_command) return run(import.file, [&] { return cli::RunImport(import); });
   if (*export_command) return run(to_wav.file, [&] { return cli::RunExport(to_wav); });
   if (*info_command) return run(info.file, [&] { return cli::RunInfo(info); });
+  if (*watch_command) return run(watch.file, [&] { return cli::RunWatch(watch); });
   if (*du_command) return run(du.file, [&] { return cli::RunDu(du); });
   if (*remove_command) return run(remove.file, [&] { return cli::RunRemove(remove); });
   (void)check_command;  // the only one left

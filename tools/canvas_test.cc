@@ -24,107 +24,10 @@
 #include <vector>
 
 #include "canvas/testing/testing.h"
+#include "tools/tool_test.h"
 
+namespace canvas::cli {
 namespace {
-
-namespace fs = std::filesystem;
-using canvas::testing::TempDir;
-
-struct Outcome {
-  int exit_code = -1;
-  std::string out;
-  std::string err;
-};
-
-std::string Slurp(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-struct Audio {
-  SF_INFO info{};
-  std::vector<float> samples;
-};
-
-Audio ReadAudio(const std::string& path) {
-  Audio audio;
-  SNDFILE* file = sf_open(path.c_str(), SFM_READ, &audio.info);
-  if (file == nullptr) {
-    ADD_FAILURE() << path << ": " << sf_strerror(nullptr);
-    return audio;
-  }
-  audio.samples.resize(static_cast<std::size_t>(audio.info.frames * audio.info.channels));
-  EXPECT_EQ(sf_readf_float(file, audio.samples.data(), audio.info.frames), audio.info.frames);
-  sf_close(file);
-  return audio;
-}
-
-void WriteAudio(const std::string& path, int format, int channels, int rate,
-                const std::vector<double>& samples) {
-  SF_INFO info{};
-  info.format = format;
-  info.channels = channels;
-  info.samplerate = rate;
-  SNDFILE* file = sf_open(path.c_str(), SFM_WRITE, &info);
-  ASSERT_NE(file, nullptr) << sf_strerror(nullptr);
-  const auto count = static_cast<sf_count_t>(samples.size());
-  ASSERT_EQ(sf_write_double(file, samples.data(), count), count);
-  sf_close(file);
-}
-
-std::vector<double> Noise(std::size_t count, unsigned seed) {
-  std::mt19937 random(seed);
-  std::vector<double> samples(count);
-  for (double& sample : samples) sample = static_cast<double>(random() % 60000) / 32768.0 - 0.9;
-  return samples;
-}
-
-constexpr int kFloatWav = SF_FORMAT_WAV | SF_FORMAT_FLOAT;
-
-class Tool : public ::testing::Test {
- protected:
-  Outcome Run(std::vector<std::string> arguments) {
-    const std::string out = dir_.path("stdout");
-    const std::string err = dir_.path("stderr");
-    const std::string program = "tools/canvas";
-    arguments.insert(arguments.begin(), program);
-    std::vector<char*> argv;
-    for (std::string& argument : arguments) argv.push_back(argument.data());
-    argv.push_back(nullptr);
-    const pid_t pid = fork();
-    if (pid == 0) {
-      dup2(open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 1);
-      dup2(open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
-      execv(program.c_str(), argv.data());
-      _exit(127);
-    }
-    int status = 0;
-    waitpid(pid, &status, 0);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), Slurp(out),
-            Slurp(err)};
-  }
-  Outcome Good(std::vector<std::string> arguments) {
-    const Outcome outcome = Run(std::move(arguments));
-    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-    EXPECT_EQ(outcome.err, "") << "silent when piped";
-    return outcome;
-  }
-  // One line on standard error that names the tool and holds `part`.
-  void Bad(std::vector<std::string> arguments, const std::string& part, int exit_code = 1) {
-    const Outcome outcome = Run(std::move(arguments));
-    EXPECT_EQ(outcome.exit_code, exit_code) << outcome.err;
-    EXPECT_TRUE(outcome.err.starts_with("canvas: ")) << outcome.err;
-    EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << outcome.err;
-    EXPECT_NE(outcome.err.find(part), std::string::npos) << outcome.err;
-  }
-  nlohmann::json Info() { return nlohmann::json::parse(Good({"info", file_, "--json"}).out); }
-  void Create() { Good({"create", file_, "--hours", "1"}); }
-
-  TempDir dir_;
-  std::string file_ = dir_.path("sut.canvas");
-};
 
 TEST_F(Tool, RealRecordingsComeBackBitForBit) {
   const fs::path recordings = "/usr/share/sounds/alsa";
@@ -174,7 +77,7 @@ TEST_F(Tool, InfoTellsWhatTheSpecificationSays) {
   EXPECT_NE(Good({"info", file_}).out.find("1:00.000"), std::string::npos);
   const auto du = nlohmann::json::parse(Good({"du", file_, "--json"}).out);
   EXPECT_EQ(du["written_bytes"], 8000);
-  EXPECT_EQ(du["allocated_bytes"], canvas::testing::AllocatedBytes(file_));
+  EXPECT_EQ(du["allocated_bytes"], testing::AllocatedBytes(file_));
   EXPECT_EQ(du["apparent_bytes"], fs::file_size(file_));
   EXPECT_EQ(du["lanes"][0]["written_bytes"], 8000);
   Good({"du", file_});
@@ -249,9 +152,9 @@ TEST_F(Tool, NaNAndInfinityComeBackBitForBit) {
   const float inf = std::numeric_limits<float>::infinity();
   std::vector<float> samples = {std::bit_cast<float>(0x7FC12345U), inf, -inf, -0.0F, 2.5F, 1e-42F};
   {
-    canvas::Canvas sut = canvas::testing::OpenForWriting(file_);
-    const auto lane = canvas::testing::Must(sut.AddLane({.name = "n", .channels = 1}));
-    canvas::testing::Must(canvas::testing::Must(sut.Own(lane)).Write(canvas::Frame(0), samples));
+    canvas::Canvas sut = testing::OpenForWriting(file_);
+    const auto lane = testing::Must(sut.AddLane({.name = "n", .channels = 1}));
+    testing::Must(testing::Must(sut.Own(lane)).Write(canvas::Frame(0), samples));
   }
   Good({"export", file_, "--lane", "n", "--out", dir_.path("n.wav")});
   Good({"import", file_, dir_.path("n.wav"), "--lane", "again"});
@@ -407,9 +310,9 @@ TEST_F(Tool, AnotherOwnerIsNamed) {
   Create();
   WriteAudio(dir_.path("x.wav"), kFloatWav, 1, 48000, Noise(100, 1));
   Good({"import", file_, dir_.path("x.wav")});
-  canvas::Canvas sut = canvas::testing::Must(
+  canvas::Canvas sut = testing::Must(
       canvas::Canvas::Open(file_, {.access = canvas::Access::kReadWrite, .name = "the generator"}));
-  const auto writer = canvas::testing::Must(sut.Own(canvas::LaneId(1)));
+  const auto writer = testing::Must(sut.Own(canvas::LaneId(1)));
   const std::string owner = "lane 'x': owned by the generator (pid " + std::to_string(getpid());
   Bad({"import", file_, dir_.path("x.wav")}, owner);
   Bad({"rm", file_, "--lane", "x"}, owner);
@@ -504,3 +407,4 @@ TEST_F(Tool, LaneNamesOfAnyScriptAndShellCharacters) {
 }
 
 }  // namespace
+}  // namespace canvas::cli

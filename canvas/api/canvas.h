@@ -145,6 +145,7 @@ class Canvas {
   Result<LaneWriter> Own(LaneId id, PageRange pages);
   // The same, waiting for the present owner at most `wait`: until it lets go, or dies.
   // Concurrency: blocking. Of several that wait, any may be next.
+  Result<LaneWriter> OwnWithin(LaneId id, std::chrono::milliseconds wait);
   Result<LaneWriter> OwnWithin(LaneId id, PageRange pages, std::chrono::milliseconds wait);
   Result<std::vector<OwnerInfo>> Owners() const;
 

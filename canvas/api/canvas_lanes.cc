@@ -212,6 +212,10 @@ Result<LaneWriter> Canvas::Own(LaneId id, PageRange pages) {
   return AboutFile(own(), *core_);
 }
 
+Result<LaneWriter> Canvas::OwnWithin(LaneId id, std::chrono::milliseconds wait) {
+  return OwnWithin(id, kAllPages, wait);
+}
+
 Result<LaneWriter> Canvas::OwnWithin(LaneId id, PageRange pages, std::chrono::milliseconds wait) {
   using Clock = std::chrono::steady_clock;
   // A death wakes nobody, so every sleep is short; a busy writer wakes all the time, so none is

@@ -170,6 +170,7 @@ Result<std::vector<Change>> Watcher::State::Look() {
   CANVAS_ASSIGN(const auto header, core->headers.Current());
   const std::uint64_t root =
       sync::ReadRoot(core->file->HeaderWords(core->file->read_base())).generation;
+  const std::vector<LaneInfo> lanes_before = lanes;
   if (root != generation) CompareLanes(*header, changes);
   generation = root;
   CANVAS_ASSIGN(std::vector<OwnerInfo> living, core->owners.Living());
@@ -180,8 +181,13 @@ Result<std::vector<Change>> Watcher::State::Look() {
   };
   const auto owner_change = [&](Change::Kind kind, const OwnerInfo& owner) {
     Change change{.kind = kind, .owner = owner};
-    const auto lane = std::ranges::find(lanes, owner.lane, &LaneInfo::id);
-    if (lane != lanes.end()) change.lane = *lane;
+    const std::vector<LaneInfo>* const places[] = {&lanes, &lanes_before};
+    for (const auto* known : places) {
+      const auto lane = std::ranges::find(*known, owner.lane, &LaneInfo::id);
+      if (lane == known->end()) continue;
+      change.lane = *lane;
+      break;
+    }
     changes.push_back(std::move(change));
   };
   for (const OwnerInfo& owner : living)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,6 +29,7 @@ struct ImportArguments {
   std::vector<std::string> inputs;
   std::optional<std::string> lane;  // default: each input's own name
   std::string at = "0";
+  double wait_seconds = 0;  // for a lane that another process owns
 };
 Result<void> RunImport(const ImportArguments& arguments);
 
@@ -46,6 +48,8 @@ struct ReportArguments {
   bool json = false;
 };
 Result<void> RunInfo(const ReportArguments& arguments);
+// Until SIGINT or SIGTERM: a line for each change.
+Result<void> RunWatch(const ReportArguments& arguments);
 Result<void> RunDu(const ReportArguments& arguments);
 
 struct RemoveArguments {
@@ -58,5 +62,10 @@ Result<void> RunRemove(const RemoveArguments& arguments);
 
 // Answers whether nothing is wrong.
 Result<bool> RunCheck(const std::string& file);
+
+// How an owner is told, in info and watch alike.
+nlohmann::ordered_json OwnerJson(const OwnerInfo& owner);
+// "all pages", "page 3", "pages 3 to 9".
+std::string PagesText(PageRange pages);
 
 }  // namespace canvas::cli

@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
 #include <filesystem>
 #include <map>
 #include <utility>
@@ -128,11 +131,21 @@ Result<void> CheckFits(const Canvas& canvas, const Job& job, const LaneInfo& lan
                 "place it earlier, or create a canvas with more hours");
 }
 
-Result<void> ImportOne(Canvas& canvas, Job& job) {
+// The lane's owner, at once, or after waiting for the present one.
+Result<LaneWriter> OwnLane(Canvas& canvas, LaneId lane, double wait_seconds) {
+  auto owned = canvas.Own(lane);
+  if (owned || owned.error().code() != ErrorCode::kOwned || wait_seconds <= 0) return owned;
+  std::fputs(
+      fmt::format("canvas: {}; waiting up to {} s\n", owned.error().what(), wait_seconds).c_str(),
+      stderr);
+  return canvas.OwnWithin(lane, std::chrono::milliseconds(std::llround(wait_seconds * 1000)));
+}
+
+Result<void> ImportOne(Canvas& canvas, Job& job, double wait_seconds) {
   CANVAS_ASSIGN(const auto found, LaneFor(canvas, job));
   const auto& [lane, made] = found;
   // A lane that was made and cannot be owned is another's by now: it stays.
-  CANVAS_ASSIGN(LaneWriter writer, canvas.Own(lane.id));
+  CANVAS_ASSIGN(LaneWriter writer, OwnLane(canvas, lane.id, wait_seconds));
   auto fits = CheckFits(canvas, job, lane);
   auto frames = fits ? Copy(job, writer) : Result<std::uint64_t>(std::unexpected(fits.error()));
   if (!frames) {
@@ -158,7 +171,7 @@ Result<void> RunImport(const ImportArguments& arguments) {
   CANVAS_ASSIGN(Canvas canvas, Canvas::Open(arguments.file, {.access = Access::kReadWrite,
                                                              .name = "canvas import"}));
   for (Job& job : jobs) {
-    auto imported = ImportOne(canvas, job);
+    auto imported = ImportOne(canvas, job, arguments.wait_seconds);
     if (!imported) return std::unexpected(std::move(imported).error().About(arguments.file));
   }
   return canvas.Close();

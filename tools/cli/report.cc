@@ -2,6 +2,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -45,7 +46,15 @@ Result<std::vector<LaneRow>> LaneRows(const Canvas& canvas) {
   return rows;
 }
 
-Json InfoJson(const CanvasInfo& info, const std::vector<LaneRow>& rows) {
+std::string LocalTime(std::int64_t unix_ns) {
+  const std::time_t seconds = unix_ns / 1'000'000'000;
+  std::tm local{};
+  localtime_r(&seconds, &local);
+  return fmt::format("{:%Y-%m-%d %H:%M:%S}", local);
+}
+
+Json InfoJson(const CanvasInfo& info, const std::vector<LaneRow>& rows,
+              const std::vector<OwnerInfo>& owners) {
   Json json = {{"uuid", info.uuid},
                {"format_version", info.format_version},
                {"rate", RateJson(info.rate)},
@@ -63,7 +72,21 @@ Json InfoJson(const CanvasInfo& info, const std::vector<LaneRow>& rows) {
                              {"written_frames", extent.written_frames},
                              {"first_frame", extent.first.value()},
                              {"end_frame", extent.end.value()}});
+  json["owners"] = Json::array();
+  for (const OwnerInfo& owner : owners) json["owners"].push_back(OwnerJson(owner));
   return json;
+}
+
+// Who writes just now.
+void PrintOwners(const std::vector<LaneRow>& rows, const std::vector<OwnerInfo>& owners) {
+  Table table({{"id", kRight}, {"lane"}, {"owner"}, {"pid", kRight}, {"since"}, {"owns"}});
+  for (const OwnerInfo& owner : owners) {
+    const auto row = std::ranges::find(rows, owner.lane, [](const LaneRow& r) { return r.lane.id; });
+    table.Add({std::to_string(owner.lane.value()), row == rows.end() ? "?" : row->lane.name,
+               owner.name, std::to_string(owner.pid), LocalTime(owner.since_unix_ns),
+               PagesText(owner.pages)});
+  }
+  if (!owners.empty()) fmt::print("\n{}", table.Render());
 }
 
 void PrintInfo(const CanvasInfo& info, const std::vector<LaneRow>& rows) {
@@ -114,14 +137,30 @@ void WarnIfRecovered(const Canvas& canvas) {
 
 }  // namespace
 
+Json OwnerJson(const OwnerInfo& owner) {
+  return {{"lane_id", owner.lane.value()},        {"name", owner.name},
+          {"pid", owner.pid},                     {"since_unix_ns", owner.since_unix_ns},
+          {"first_page", owner.pages.first.value()}, {"end_page", owner.pages.end.value()}};
+}
+
+std::string PagesText(PageRange pages) {
+  const std::uint32_t count = pages.end.value() - pages.first.value();
+  if (pages.first == PageIndex(0) && count == format::kMaxPages) return "all pages";
+  if (count == 1) return fmt::format("page {}", pages.first.value());
+  return fmt::format("pages {} to {}", pages.first.value(), pages.end.value() - 1);
+}
+
 Result<void> RunInfo(const ReportArguments& arguments) {
   CANVAS_ASSIGN(const Canvas canvas, Canvas::Open(arguments.file));
   WarnIfRecovered(canvas);
   CANVAS_ASSIGN(const auto rows, LaneRows(canvas));
-  if (arguments.json)
-    Print(InfoJson(canvas.Info(), rows));
-  else
+  CANVAS_ASSIGN(const auto owners, canvas.Owners());
+  if (arguments.json) {
+    Print(InfoJson(canvas.Info(), rows, owners));
+  } else {
     PrintInfo(canvas.Info(), rows);
+    PrintOwners(rows, owners);
+  }
   return {};
 }
 

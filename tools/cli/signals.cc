@@ -43,6 +43,26 @@ void InstallBusGuard(std::string_view path) {
   sigaction(SIGBUS, &action, nullptr);
 }
 
+namespace {
+
+std::atomic<bool> g_stop{false};
+constexpr int kStops[2] = {SIGINT, SIGTERM};
+
+}  // namespace
+
+StopFlag::StopFlag() {
+  g_stop.store(false, std::memory_order_relaxed);
+  struct sigaction action {};
+  action.sa_handler = [](int) { g_stop.store(true, std::memory_order_relaxed); };
+  for (int i = 0; i < 2; ++i) sigaction(kStops[i], &action, &before_[i]);
+}
+
+StopFlag::~StopFlag() {
+  for (int i = 0; i < 2; ++i) sigaction(kStops[i], &before_[i], nullptr);
+}
+
+bool StopFlag::raised() const { return g_stop.load(std::memory_order_relaxed); }
+
 SignalHold::SignalHold() {
   sigset_t held;
   sigemptyset(&held);

@@ -30,4 +30,17 @@ class SignalHold {
 // The file to remove if SIGHUP, SIGINT, SIGTERM or SIGBUS ends the process; "" for none.
 void RemoveAtSignal(std::string_view path);
 
+// While it lives, SIGINT and SIGTERM raise a flag instead of ending the process.
+class StopFlag {
+ public:
+  StopFlag();
+  StopFlag(const StopFlag&) = delete;
+  StopFlag& operator=(const StopFlag&) = delete;
+  ~StopFlag();
+  bool raised() const;
+
+ private:
+  struct sigaction before_[2];
+};
+
 }  // namespace canvas::cli

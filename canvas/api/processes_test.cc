@@ -1,0 +1,586 @@
+// Several processes, one canvas, through what users include: real processes, in step by pipes.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "canvas/api/canvas.h"
+#include "canvas/format/control_format.h"
+#include "canvas/testing/testing.h"
+
+namespace canvas {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::CodeOf;
+using testing::Must;
+using testing::OpenForWriting;
+using testing::Samples;
+using testing::SmallCanvas;
+using testing::TempDir;
+
+constexpr std::int64_t kPage = 8000;  // frames
+constexpr std::int64_t kBlock = 64;
+
+PageRange Pages(std::uint32_t first, std::uint32_t end) {
+  return {PageIndex(first), PageIndex(end)};
+}
+
+// A forked process that runs `body`; what it says and is told are bytes on pipes.
+class Process {
+ public:
+  // The body's way to talk.
+  class Line {
+   public:
+    Line(int in, int out) : in_(in), out_(out) {}
+    void Say(char what) const { (void)!write(out_, &what, 1); }
+    char Hear() const {
+      char byte = 0;
+      return read(in_, &byte, 1) == 1 ? byte : '\0';
+    }
+
+   private:
+    int in_;
+    int out_;
+  };
+
+  explicit Process(const std::function<int(const Line&)>& body) {
+    std::array<int, 2> to{};
+    std::array<int, 2> from{};
+    if (pipe(to.data()) != 0 || pipe(from.data()) != 0) std::abort();
+    pid_ = fork();
+    if (pid_ == 0) {
+      close(to[1]);
+      close(from[0]);
+      _exit(body(Line(to[0], from[1])));
+    }
+    close(to[0]);
+    close(from[1]);
+    to_ = to[1];
+    from_ = from[0];
+  }
+  Process(Process&& other) noexcept
+      : pid_(std::exchange(other.pid_, -1)),
+        to_(std::exchange(other.to_, -1)),
+        from_(std::exchange(other.from_, -1)) {}
+  ~Process() {
+    if (pid_ > 0) {
+      kill(pid_, SIGKILL);
+      Wait();
+    }
+    if (to_ >= 0) close(to_);
+    if (from_ >= 0) close(from_);
+  }
+  void Tell(char what) const { (void)!write(to_, &what, 1); }
+  char Hear() const {
+    char byte = 0;
+    return read(from_, &byte, 1) == 1 ? byte : '\0';
+  }
+  void Kill() const { kill(pid_, SIGKILL); }
+  // Stopped when this returns.
+  void Stop() const {
+    kill(pid_, SIGSTOP);
+    int status = 0;
+    waitpid(pid_, &status, WUNTRACED);
+  }
+  int Wait() {
+    int status = 0;
+    waitpid(pid_, &status, 0);
+    pid_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+
+ private:
+  pid_t pid_ = -1;
+  int to_ = -1;
+  int from_ = -1;
+};
+using Line = Process::Line;
+
+class Processes : public ::testing::Test {
+ protected:
+  Processes() {
+    Must(Canvas::Create(path_, SmallCanvas()));
+    Canvas canvas = OpenForWriting(path_);
+    for (const char* name : {"a", "b"})
+      Must(canvas.AddLane({.name = name, .channels = 2, .rate = {8000, 1}}));
+  }
+  // Whether frames [first, first + count) of a lane read as those of an epoch.
+  static bool Reads(const Canvas& canvas, LaneId lane, std::int64_t first, std::int64_t count,
+                    std::uint32_t epoch = 0) {
+    LaneReader reader = Must(canvas.Reader(lane));
+    std::vector<float> out(static_cast<std::size_t>(count) * 2);
+    return reader.Read(Frame(first), out).status == ReadStatus::kOk &&
+           out == Samples(lane.value(), first, static_cast<std::uint64_t>(count), 2, epoch);
+  }
+  static void Write(LaneWriter& writer, std::int64_t first, std::int64_t count,
+                    std::uint32_t epoch = 0) {
+    Must(writer.Write(Frame(first), Samples(writer.lane().id.value(), first,
+                                            static_cast<std::uint64_t>(count), 2, epoch)));
+  }
+  void ExpectNothingWrong() {
+    const CheckReport report = Must(Must(Canvas::Open(path_)).Check());
+    EXPECT_TRUE(report.ok()) << report.findings[0];
+    EXPECT_TRUE(report.notes.empty()) << report.notes[0];
+  }
+
+  const LaneId a_{1};
+  const LaneId b_{2};
+  TempDir dir_;
+  std::string path_ = dir_.path("sut.canvas");
+};
+
+class Readers : public Processes, public ::testing::WithParamInterface<int> {};
+
+TEST_P(Readers, OfOnePageAllSeeEachBlockWholeAndTimeGoForward) {
+  constexpr std::uint32_t kEpochs = 400;
+  Canvas canvas = OpenForWriting(path_);
+  LaneWriter writer = Must(canvas.Own(a_));
+  Write(writer, 0, 4 * kBlock, 0);
+  std::vector<Process> readers;
+  for (int i = 0; i < GetParam(); ++i)
+    readers.emplace_back([this](const Line& line) {
+      const Canvas mine = Must(Canvas::Open(path_));
+      LaneReader reader = Must(mine.Reader(a_));
+      std::vector<float> out(kBlock * 2);
+      std::uint32_t newest = 0;
+      line.Say('r');
+      while (newest + 1 < kEpochs) {
+        if (reader.Read(Frame(kBlock), out).status == ReadStatus::kRaced) continue;
+        const auto is = [&](std::uint32_t epoch) { return out == Samples(1, kBlock, kBlock, 2, epoch); };
+        std::uint32_t epoch = newest;
+        while (epoch < kEpochs && !is(epoch)) ++epoch;
+        if (epoch == kEpochs) return 1;  // torn, or older than the last
+        newest = epoch;
+      }
+      return 0;
+    });
+  for (const Process& reader : readers) ASSERT_EQ(reader.Hear(), 'r');
+  for (std::uint32_t epoch = 1; epoch < kEpochs; ++epoch) Write(writer, 0, 4 * kBlock, epoch);
+  for (Process& reader : readers) EXPECT_EQ(reader.Wait(), 0);
+}
+INSTANTIATE_TEST_SUITE_P(TwoAndSixteen, Readers, ::testing::Values(2, 16));
+
+TEST_F(Processes, AReaderBehindBesideAndAheadOfAWriter) {
+  Process writer([this](const Line& line) {
+    Canvas canvas = OpenForWriting(path_);
+    LaneWriter mine = Must(canvas.Own(a_));
+    while (line.Hear() == 'g') {
+      Must(mine.Append(Samples(1, mine.end().value(), 1000, 2)));
+      line.Say('w');
+    }
+    return 0;
+  });
+  // Opened before the file has a page, or has grown to one.
+  const Canvas canvas = Must(Canvas::Open(path_));
+  LaneReader reader = Must(canvas.Reader(a_));
+  std::vector<float> out(200);
+  EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kUnwritten);
+  for (std::int64_t end = 1000; end <= 3 * kPage; end += 1000) {
+    writer.Tell('g');
+    ASSERT_EQ(writer.Hear(), 'w');
+    EXPECT_TRUE(Reads(canvas, a_, end - 1000, 1000)) << "behind, up to " << end;
+    const ReadResult beside = reader.Read(Frame(end - 50), out);
+    EXPECT_EQ(beside, (ReadResult{ReadStatus::kPartlyUnwritten, 50})) << end;
+    EXPECT_EQ(reader.Read(Frame(end), out).status, ReadStatus::kUnwritten) << "ahead of " << end;
+  }
+}
+
+TEST_F(Processes, WritersOnLanesAndOnPagesOfOneLaneDoNotMeet) {
+  std::vector<Process> writers;
+  // Three of one lane, by pages; one of another, over all.
+  for (std::uint32_t i = 0; i < 4; ++i)
+    writers.emplace_back([this, i](const Line& line) {
+      Canvas canvas = OpenForWriting(path_);
+      const LaneId lane = i < 3 ? a_ : b_;
+      LaneWriter mine = i < 3 ? Must(canvas.Own(lane, Pages(i, i + 1))) : Must(canvas.Own(lane));
+      line.Say('o');
+      if (line.Hear() != 'g') return 1;
+      const std::int64_t first = i < 3 ? i * kPage : 0;
+      for (std::uint32_t epoch = 0; epoch < 20; ++epoch) Write(mine, first, kPage, epoch);
+      return 0;
+    });
+  for (const Process& writer : writers) ASSERT_EQ(writer.Hear(), 'o');
+  for (const Process& writer : writers) writer.Tell('g');
+  for (Process& writer : writers) EXPECT_EQ(writer.Wait(), 0);
+  const Canvas canvas = Must(Canvas::Open(path_));
+  EXPECT_TRUE(Reads(canvas, a_, 0, 3 * kPage, 19));
+  EXPECT_TRUE(Reads(canvas, b_, 0, kPage, 19));
+  ExpectNothingWrong();
+}
+
+TEST_F(Processes, HandALaneOnInSequence) {
+  for (int i = 0; i < 5; ++i) {
+    Process writer([this, i](const Line&) {
+      Canvas canvas = OpenForWriting(path_);
+      LaneWriter mine = Must(canvas.Own(a_));
+      if (mine.end() != Frame(i * 777)) return 1;
+      Must(mine.Append(Samples(1, i * 777, 777, 2)));
+      if (i % 2 == 1) kill(getpid(), SIGKILL);  // in either way
+      return 0;
+    });
+    EXPECT_EQ(writer.Wait(), i % 2 == 1 ? 128 + SIGKILL : 0);
+  }
+  EXPECT_TRUE(Reads(Must(Canvas::Open(path_)), a_, 0, 5 * 777));
+  ExpectNothingWrong();
+}
+
+TEST_F(Processes, AWaitingOwnerGetsTheLaneWhenTheOtherLetsGoOrDies) {
+  for (const bool dies : {false, true}) {
+    Process first([this](const Line& line) {
+      Canvas canvas = OpenForWriting(path_);
+      std::optional<LaneWriter> mine = Must(canvas.Own(a_));
+      line.Say('o');
+      line.Hear();
+      mine.reset();
+      line.Hear();
+      return 0;
+    });
+    ASSERT_EQ(first.Hear(), 'o');
+    Process second([this](const Line& line) {
+      Canvas canvas = OpenForWriting(path_);
+      if (CodeOf(canvas.OwnWithin(a_, std::chrono::milliseconds(20))) != ErrorCode::kOwned) return 1;
+      line.Say('w');
+      return canvas.OwnWithin(a_, std::chrono::seconds(60)) ? 0 : 2;
+    });
+    ASSERT_EQ(second.Hear(), 'w');
+    if (dies)
+      first.Kill();
+    else
+      first.Tell('x');
+    EXPECT_EQ(second.Wait(), 0);
+  }
+}
+
+TEST_F(Processes, MetadataIsEditedWhileAnotherHasPinnedIt) {
+  const Canvas reader = Must(Canvas::Open(path_));
+  const MetadataPin pin = Must(reader.Pin());
+  Process editor([this](const Line& line) {
+    Canvas canvas = OpenForWriting(path_);
+    for (int i = 0; i < 50; ++i) Must(canvas.DescribeLane(a_, "edit " + std::to_string(i)));
+    line.Say('e');
+    return 0;
+  });
+  ASSERT_EQ(editor.Hear(), 'e');
+  EXPECT_EQ(Must(pin.Lanes())[0].description, "") << "as it was when it was pinned";
+  EXPECT_EQ(Must(reader.FindLane(a_)).description, "edit 49");
+  EXPECT_EQ(Must(reader.Pin()).generation(), pin.generation() + 50);
+}
+
+TEST_F(Processes, WhenEveryPlaceIsPinnedAnEditIsRefusedAndGoesThroughAfterwards) {
+  Canvas canvas = OpenForWriting(path_);
+  const Canvas reader = Must(Canvas::Open(path_));
+  std::deque<MetadataPin> pins;
+  Result<void> edited;
+  for (int i = 0; i < 20 && edited; ++i) {
+    pins.push_back(Must(reader.Pin()));
+    edited = canvas.DescribeLane(a_, std::to_string(i));
+  }
+  ASSERT_FALSE(edited.has_value());
+  EXPECT_EQ(edited.error().code(), ErrorCode::kLimit);
+  EXPECT_NE(edited.error().Message().find("pinned"), std::string::npos);
+  for (std::size_t i = 1; i < pins.size(); ++i)
+    EXPECT_EQ(Must(pins[i].Lanes())[0].description, std::to_string(i - 1)) << "still its version";
+  EXPECT_TRUE(Reads(canvas, a_, 0, 0)) << "reading is not affected";
+  pins.pop_front();
+  Must(canvas.DescribeLane(a_, "through"));
+}
+
+TEST_F(Processes, ADeadPinHolderHoldsNothing) {
+  Process reader([this](const Line& line) {
+    const Canvas canvas = Must(Canvas::Open(path_));
+    std::vector<MetadataPin> pins;
+    Canvas editor = OpenForWriting(path_);
+    for (int i = 0; i < 5; ++i) {
+      pins.push_back(Must(canvas.Pin()));
+      Must(editor.DescribeLane(a_, std::to_string(i)));
+    }
+    const PageHold hold = Must(canvas.Hold(a_, Pages(0, 10)));
+    line.Say('p');
+    line.Hear();
+    return 0;
+  });
+  ASSERT_EQ(reader.Hear(), 'p');
+  Canvas canvas = OpenForWriting(path_);
+  LaneWriter writer = Must(canvas.Own(a_));
+  Write(writer, 0, kPage);
+  EXPECT_EQ(CodeOf(writer.Erase({Frame(0), Frame(kPage)})), ErrorCode::kBusy);
+  reader.Kill();
+  reader.Wait();
+  Must(writer.Erase({Frame(0), Frame(kPage)}));
+  for (int i = 0; i < 20; ++i) Must(canvas.DescribeLane(a_, std::to_string(i)));
+  EXPECT_EQ(testing::KernelLocks(path_), 2U) << "the writer's lane and its entry";
+}
+
+TEST_F(Processes, TwoThatAddLanesAtOnceBothHaveTheirs) {
+  std::vector<Process> adders;
+  for (int i = 0; i < 2; ++i)
+    adders.emplace_back([this, i](const Line& line) {
+      Canvas canvas = OpenForWriting(path_);
+      line.Hear();
+      for (int lane = 0; lane < 3; ++lane)
+        Must(canvas.AddLane({.name = std::to_string(i) + std::to_string(lane),
+                             .channels = 1,
+                             .rate = {8000, 1}}));
+      return 0;
+    });
+  for (const Process& adder : adders) adder.Tell('g');
+  for (Process& adder : adders) EXPECT_EQ(adder.Wait(), 0);
+  const Canvas canvas = Must(Canvas::Open(path_));
+  const auto lanes = Must(canvas.Lanes());
+  ASSERT_EQ(lanes.size(), 8U);
+  for (const char* name : {"00", "01", "02", "10", "11", "12"})
+    EXPECT_TRUE(canvas.FindLane(name).has_value()) << name;
+}
+
+TEST_F(Processes, GrowthRacedByFourLosesNoPage) {
+  std::vector<Process> growers;
+  for (std::uint32_t i = 0; i < 4; ++i)
+    growers.emplace_back([this, i](const Line& line) {
+      Canvas canvas = OpenForWriting(path_);
+      line.Hear();
+      // Interleaved, and each page by two of them.
+      for (std::uint32_t page = i / 2; page < 80; page += 2) Must(canvas.AllocatePage(PageIndex(page)));
+      return 0;
+    });
+  const Canvas before = Must(Canvas::Open(path_));
+  for (const Process& grower : growers) grower.Tell('g');
+  for (Process& grower : growers) EXPECT_EQ(grower.Wait(), 0);
+  EXPECT_EQ(before.Info().ready_pages, 80U) << "seen by who had opened it when it was small";
+  ExpectNothingWrong();
+}
+
+TEST_F(Processes, AChildForkedFromAHolderNeitherUsesNorKeepsWhatItsParentHolds) {
+  auto canvas = std::make_unique<Canvas>(OpenForWriting(path_));
+  auto writer = std::make_unique<LaneWriter>(Must(canvas->Own(a_, Pages(0, 10))));
+  Write(*writer, 0, kPage);
+  auto pin = std::make_unique<MetadataPin>(Must(canvas->Pin()));
+  auto hold = std::make_unique<PageHold>(Must(canvas->Hold(a_, Pages(0, 1))));
+  auto reader = std::make_unique<LaneReader>(Must(canvas->Reader(a_)));
+  Process child([&](const Line& line) {
+    std::vector<float> out(200);
+    if (writer->Write(Frame(0), out).error().code() != ErrorCode::kClosed) return 1;
+    if (pin->Lanes().error().code() != ErrorCode::kClosed) return 2;
+    if (reader->Read(Frame(0), out).status != ReadStatus::kClosed) return 3;
+    if (canvas->Hold(a_, Pages(0, 1)).error().code() != ErrorCode::kClosed) return 4;
+    if (canvas->WaitForChange(canvas->ChangeCount(), std::chrono::milliseconds(0)) !=
+        canvas->ChangeCount())
+      return 5;
+    // Their ends in the child are nothing to the parent's.
+    hold.reset();
+    pin.reset();
+    writer.reset();
+    reader.reset();
+    canvas.reset();
+    line.Say('c');
+    line.Hear();  // lives on while the parent lets go
+    return 0;
+  });
+  ASSERT_EQ(child.Hear(), 'c');
+  Canvas other = OpenForWriting(path_);
+  EXPECT_EQ(CodeOf(other.Own(a_, Pages(0, 1))), ErrorCode::kOwned);
+  EXPECT_EQ(CodeOf(writer->Erase({Frame(0), Frame(kPage)})), ErrorCode::kBusy) << "held";
+  EXPECT_EQ(Must(pin->Lanes()).size(), 2U);
+  hold.reset();
+  pin.reset();
+  Must(writer->Erase({Frame(0), Frame(kPage)}));
+  writer.reset();
+  canvas.reset();
+  EXPECT_TRUE(other.Own(a_, Pages(0, 1)).has_value()) << "though the child lives";
+  EXPECT_EQ(testing::KernelLocks(path_), 0U);
+  child.Tell('x');
+  EXPECT_EQ(child.Wait(), 0);
+}
+
+TEST_F(Processes, AStoppedOwnersHalfWrittenBlockReadsOldAndHoldsNobodyUp) {
+  // The owner stops itself in the midst of thousands of overwrites; wherever that is, readers read.
+  Canvas canvas = OpenForWriting(path_);
+  {
+    LaneWriter writer = Must(canvas.Own(a_));
+    Write(writer, 0, 4 * kBlock, 0);
+  }
+  for (int round = 0; round < 20; ++round) {
+    Process owner([this](const Line& line) {
+      Canvas mine = OpenForWriting(path_);
+      LaneWriter writer = Must(mine.Own(a_));
+      line.Say('o');
+      for (std::uint32_t epoch = 0;; ++epoch) Write(writer, 0, 4 * kBlock, epoch % 50);
+      return 0;
+    });
+    ASSERT_EQ(owner.Hear(), 'o');
+    owner.Stop();
+    LaneReader reader = Must(canvas.Reader(a_));
+    std::vector<float> out(kBlock * 2);
+    for (std::int64_t block = 0; block < 4; ++block) {
+      ASSERT_EQ(reader.Read(Frame(block * kBlock), out).status, ReadStatus::kOk);
+      std::uint32_t epoch = 0;
+      while (epoch < 50 && out != Samples(1, block * kBlock, kBlock, 2, epoch)) ++epoch;
+      EXPECT_LT(epoch, 50U) << "a torn block";
+    }
+    EXPECT_EQ(CodeOf(canvas.Own(a_)), ErrorCode::kOwned) << "a stopped owner keeps its lane";
+    Must(canvas.DescribeLane(b_, std::to_string(round)));
+  }
+}
+
+TEST_F(Processes, ADeletedOrRenamedCanvasGoesOnForThoseWhoHaveIt) {
+  Canvas canvas = OpenForWriting(path_);
+  const Canvas reader = Must(Canvas::Open(path_));
+  LaneWriter writer = Must(canvas.Own(a_));
+  Write(writer, 0, 100);
+  fs::rename(path_, dir_.path("elsewhere.canvas"));
+  Write(writer, 100, 3 * kPage);
+  EXPECT_TRUE(Reads(reader, a_, 0, 100 + 3 * kPage));
+  EXPECT_EQ(CodeOf(Canvas::Open(path_)), ErrorCode::kNotFound);
+  EXPECT_TRUE(Reads(Must(Canvas::Open(dir_.path("elsewhere.canvas"))), a_, 0, 100));
+  fs::remove(dir_.path("elsewhere.canvas"));
+  Write(writer, 0, 4 * kPage, 1);
+  EXPECT_TRUE(Reads(reader, a_, 0, 4 * kPage, 1));
+  Must(canvas.DescribeLane(a_, "still edited"));
+  EXPECT_EQ(Must(reader.FindLane(a_)).description, "still edited");
+  Must(canvas.Sync());
+}
+
+TEST_F(Processes, LimitsOnMemoryAreErrorsOrNothing) {
+  Process limited([this](const Line&) {
+    // No locked memory at all: none is needed.
+    const struct rlimit none {0, 0};
+    setrlimit(RLIMIT_MEMLOCK, &none);
+    {
+      Canvas canvas = OpenForWriting(path_);
+      LaneWriter writer = Must(canvas.Own(a_));
+      Write(writer, 0, 100);
+      if (!Reads(canvas, a_, 0, 100)) return 1;
+    }
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    // Less address space than the mapping takes.
+    const struct rlimit small {256 * 1024 * 1024, 256 * 1024 * 1024};
+    setrlimit(RLIMIT_AS, &small);
+    const std::string large = dir_.path("large.canvas");
+    CreateOptions options;
+    options.capacity_seconds = 3600;
+    Must(Canvas::Create(large, options));
+    const auto opened = Canvas::Open(large);
+    if (opened) return 2;
+    if (opened.error().Message().find("large.canvas") == std::string::npos) return 3;
+    const Canvas limit = Must(Canvas::Open(large, {.max_map_bytes = 100 * 1024 * 1024}));
+#endif
+    return 0;
+  });
+  EXPECT_EQ(limited.Wait(), 0);
+}
+
+TEST_F(Processes, AnOwnerFromTheFutureIsAnOwnerLikeAnyOther) {
+  // As a clock that was set back leaves it: times are for people, and decide nothing.
+  Canvas canvas = OpenForWriting(path_);
+  Canvas other = OpenForWriting(path_);
+  std::optional<LaneWriter> writer = Must(canvas.Own(a_));
+  const std::int64_t future = 4102444800'000'000'000;  // 2100
+  {
+    const int fd = open(path_.c_str(), O_WRONLY);
+    ASSERT_EQ(pwrite(fd, &future, sizeof future,
+                     static_cast<off_t>(format::kOwnerTableOffset + format::owner_entry::kSince)),
+              static_cast<ssize_t>(sizeof future));
+    close(fd);
+  }
+  const auto refused = other.Own(a_);
+  ASSERT_EQ(CodeOf(refused), ErrorCode::kOwned);
+  EXPECT_NE(refused.error().Message().find("since 2"), std::string::npos);
+  EXPECT_EQ(Must(other.Owners())[0].since_unix_ns, future);
+  Write(*writer, 0, 100);
+  writer.reset();
+  { const LaneWriter next = Must(other.Own(a_)); }
+  ExpectNothingWrong();
+}
+
+TEST_F(Processes, AWatcherTellsWhatOthersDid) {
+  using Kind = Change::Kind;
+  const Canvas canvas = Must(Canvas::Open(path_));
+  Watcher sut = Must(canvas.Watch());
+  // All changes until one of `kind` comes.
+  const auto until = [&](Kind kind) {
+    std::vector<Change> all;
+    for (int i = 0; i < 100; ++i) {
+      for (Change& change : Must(sut.Next(std::chrono::milliseconds(100))))
+        all.push_back(std::move(change));
+      if (std::ranges::any_of(all, [&](const Change& c) { return c.kind == kind; })) break;
+    }
+    return all;
+  };
+  EXPECT_TRUE(Must(sut.Next(std::chrono::milliseconds(0))).empty());
+  Process other([this](const Line& line) {
+    Canvas mine = OpenForWriting(path_);
+    std::optional<LaneWriter> writer = Must(mine.Own(a_));
+    line.Hear();
+    Write(*writer, 100, 1000);
+    line.Hear();
+    Write(*writer, 2 * kBlock, 2 * kBlock, 1);
+    line.Hear();
+    Must(writer->Erase({Frame(0), Frame(kPage)}));
+    Must(mine.RenameLane(b_, "c"));
+    line.Hear();
+    return 0;
+  });
+  const auto came = until(Kind::kOwnerCame);
+  ASSERT_EQ(came.size(), 1U);
+  EXPECT_EQ(came[0].lane.name, "a");
+  EXPECT_NE(came[0].owner.pid, 0U);
+  other.Tell('g');
+  const auto grew = until(Kind::kGrew);
+  ASSERT_EQ(grew.size(), 1U);
+  EXPECT_EQ(grew[0].frames, (FrameRange{Frame(100), Frame(1100)}));
+  other.Tell('r');
+  const auto rewritten = until(Kind::kRewritten);
+  ASSERT_EQ(rewritten.size(), 1U);
+  EXPECT_EQ(rewritten[0].frames, (FrameRange{Frame(2 * kBlock), Frame(4 * kBlock)}));
+  other.Tell('e');
+  const auto erased = until(Kind::kErased);
+  EXPECT_TRUE(std::ranges::any_of(erased, [](const Change& c) {
+    return c.kind == Kind::kErased && c.frames == FrameRange{Frame(100), Frame(1100)};
+  }));
+  auto edited = erased;
+  if (std::ranges::none_of(edited, [](const Change& c) { return c.kind == Kind::kLaneEdited; }))
+    edited = until(Kind::kLaneEdited);
+  EXPECT_TRUE(std::ranges::any_of(edited, [](const Change& c) {
+    return c.kind == Kind::kLaneEdited && c.lane.name == "c" && c.before.name == "b";
+  }));
+  other.Kill();
+  const auto left = until(Kind::kOwnerLeft);  // though nobody said so
+  ASSERT_EQ(left.size(), 1U);
+  EXPECT_EQ(left[0].lane.name, "a");
+}
+
+TEST_F(Processes, AWaiterIsWokenByAPublishAndByATimeout) {
+  const Canvas reader = Must(Canvas::Open(path_));
+  const std::uint32_t seen = reader.ChangeCount();
+  EXPECT_EQ(reader.WaitForChange(seen, std::chrono::milliseconds(10)), seen) << "timed out";
+  Process writer([this](const Line& line) {
+    Canvas canvas = OpenForWriting(path_);
+    line.Hear();
+    Must(canvas.DescribeLane(a_, "x"));
+    return 0;
+  });
+  writer.Tell('g');
+  // Were the wake lost, this would last a minute and the test fail by its own timeout.
+  EXPECT_NE(reader.WaitForChange(seen, std::chrono::seconds(60)), seen);
+  EXPECT_EQ(writer.Wait(), 0);
+  EXPECT_EQ(Must(reader.FindLane(a_)).description, "x");
+}
+
+}  // namespace
+}  // namespace canvas
