@@ -2,7 +2,8 @@
 // whole (canvas/sync/append.h, I1 to I3), also where the owner dies and another goes on.
 #include "canvas/sync/append.h"
 #include "canvas/sync/overwrite.h"
-#include "model/relacy_sync.h"  // last
+#include "model/search.h"
+#include "model/shared_part.h"  // last
 
 namespace {
 

@@ -1,7 +1,7 @@
 // The change signal, model-checked: who sees the number sees what changed; nobody sleeps through a
 // change whose writer lives; whose writer dies, until the timeout (canvas/sync/change.h).
 #include "canvas/sync/change.h"
-#include "model/relacy_sync.h"  // last
+#include "model/search.h"  // last
 
 namespace {
 

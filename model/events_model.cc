@@ -1,7 +1,7 @@
 // Events, model-checked: a cursor sees a prefix of one edit's list, or is told that it raced; also where
 // the owner dies in the midst of an edit (canvas/sync/events.h).
 #include "canvas/sync/events.h"
-#include "model/relacy_sync.h"  // last
+#include "model/search.h"  // last
 
 namespace {
 

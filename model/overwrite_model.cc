@@ -2,7 +2,8 @@
 // time does not run backwards; also where the owner dies in the midst and another takes it back
 // (canvas/sync/overwrite.h).
 #include "canvas/sync/overwrite.h"
-#include "model/relacy_sync.h"  // last
+#include "model/search.h"
+#include "model/shared_part.h"  // last
 
 namespace {
 

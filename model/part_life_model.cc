@@ -4,7 +4,8 @@
 #include "canvas/sync/append.h"
 #include "canvas/sync/overwrite.h"
 #include "canvas/sync/part_life.h"
-#include "model/relacy_sync.h"  // last
+#include "model/search.h"
+#include "model/shared_part.h"  // last
 
 namespace {
 

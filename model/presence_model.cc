@@ -1,7 +1,7 @@
 // Presence, model-checked: who sees it said that bytes are there sees their first values, whichever of
 // the three ways it is said (canvas/sync/presence.h).
 #include "canvas/sync/presence.h"
-#include "model/relacy_sync.h"  // last
+#include "model/search.h"  // last
 
 namespace {
 

@@ -2,7 +2,8 @@
 // and by nothing else, what there is to repair, while readers read (canvas/sync/takeover.h).
 #include "canvas/sync/overwrite.h"
 #include "canvas/sync/takeover.h"
-#include "model/relacy_sync.h"  // last
+#include "model/search.h"
+#include "model/shared_part.h"  // last
 
 namespace {
 
