@@ -33,8 +33,8 @@ struct Shared {
   }
 };
 
-// A writer that may die, a second one that does the same, a reader.
-struct PresenceModel : rl::test_suite<PresenceModel, 3>, Shared {
+// A writer that may die, a second one that does the same, two readers.
+struct PresenceModel : rl::test_suite<PresenceModel, 4>, Shared {
   void before() { Clear(); }
   void thread(unsigned index) {
     if (index == 0) model::Mortal(6);
@@ -72,8 +72,8 @@ int main(int argc, char** argv) {
   return model::Main(argc, argv, {"presence.h"},
                      {model::Full<OneModel<0>>("a bit"), model::Full<OneModel<1>>("an entry"),
                       model::Full<OneModel<2>>("a count"),
-                      model::Bound<PresenceModel>("two writers, one dies, a reader", 2),
-                      model::Random<PresenceModel>("two writers, one dies, a reader")},
+                      model::Bound<PresenceModel>("two writers, one dies, two readers", 1),
+                      model::Random<PresenceModel>("two writers, one dies, two readers")},
                      {{"say it before it is there", Step::kStore, "Say", "value", Fault::kLate},
                       {"do not look", Step::kStore, "Say", "value", Fault::kSkip}});
 }

@@ -71,9 +71,13 @@ struct Shared : model::SharedPart<1> {
   }
 };
 
-// The owner dies; the successor, who may die too, or not; and who comes after that.
-template <bool kSecondDeath>
-struct DeathModel : rl::test_suite<DeathModel<kSecondDeath>, kSecondDeath ? 4 : 3>, Shared {
+// Who else there is, beside an owner who dies, a reader, and a successor.
+enum class Fourth { kNobody, kReader, kSuccessor };
+
+// With a second successor the first may die too.
+template <Fourth kFourth>
+struct DeathModel : rl::test_suite<DeathModel<kFourth>, kFourth == Fourth::kNobody ? 3 : 4>,
+                    Shared {
   void before() { MakeFirst(); }
   void thread(unsigned index) {
     if (index == 0) {
@@ -85,7 +89,7 @@ struct DeathModel : rl::test_suite<DeathModel<kSecondDeath>, kSecondDeath ? 4 : 
       Locks().Unlock(kLane);
       return;
     }
-    if (index == 1) {
+    if (index == 1 || (index == 3 && kFourth == Fourth::kReader)) {
       Read();
       // As a person looks: who sees whose it is sees which pages.
       if (canvas::sync::ReadOwnerLane(Entry()) == kLaneId)
@@ -95,7 +99,7 @@ struct DeathModel : rl::test_suite<DeathModel<kSecondDeath>, kSecondDeath ? 4 : 
     }
     lock_table.Wait(kLane);
     model::Successor();
-    if (kSecondDeath && index == 2) model::Mortal(9);
+    if (kFourth == Fourth::kSuccessor && index == 2) model::Mortal(9);
     TakeOver();
     // Mended: nothing of the dead is in the way.
     if (!model::Died()) {
@@ -117,11 +121,12 @@ int main(int argc, char** argv) {
   using model::Step;
   return model::Main(
       argc, argv, {"takeover.h"},
-      {model::Bound<DeathModel<false>>("a death, a reader, a successor", 1),
-       model::Bound<DeathModel<false>>("a death, a reader, a successor", 2, 2'000'000),
-       model::Bound<DeathModel<true>>("two deaths, a reader, a successor", 1, 2'000'000),
-       model::Random<DeathModel<false>>("a death, a reader, a successor"),
-       model::Random<DeathModel<true>>("two deaths, a reader, a successor")},
+      {model::Bound<DeathModel<Fourth::kNobody>>("a death, a reader, a successor", 1),
+       model::Bound<DeathModel<Fourth::kNobody>>("a death, a reader, a successor", 2, 2'000'000),
+       model::Bound<DeathModel<Fourth::kSuccessor>>("two deaths, a reader, a successor", 1, 2'000'000),
+       model::Bound<DeathModel<Fourth::kReader>>("a death, two readers, a successor", 1, 2'000'000),
+       model::Random<DeathModel<Fourth::kNobody>>("a death, a reader, a successor"),
+       model::Random<DeathModel<Fourth::kSuccessor>>("two deaths, a reader, a successor")},
       {{"declare after the deed", Step::kStore, "DeclareIntent", "operation", Fault::kLast},
        {"never declare", Step::kStore, "DeclareIntent", "operation", Fault::kSkip},
        {"say what it is about too late", Step::kStore, "DeclareIntent", "page", Fault::kSkip},

@@ -14,6 +14,15 @@
 
 namespace canvas::testing {
 
+// Whether a sanitizer that wants terabytes of address space for itself is in this program.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#elif defined(__has_feature)
+inline constexpr bool kSanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
 // A directory that goes with the object.
 class TempDir {
  public:
