@@ -175,7 +175,7 @@ struct Bench {
 // What a reader finds: the epoch of each stretch of the lane that has one, and the description.
 struct Look {
   std::vector<std::uint32_t> epochs;  // of blocks 0 to 5 of page 0, then of page 1; 0: unwritten
-  std::uint64_t frames = 0;
+  std::vector<std::uint64_t> written;  // frames of those blocks
   std::string description;
   friend bool operator==(const Look&, const Look&) = default;
 };
@@ -190,7 +190,7 @@ Look LookAt(const std::string& path, const Bench& bench) {
       const std::int64_t first = page * bench.page_frames + block * bench.block;
       const ReadResult read = reader.Read(Frame(first), out);
       if (read.status == ReadStatus::kRaced) Broken("a dead owner's block does not read");
-      look.frames += read.written_frames;
+      look.written.push_back(read.written_frames);
       const Epoch epoch =
           EpochOf(std::span(out).first(read.written_frames * 2), kLaneNumber, first);
       if (!epoch.wrong.empty()) Broken(epoch.wrong);
@@ -211,6 +211,25 @@ struct Totals {
   std::uint64_t points = 0;
   std::uint64_t files = 0;
 };
+
+// The next owner writes further on, so that the mark passes whatever the dead had not published: it stays
+// unwritten.
+void ExpectNothingComesToLight(const std::string& path, const Bench& bench, const Look& dead,
+                               const std::string& where) {
+  Canvas canvas = Bench::Open(path);
+  LaneWriter writer = Must(canvas.Own(kLane, kFirstPages));
+  LaneReader reader = Must(canvas.Reader(kLane));
+  std::vector<float> out(static_cast<std::size_t>(bench.block) * 2);
+  for (const std::int64_t page : {0, 1}) {
+    const std::int64_t start = page * bench.page_frames;
+    Must(writer.Write(Frame(start + 7 * bench.block),
+                      Stamped(kLaneNumber, start + 7 * bench.block, 8, 77)));
+    for (std::int64_t block = 0; block < 6; ++block)
+      if (dead.written[static_cast<std::size_t>(page * 6 + block)] == 0 &&
+          reader.Read(Frame(start + block * bench.block), out).status != ReadStatus::kUnwritten)
+        Broken(where + "what the dead had not published came to light");
+  }
+}
 
 // Steps one case; judges every file.
 void StepThrough(const Bench& bench, const Case& test, Totals& totals) {
@@ -245,6 +264,7 @@ void StepThrough(const Bench& bench, const Case& test, Totals& totals) {
       LaneWriter next = Must(successor.Own(kLane, kFirstPages));
       if (!(LookAt(copy, bench) == dead)) Broken(where() + "the takeover changed what readers see");
     }
+    ExpectNothingComesToLight(copy, bench, dead, where());
     {
       const CheckReport report = Must(Must(Canvas::Open(copy)).Check());
       if (!report.ok()) Broken(where() + report.findings[0]);
