@@ -47,7 +47,7 @@ struct WakeModel : rl::test_suite<WakeModel<kWaiters>, 1 + kWaiters>, Shared {
         count += static_cast<unsigned>(word.load(std::memory_order::relaxed));
       RL_ASSERT(count >= seen);
       if (seen == 2) return;
-      canvas::sync::WaitChange<RelacySync>(change, seen, 0);
+      canvas::sync::WaitChange<RelacySync>(change, seen, RelacySync::kForever);
     }
   }
 };

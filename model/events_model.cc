@@ -110,7 +110,7 @@ int main(int argc, char** argv) {
         Fault::kLate},
        {"publish an edit before it is written", Step::kCopyIn, "ReplaceEvents", "events",
         Fault::kLate},
-       {"edit in place", Step::kStore, "ReplaceEvents", "word", Fault::kChange,
+       {"publish the half that was there", Step::kStore, "ReplaceEvents", "word", Fault::kChange,
         [](std::uint64_t word) { return word & ~(std::uint64_t{1} << 23); }},
        {"forget the generation", Step::kStore, "ReplaceEvents", "word", Fault::kChange,
         [](std::uint64_t word) { return word - (std::uint64_t{1} << 24); }},

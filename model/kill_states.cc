@@ -97,6 +97,7 @@ struct Scenario {
   std::function<std::string(Memory&)> read;   // as a reader finds it, at any cut
   std::function<void(Memory&)> recover;       // what the next owner does first
   std::function<std::string(Memory&)> judge;  // after that
+  bool repairs_only = true;                   // recovering must not change what readers see
 };
 
 // ---- the part protocols
@@ -318,8 +319,8 @@ void Edit(Memory& m) {
   const Root next{now.generation + 1, free.place};
   const std::uint64_t content[2] = {next.generation, next.generation};
   KillSync::CopyIn(KillSync::SharedBytes(m.places.data()) + next.place * 16, content, 16);
-  canvas::sync::PublishRoot(words, now, next);
   locks.Unlock(lock(next.place));
+  canvas::sync::PublishRoot(words, now, next);
 }
 
 std::string ReadSnapshot(Memory& m) {
@@ -440,6 +441,24 @@ void ForEachKill(const Memory& start, const std::vector<RecordedStore>& stores, 
   }
 }
 
+// What readers see of the parts: every block that reads.
+std::vector<std::uint64_t> Visible(Memory& memory) {
+  std::vector<std::uint64_t> seen;
+  for (PartMemory& part : memory.parts) {
+    const auto words = part.Words();
+    const bool ready =
+        Life::FromWord(canvas::sync::ReadLife(words)).state == PartState::kReady;
+    const std::uint64_t mark = ready ? canvas::sync::ReadMark(words) : 0;
+    for (std::uint64_t block = 0; block < kBlocks; ++block) {
+      std::uint64_t value[2] = {};
+      const bool reads = block < mark && block >= canvas::sync::ReadLow(words) &&
+                         canvas::sync::ReadBlock(words, block, 0, 16, value) == BlockRead::kOk;
+      seen.push_back(reads ? value[0] : 0);
+    }
+  }
+  return seen;
+}
+
 struct Judgement {
   std::uint64_t states = 0;
   std::string wrong;
@@ -467,6 +486,8 @@ Judgement Judge(const Scenario& scenario) {
     blame("after the kill", scenario.read(memory));
     Memory recovered = killed;
     const auto repairs = record(recovered, scenario.recover);
+    if (scenario.repairs_only && Visible(recovered) != Visible(memory))
+      blame("recovered", "the successor changed what readers see");
     blame("recovered", scenario.judge(recovered));
     ForEachKill(killed, repairs, [&](const Memory& again) {
       ++judgement.states;

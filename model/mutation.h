@@ -32,7 +32,7 @@ enum class Step : std::uint8_t { kLoad, kStore, kExchange, kCopyOut, kCopyIn, kL
 enum class Fault : std::uint8_t {
   kNone,
   kSkip,    // not done; a load answers what this thread saw or stored last
-  kLate,    // done after the thread's next store, or at its end
+  kLate,    // done after the thread's next store
   kLast,    // done before the thread's next unlock
   kChange,  // a store, of another value
 };

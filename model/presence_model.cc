@@ -75,5 +75,5 @@ int main(int argc, char** argv) {
                       model::Bound<PresenceModel>("two writers, one dies, two readers", 1),
                       model::Random<PresenceModel>("two writers, one dies, two readers")},
                      {{"say it before it is there", Step::kStore, "Say", "value", Fault::kLate},
-                      {"do not look", Step::kStore, "Say", "value", Fault::kSkip}});
+                      {"say it and never do it", Step::kStore, "Say", "value", Fault::kSkip}});
 }

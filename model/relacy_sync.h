@@ -91,6 +91,7 @@ class Atomic {
                                               ToRelacy(failure), ToRelacy(where));
     if (done) newest_ = value;
     last_[World::Me()] = done ? value : expected;
+    World::Get().RunLate();
     return done;
   }
 
@@ -110,14 +111,17 @@ class Atomic {
 };
 
 inline void World::RunLate(bool unlocking) {
-  LateList list = late[Me()];
+  const LateList list = late[Me()];
   late[Me()].count = 0;
-  for (unsigned i = 0; i < list.count; ++i)
-    if (list.items[i].last && !unlocking) late[Me()].items[late[Me()].count++] = list.items[i];
-  for (unsigned i = 0; i < list.count; ++i)
-    if (!list.items[i].last || unlocking)
-      for (unsigned w = 0; w < list.items[i].count; ++w)
-        list.items[i].first[w].Do(list.items[i].words[w], list.items[i].order, list.items[i].where);
+  for (unsigned i = 0; i < list.count; ++i) {
+    const Late& item = list.items[i];
+    if (item.last != unlocking) {
+      late[Me()].items[late[Me()].count++] = item;
+      continue;
+    }
+    for (unsigned w = 0; w < item.count; ++w)
+      item.first[w].Do(item.words[w], item.order, item.where);
+  }
 }
 
 // Shared bytes are words; a place among them is moved by bytes.
@@ -186,8 +190,8 @@ struct RelacySync {
   }
 
   static void Pause() noexcept {}
-  // Sleeps while the word is `value`. The kernel compares and sleeps as one step; without a timeout
-  // where `timeout_ns` is 0.
+  // Sleeps while the word is `value`. The kernel compares and sleeps as one step.
+  static constexpr std::uint64_t kForever = ~std::uint64_t{0};
   static void Wait(Atomic<std::uint32_t>& word, std::uint32_t value, std::uint64_t timeout_ns);
   static void Wake(Atomic<std::uint32_t>& word);
 };
@@ -212,7 +216,7 @@ inline void RelacySync::Wait(Atomic<std::uint32_t>& word, std::uint32_t value,
   world.fresh[me] = fresh;
   if (!same) return;
   // A sleep that may end at any time is a moment in which others run, or none do.
-  if (timeout_ns != 0) return rl::ctx().sched();
+  if (timeout_ns != RelacySync::kForever) return rl::ctx().sched();
   Sleepers()->park_current(rl::ctx(), false, false, false, rl::debug_info("", "", 0));
 }
 

@@ -116,7 +116,7 @@ inline int Main(int argc, char** argv, const std::vector<std::string>& headers,
   bool good = true;
   for (const Search& search : searches) {
     if (sweep) {
-      Run(search, 2'000);  // to find the sites
+      Run(search, 20'000);  // to find the sites
       continue;
     }
     const bool more = campaign && search.how == rl::sched_random;

@@ -41,8 +41,8 @@ struct Shared {
     const Root next{now.generation + 1, free.place};
     const std::uint64_t content[2] = {next.generation, next.generation};
     RelacySync::CopyIn(Place(free.place), content, 16);
-    RL_ASSERT(canvas::sync::PublishRoot(Words(), now, next));
     Locks().Unlock(PlaceLock(free.place));
+    RL_ASSERT(canvas::sync::PublishRoot(Words(), now, next));
     return true;
   }
   void ReadCopy() {

@@ -156,7 +156,7 @@ class Reader {
     }
     std::fprintf(stderr, "reader: %lu looks, %lu whole blocks, %lu views kept, %lu raced\n", looks_,
                  whole_, kept_, raced_);
-    if (whole_ == 0) Broken("nothing was ever read: this run shows nothing");
+    if (whole_ == 0 || kept_ == 0 || pins_ == 0 || holds_ == 0) Broken("nothing was ever read: this run shows nothing");
   }
 
  private:
@@ -237,6 +237,7 @@ class Reader {
       if (hold.error().code() != ErrorCode::kBusy) Broken(hold.error().Message());
       return;
     }
+    ++holds_;
     const std::int64_t first = page * kPageFrames / kBlockFrames * kBlockFrames;
     std::array<float, kBlockFrames * 2> out;
     LaneReader& reader = readers_[lane - 1];
@@ -255,6 +256,7 @@ class Reader {
       if (pin.error().code() != ErrorCode::kBusy) Broken(pin.error().Message());
       return;
     }
+    ++pins_;
     if (pin->generation() < generation_) Broken("the metadata went back");
     generation_ = pin->generation();
     const auto lanes = Must(pin->Lanes());
@@ -274,7 +276,7 @@ class Reader {
   std::map<std::pair<std::uint32_t, std::int64_t>, std::uint64_t> appended_;
   std::vector<float> page_;
   std::uint64_t generation_ = 0;
-  unsigned long looks_ = 0, whole_ = 0, kept_ = 0, raced_ = 0;
+  unsigned long looks_ = 0, whole_ = 0, kept_ = 0, raced_ = 0, pins_ = 0, holds_ = 0;
 };
 
 int Role(const Arguments& arguments) {

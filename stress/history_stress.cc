@@ -9,7 +9,7 @@
 // (Regular registers and a growing prefix, as Lamport defines the former: On Interprocess Communication,
 // 1986.)
 //
-//   bazel run -c opt //stress:history_stress -- --operations=5000000
+//   bazel run -c opt //stress:history_stress -- --operations=1000000
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -319,6 +319,8 @@ class Rig {
         const Epoch found = EpochOf(std::span(frames).first(result.written_frames * 2),
                                     kPunched.value(), p * kPageFrames);
         if (!found.wrong.empty()) Broken(found.wrong);
+        if (found.epoch != 0 && found.epoch != epoch && found.epoch != epoch + 1)
+          Broken(fmt::format("page {} is of epoch {}, and {} was the last", p, found.epoch, epoch));
       }
     }
     Must(Must(canvas_->Own(kPunched, kAll)).Erase({Frame(0), Frame(kFrames)}));
@@ -406,7 +408,7 @@ class Rig {
   std::string path_;
   std::optional<Canvas> canvas_;
   std::vector<std::uint32_t> epochs_;  // of the overwritten lane's blocks
-  std::array<std::uint32_t, 5> epoch_{1, 1, 1, 1, 0};
+  std::array<std::uint32_t, 5> epoch_{1, 1, 0, 1, 0};
   std::int64_t appended_ = 0;
   std::array<int, 5> killed_{};
   unsigned long committed_ = 0;

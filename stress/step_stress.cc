@@ -356,6 +356,7 @@ void KillThrough(const char* name, const Bench& bench, std::uint64_t most, Total
   };
   next_epoch();
   const std::uint64_t steps = KillAt(bench, 0, warm_up, overwrite);
+  if (steps == 0) Broken(std::string(name) + ": nothing was stepped");
   ++epoch;
   const std::uint64_t stride = most == 0 ? 1 : std::max<std::uint64_t>(steps / most, 1);
   std::uint64_t kills = 0;
@@ -377,6 +378,8 @@ void KillThrough(const char* name, const Bench& bench, std::uint64_t most, Total
     if (!(LookAt(bench.path, bench) == dead))
       Broken(fmt::format("{}: killed at {}: the takeover changed what readers see", name, n));
   }
+  if (most == 0 && (old == 0 || old == kills))
+    Broken(std::string(name) + ": only one content was ever seen");
   const CheckReport report = Must(Must(Canvas::Open(bench.path)).Check());
   if (!report.ok() || !report.notes.empty()) Broken(std::string(name) + ": something is left over");
   std::printf("  %-34s %8lu points, %6lu SIGKILLs: %lu old, %lu new\n", name, steps, kills, old,

@@ -158,8 +158,9 @@ class Canvas {
 
   // A number that grows at every publish of any process, modulo 2^32; wait-free.
   std::uint32_t ChangeCount() const noexcept;
-  // Sleeps while it is `seen`, at most `timeout`; answers it as it is then. Publishes wake within
-  // 10 ms, unless their process dies first: so wait in bounded stretches, and look.
+  // Sleeps while it is `seen`, at most `timeout`; answers it as it is then. Edits of the metadata and
+  // owners wake at once; of writes the first, and then one every 10 ms: one that is followed by nothing,
+  // not even a Flush, wakes nobody. So wait in bounded stretches, and look.
   std::uint32_t WaitForChange(std::uint32_t seen, std::chrono::milliseconds timeout) const noexcept;
   // What those numbers stand for.
   Result<Watcher> Watch() const;

@@ -222,7 +222,7 @@ Result<LaneWriter> Canvas::OwnWithin(LaneId id, PageRange pages, std::chrono::mi
   // shorter.
   constexpr std::chrono::milliseconds kLongest(100);
   constexpr std::chrono::milliseconds kShortest(2);
-  const auto end = Clock::now() + wait;
+  const auto end = Clock::now() + std::min(wait, kLongestWait);
   for (;;) {
     const std::uint32_t seen = ChangeCount();
     auto owned = Own(id, pages);
@@ -240,7 +240,8 @@ std::uint32_t Canvas::ChangeCount() const noexcept {
 std::uint32_t Canvas::WaitForChange(std::uint32_t seen,
                                     std::chrono::milliseconds timeout) const noexcept {
   if (core_ == nullptr || !core_->file->CheckUsable()) return seen;
-  const auto ns = std::chrono::nanoseconds(std::max(timeout, std::chrono::milliseconds(0)));
+  const auto ns = std::chrono::nanoseconds(
+      std::clamp(timeout, std::chrono::milliseconds(0), kLongestWait));
   return core_->file->WaitChange(seen, static_cast<std::uint64_t>(ns.count()));
 }
 

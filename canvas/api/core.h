@@ -1,6 +1,7 @@
 // What the handles of one open canvas share. Not for users.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
@@ -39,6 +40,9 @@ class CanvasCore {
 
 inline constexpr PageRange kAllPages{PageIndex(0),
                                      PageIndex(static_cast<std::uint32_t>(format::kMaxPages))};
+
+// What a longer wait comes to: no sum of times overflows.
+inline constexpr std::chrono::milliseconds kLongestWait = std::chrono::hours(24 * 365);
 
 LaneInfo ToInfo(const storage::LaneRecord& lane);
 

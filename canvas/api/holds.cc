@@ -11,13 +11,20 @@
 namespace canvas {
 
 Result<std::vector<LaneInfo>> MetadataPin::Lanes() const {
+  CANVAS_TRY(CheckUsable());
   CANVAS_ASSIGN(const storage::Header header, pin_.Decode());
   std::vector<LaneInfo> lanes;
   std::ranges::transform(header.lanes, std::back_inserter(lanes), ToInfo);
   return lanes;
 }
 
+Result<void> MetadataPin::CheckUsable() const {
+  if (core_ == nullptr) return Fail(ErrorCode::kClosed, "this pin was moved from");
+  return core_->file->CheckUsable();
+}
+
 Result<std::vector<TempoMap>> MetadataPin::TempoMaps() const {
+  CANVAS_TRY(CheckUsable());
   CANVAS_ASSIGN(storage::Header header, pin_.Decode());
   return std::move(header.tempo_maps);
 }

@@ -35,6 +35,7 @@ class MetadataPin {
   friend class Canvas;
   MetadataPin(std::shared_ptr<CanvasCore> core, storage::HeaderPin pin)
       : core_(std::move(core)), pin_(std::move(pin)) {}
+  Result<void> CheckUsable() const;
   std::shared_ptr<CanvasCore> core_;  // outlives the pin
   storage::HeaderPin pin_;
 };

@@ -49,8 +49,9 @@ class LaneWriter {
   // ends: a long write cut into such pieces touches each block once, which is fastest.
   std::uint64_t PreferredFrames(Frame first, std::uint64_t most) const;
 
-  // Wakes at once whoever waits for what was written; without it, that takes up to 10 ms, or the next
-  // write. For the end of a burst.
+  // Wakes at once whoever waits for what was written (Canvas::WaitForChange). Without it, a write less
+  // than 10 ms after the last wake is told with the next one, or when the writer goes: for the end of a
+  // burst.
   void Flush() noexcept;
 
   // Where Append writes next.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "canvas/api/canvas.h"
@@ -43,16 +44,18 @@ struct Watcher::State {
   explicit State(std::shared_ptr<CanvasCore> canvas_core) : core(std::move(canvas_core)) {}
 
   Result<std::vector<Change>> Look();
+  void CompareMetadata(const storage::Header& header, std::vector<Change>& changes);
   void CompareLanes(const storage::Header& header, std::vector<Change>& changes);
   void LookAtLane(const storage::LanePlace& place, const LaneInfo& lane,
                   std::vector<Change>& changes);
   void ComparePart(const storage::LanePlace& place, const LaneInfo& lane, std::uint64_t page,
                    const PartLook& before, const PartLook& now, std::vector<Change>& changes) const;
-  PartLook LookAtPart(const storage::LanePlace& place, PageIndex page) const;
+  std::optional<PartLook> LookAtPart(const storage::LanePlace& place, PageIndex page) const;
 
   std::shared_ptr<CanvasCore> core;
   std::uint32_t seen = 0;
   std::uint64_t generation = 0;
+  std::shared_ptr<const storage::Header> last_header;
   std::vector<LaneInfo> lanes;
   std::vector<OwnerInfo> owners;
   std::map<std::pair<LaneId, std::uint64_t>, PartLook> parts;  // by lane and page
@@ -70,11 +73,12 @@ Result<Watcher> Canvas::Watch() const {
   return Watcher(std::move(state));
 }
 
-PartLook Watcher::State::LookAtPart(const storage::LanePlace& place, PageIndex page) const {
+// Nothing where it comes and goes under our eyes: the next look tells.
+std::optional<PartLook> Watcher::State::LookAtPart(const storage::LanePlace& place, PageIndex page) const {
   constexpr int kTries = 3;
   for (int i = 0; i < kTries; ++i) {
     const auto part = storage::FindPart(*core->file, place, page);
-    if (!part) return {};
+    if (!part) return PartLook();
     PartLook look{.life = part->life,
                   .low = 0,
                   .mark = std::min(sync::ReadMark(part->words), place.shape.FramesIn(page.value())),
@@ -86,7 +90,7 @@ PartLook Watcher::State::LookAtPart(const storage::LanePlace& place, PageIndex p
       look.versions[block] = sync::ReadVersion(part->words, block).ToWord();
     if (sync::ReadLife(part->words) == part->life) return look;
   }
-  return {};  // comes and goes; the next look tells
+  return std::nullopt;
 }
 
 void Watcher::State::ComparePart(const storage::LanePlace& place, const LaneInfo& lane,
@@ -135,7 +139,10 @@ void Watcher::State::ComparePart(const storage::LanePlace& place, const LaneInfo
 void Watcher::State::LookAtLane(const storage::LanePlace& place, const LaneInfo& lane,
                                 std::vector<Change>& changes) {
   for (std::uint64_t page = 0; page < core->file->mapped_pages(); ++page) {
-    PartLook now = LookAtPart(place, PageIndex(static_cast<std::uint32_t>(page)));
+    std::optional<PartLook> seen_now =
+        LookAtPart(place, PageIndex(static_cast<std::uint32_t>(page)));
+    if (!seen_now) continue;
+    PartLook& now = *seen_now;
     const auto found = parts.find({lane.id, page});
     if (found == parts.end() && now.life == 0) continue;
     PartLook& before = found != parts.end() ? found->second : parts[{lane.id, page}];
@@ -160,19 +167,30 @@ void Watcher::State::CompareLanes(const storage::Header& header, std::vector<Cha
     else if (!SameLane(*old, lane))
       changes.push_back({.kind = Change::Kind::kLaneEdited, .lane = lane, .before = *old});
   }
-  if (changes.empty()) changes.push_back({.kind = Change::Kind::kMetadataEdited});
   lanes = std::move(now);
+}
+
+void Watcher::State::CompareMetadata(const storage::Header& header, std::vector<Change>& changes) {
+  CompareLanes(header, changes);
+  const auto rest = [](storage::Header all) {
+    all.lanes.clear();
+    all.next_lane_id = 0;
+    return all;
+  };
+  // Something else as well, or something of a lane that has no event of its own.
+  if (changes.empty() || (last_header != nullptr && !(rest(header) == rest(*last_header))))
+    changes.push_back({.kind = Change::Kind::kMetadataEdited});
 }
 
 Result<std::vector<Change>> Watcher::State::Look() {
   std::vector<Change> changes;
   seen = core->file->ReadChange();  // first: what comes after is the next look's
-  CANVAS_ASSIGN(const auto header, core->headers.Current());
-  const std::uint64_t root =
-      sync::ReadRoot(core->file->HeaderWords(core->file->read_base())).generation;
+  CANVAS_ASSIGN(const auto version, core->headers.CurrentVersion());
+  const auto& header = version.header;
   const std::vector<LaneInfo> lanes_before = lanes;
-  if (root != generation) CompareLanes(*header, changes);
-  generation = root;
+  if (version.generation != generation) CompareMetadata(*header, changes);
+  generation = version.generation;
+  last_header = header;
   CANVAS_ASSIGN(std::vector<OwnerInfo> living, core->owners.Living());
   const auto missing_in = [](const std::vector<OwnerInfo>& all) {
     return [&all](const OwnerInfo& owner) {
@@ -205,7 +223,8 @@ Result<std::vector<Change>> Watcher::State::Look() {
 
 Result<std::vector<Change>> Watcher::Next(std::chrono::milliseconds timeout) {
   using Clock = std::chrono::steady_clock;
-  const auto end = Clock::now() + timeout;
+  if (state_ == nullptr) return Fail(ErrorCode::kClosed, "this watcher was moved from");
+  const auto end = Clock::now() + std::min(timeout, kLongestWait);
   // A look finds nothing where only a wake came, or a change that was undone.
   for (;;) {
     CANVAS_TRY(state_->core->file->CheckUsable());

@@ -39,6 +39,7 @@ static_assert(kIndexChunks + kIndexChunkWords * 8 <= kControlBytes);
 
 // A root names a snapshot: generation x 256 + place. 0: there is none yet.
 struct Root {
+  static constexpr std::uint64_t kMaxGeneration = (std::uint64_t{1} << 56) - 1;
   std::uint64_t generation = 0;
   std::uint32_t place = 0;
 

@@ -90,7 +90,7 @@ Result<std::shared_ptr<CanvasFile>> CanvasFile::Open(const std::string& path,
 Result<void> CanvasFile::Attach(UniqueFd fd, const FileOptions& options) {
   fd_ = std::move(fd);
   const auto& fields = geometry_.fields();
-  CANVAS_ASSIGN(const std::uint64_t size, FileSize(fd_));
+  CANVAS_ASSIGN(std::uint64_t size, FileSize(fd_));
   if (size < format::kControlOffset + format::kControlBytes)
     return Fail(ErrorCode::kCorrupt, fmt::format("cut short: only {} bytes are left", size),
                 "restore it from a copy");
@@ -99,6 +99,8 @@ Result<void> CanvasFile::Attach(UniqueFd fd, const FileOptions& options) {
                     std::as_writable_bytes(std::span(words, 1))));
   CANVAS_TRY(ReadAt(fd_, format::kControlOffset + control::kFileBytes,
                     std::as_writable_bytes(std::span(words + 1, 1))));
+  // Again, after the word that it is held against: the file may be growing.
+  CANVAS_ASSIGN(size, FileSize(fd_));
   const std::uint64_t capacity = words[0];
   if (capacity < fields.capacity_pages || capacity > fields.index_pages ||
       capacity > (format::kMaxFileBytes - geometry_.pages_offset()) / geometry_.page_stride())
@@ -328,10 +330,16 @@ Result<void> CanvasFile::Sync() {
   };
   // The header that is visible now; on disk after the first barrier, and said to be after the
   // second.
-  const format::Root root = sync::ReadRoot(HeaderWords(read_base()));
-  CANVAS_TRY(barrier());
-  if (sync::AdvanceDurable(HeaderWords(write_base()), root)) return barrier();
-  return {};  // another process has come further
+  // Pinned until then, or an editor could have reused its place by the time it is called durable. Where
+  // that does not succeed the data is on disk all the same, and an older header stays the durable one.
+  const auto pin = sync::PinRoot(HeaderWords(read_base()), shared_locks_, format::HeaderPlaceLock);
+  auto synced = barrier();
+  if (synced && pin.outcome == sync::LockTry::kTaken &&
+      sync::AdvanceDurable(HeaderWords(write_base()), pin.root))
+    synced = barrier();
+  if (pin.outcome == sync::LockTry::kTaken)
+    shared_locks_.Unlock(format::HeaderPlaceLock(pin.root.place));
+  return synced;
 }
 
 }  // namespace canvas::storage

@@ -154,7 +154,7 @@ class Checker {
     for (std::uint64_t block = 0; block < lane.shape.max_blocks(); ++block) {
       const auto version = sync::ReadVersion(words, block);
       if (version.written) ++out_.blocks;
-      if (version.changing() && Accounted(lane.id, page))
+      if (version.changing() && Accounted(lane.id, page, words, block))
         Note("{}, block {}: a rewrite is under way, or was cut short", where(), block);
       else if (version.changing())
         Finding("{}, block {}: half rewritten, and no owner, living or dead, says so", where(),
@@ -166,7 +166,13 @@ class Checker {
   }
 
   // Whether somebody is, or was, writing there.
-  bool Accounted(LaneId lane, PageIndex page) const {
+  bool Accounted(LaneId lane, PageIndex page, const PartWords& words, std::uint64_t block) {
+    if (Owned(lane, page)) return true;
+    // An owner may have come since, or have come and gone.
+    if (auto living = owners_.Living()) living_ = *std::move(living);
+    return Owned(lane, page) || !sync::ReadVersion(words, block).changing();
+  }
+  bool Owned(LaneId lane, PageIndex page) const {
     return std::ranges::any_of(living_,
                                [&](const OwnerInfo& owner) {
                                  return owner.lane == lane && owner.pages.Contains(page);

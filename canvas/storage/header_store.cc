@@ -123,7 +123,13 @@ Result<std::shared_ptr<const Header>> HeaderStore::Current() {
   return std::move(loaded.header);
 }
 
+Result<HeaderStore::Versioned> HeaderStore::CurrentVersion() {
+  CANVAS_ASSIGN(Loaded loaded, CurrentLoaded());
+  return Versioned{std::move(loaded.header), format::Root::FromWord(loaded.root).generation};
+}
+
 bool HeaderStore::recovered() {
+  if (!file_.CheckUsable()) return false;  // the parent's mutex may be locked for ever
   const std::lock_guard lock(mutex_);
   return loaded_.recovered();
 }
@@ -145,20 +151,26 @@ Result<void> HeaderStore::Publish(const Header& next, const Loaded& current) {
     return Fail(ErrorCode::kLimit, "the header does not fit its place",
                 "shorten descriptions, or create a canvas with larger places");
   CANVAS_ASSIGN(const std::uint32_t place, ChoosePlace(current));
-  const auto lock = ScopedLock::Adopt(file_.locks(), format::HeaderPlaceLock(place));
+  auto lock = ScopedLock::Adopt(file_.locks(), format::HeaderPlaceLock(place));
   const std::uint64_t start = file_.geometry().HeaderPlace(place).value();
   CANVAS_TRY(file_.GrowTo(file_.geometry().HeaderPlace(place + 1).value()));
   CANVAS_TRY(file_.ReserveBytes(start, format::kSnapshotHeaderBytes + message.size(), true));
   const auto now = format::Root::FromWord(current.root);
+  if (now.generation >= format::Root::kMaxGeneration)
+    return Fail(ErrorCode::kCorrupt, "the header's generation is at its end",
+                "export what you need into a new canvas");
   const format::Root following{now.generation + 1, place};
   const auto header =
       format::EncodeSnapshotHeader({following.generation, message.size(),
                                     format::SnapshotChecksum(message, following.generation)});
   sync::StdSync::CopyIn(file_.write_base() + start, header.data(), header.size());
   sync::StdSync::CopyIn(file_.write_base() + start + header.size(), message.data(), message.size());
+  // Before it can be pinned: a pin waits for nobody.
+  lock.Unlock();
   if (!sync::PublishRoot(file_.HeaderWords(file_.write_base()), now, following))
     return Fail(ErrorCode::kBusy, "the header was changed by a writer without the lock");
   file_.Notify();
+  file_.FlushNotify();
   return {};
 }
 

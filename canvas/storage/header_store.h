@@ -58,6 +58,12 @@ class HeaderStore {
 
   // Errors: kCorrupt where no place holds a readable header.
   Result<std::shared_ptr<const Header>> Current();
+  // The same, and the generation of the root it was loaded for.
+  struct Versioned {
+    std::shared_ptr<const Header> header;
+    std::uint64_t generation = 0;
+  };
+  Result<Versioned> CurrentVersion();
 
   // Applies `edit` to the newest header and publishes the result. Blocks while another process
   // edits. Errors: kCorrupt (the newest header is lost), what `edit` answers (nothing is published then), kLimit (the header is too

@@ -155,6 +155,10 @@ std::optional<Error> OwnerTable::OwnedError(LaneId lane, PageRange pages) const 
     if (info.lane != lane || !info.pages.Overlaps(pages)) continue;
     const auto alive = Alive(entry);
     if (!alive || !*alive) continue;
+    // The same owner still, and not the next one of the entry.
+    if (const OwnerInfo again = ReadInfo(entry);
+        again.lane != info.lane || again.since_unix_ns != info.since_unix_ns)
+      continue;
     return Error(ErrorCode::kOwned,
                  fmt::format("owned by {} (pid {}, since {})", info.name, info.pid,
                              LocalTime(info.since_unix_ns)),
@@ -196,7 +200,7 @@ Result<std::uint64_t> OwnerTable::ExtendTable() {
 
 Result<std::uint64_t> OwnerTable::TakeEntry() {
   for (std::uint64_t entry = 0;; ++entry) {
-    if (entry == EntriesInUse()) CANVAS_TRY(ExtendTable());
+    if (entry >= EntriesInUse()) CANVAS_TRY(ExtendTable());
     // I2; looked at before the lock too, which a successor would take for the owner's.
     if (HeldHere(entry) || ReadIntent(entry).operation != format::Operation::kNone) continue;
     CANVAS_ASSIGN(const bool taken, file_.locks().TryExclusive(format::OwnerEntryLock(entry)));
@@ -206,7 +210,10 @@ Result<std::uint64_t> OwnerTable::TakeEntry() {
       auto reserved =
           file_.ReserveBytes(format::kOwnerTableOffset + entry * format::kOwnerEntryBytes,
                              format::kOwnerEntryBytes, false);
-      if (reserved) return entry;
+      if (reserved) {
+        sync::Withdraw(Words(file_.write_base(), entry));  // whoever had it is not who has it now
+        return entry;
+      }
       file_.locks().Unlock(format::OwnerEntryLock(entry));
       return std::unexpected(std::move(reserved).error());
     }
@@ -266,6 +273,7 @@ Result<Ownership> OwnerTable::Own(LaneId lane, PageRange pages, const RepairFunc
   WriteInfo(*entry, lane, pages);
   held_.push_back({lane, pages, *entry});
   file_.Notify();
+  file_.FlushNotify();
   return Ownership(*this, lane, pages, *entry);
 }
 
@@ -287,10 +295,12 @@ Result<std::vector<OwnerInfo>> OwnerTable::Living() const {
   const std::lock_guard lock(mutex_);
   std::vector<OwnerInfo> living;
   for (std::uint64_t entry = 0; entry < EntriesInUse(); ++entry) {
-    OwnerInfo info = ReadInfo(entry);
-    if (info.lane == LaneId(0)) continue;
+    if (sync::ReadOwnerLane(Words(file_.read_base(), entry)) == 0) continue;
     CANVAS_ASSIGN(const bool alive, Alive(entry));
-    if (alive) living.push_back(std::move(info));
+    if (!alive) continue;
+    // Read while it is alive: a dead owner's words are withdrawn before the entry lives again.
+    OwnerInfo info = ReadInfo(entry);
+    if (info.lane != LaneId(0)) living.push_back(std::move(info));
   }
   return living;
 }

@@ -39,7 +39,7 @@ Result<void> PunchWords(CanvasFile& file, const LanePlace& lane, PageIndex page,
   return {};
 }
 
-// Steps 3 to 6 of a punch that was begun and not finished; nothing to do elsewhere.
+// All of a punch that was begun and not finished; nothing to do elsewhere.
 Result<void> FinishWords(CanvasFile& file, const LanePlace& lane, PageIndex page) {
   if (!file.SlotPresent(page, lane.slots)) return {};
   const PartWords words = file.Part(file.write_base(), page, lane.slots, lane.shape.block_stride());

@@ -51,6 +51,7 @@ Result<std::optional<ScopedLock>> ScopedLock::Try(const LockFile& file, format::
 
 sync::LockTry SharedLocks::TryShared(format::LockRange range) noexcept {
   const std::lock_guard lock(mutex_);
+  if (held_.size() == held_.capacity()) held_.reserve(2 * held_.size() + 8);  // before it is taken
   const sync::LockTry taken = file_.kernel().TryShared(range);
   if (taken == sync::LockTry::kTaken) held_.push_back(range);
   return taken;

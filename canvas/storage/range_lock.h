@@ -57,8 +57,12 @@ class ScopedLock {
   ScopedLock(ScopedLock&& other) noexcept
       : file_(std::exchange(other.file_, nullptr)), range_(other.range_) {}
   ScopedLock& operator=(ScopedLock&&) = delete;
-  ~ScopedLock() {
+  ~ScopedLock() { Unlock(); }
+
+  // Before the scope ends.
+  void Unlock() noexcept {
     if (file_ != nullptr) file_->Unlock(range_);
+    file_ = nullptr;
   }
 
  private:

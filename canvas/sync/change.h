@@ -1,13 +1,13 @@
 // The change signal: one 32-bit word that grows by one at every publish, for whoever wants to know
 // that something changed without looking at everything all the time.
 //
-//   writer   1 publishes, by whatever protocol    2 adds one    3 wakes, now or within 10 ms
+//   writer   1 publishes, by whatever protocol    2 adds one    3 wakes, unless it did 10 ms ago
 //   waiter   a reads the word    b looks at what it cares for    c sleeps while the word is as in a
 //
 // Nothing is lost between b and c: the kernel compares the word itself before it puts the waiter to
 // sleep (futex(2), FUTEX_WAIT). Readers map the file read-only, so writers cannot know whether
 // anyone waits, and a wake is a syscall: wakes are coalesced (WakePolicy), and a writer that dies
-// between steps 2 and 3 wakes nobody. So waiters always time out. That a process died is not
+// between steps 2 and 3, or pauses there, wakes nobody. So waiters always time out. That a process died is not
 // signalled by anyone: it is found by probing its lock.
 //
 // Invariants
@@ -76,9 +76,9 @@ class WakePolicy {
   }
   // At a flush or at close: whether a publish has not been woken for yet.
   bool TakePending() noexcept {
-    const bool pending = pending_.load(std::memory_order_relaxed) != 0;
-    pending_.store(0, std::memory_order_relaxed);
-    return pending;
+    std::uint64_t pending = 1;
+    return pending_.compare_exchange_strong(pending, 0, std::memory_order_relaxed,
+                                            std::memory_order_relaxed);
   }
 
  private:

@@ -44,6 +44,13 @@ typename Sync::SharedBytes EventPlace(const EventWords<Sync>& part, std::uint32_
   return part.events + (half * std::uint64_t{part.capacity} + index) * part.event_bytes;
 }
 
+// Events a half holds, of those the word can count.
+template <typename Sync>
+std::uint32_t EventCapacity(const EventWords<Sync>& part) noexcept {
+  return part.capacity < format::EventState::kMaxCount ? part.capacity
+                                                       : format::EventState::kMaxCount;
+}
+
 // Owner. The word as it is; before the first append or edit of an ownership.
 template <typename Sync>
 format::EventState ReadEventState(const EventWords<Sync>& part) noexcept {
@@ -56,7 +63,8 @@ format::EventState ReadEventState(const EventWords<Sync>& part) noexcept {
 template <typename Sync>
 bool AppendEvents(const EventWords<Sync>& part, const void* events, std::uint32_t count) noexcept {
   format::EventState state = ReadEventState(part);
-  if (state.count > part.capacity || count > part.capacity - state.count) return false;
+  const std::uint32_t capacity = EventCapacity(part);
+  if (state.count > capacity || count > capacity - state.count) return false;
   Sync::CopyIn(EventPlace(part, state.half, state.count), events,
                std::uint64_t{count} * part.event_bytes);
   state.count += count;
@@ -68,7 +76,7 @@ bool AppendEvents(const EventWords<Sync>& part, const void* events, std::uint32_
 // Owner. These events instead of all there are. False where they do not fit.
 template <typename Sync>
 bool ReplaceEvents(const EventWords<Sync>& part, const void* events, std::uint32_t count) noexcept {
-  if (count > part.capacity) return false;
+  if (count > EventCapacity(part)) return false;
   const format::EventState state = ReadEventState(part);
   const format::EventState next{state.generation + 1, state.half ^ 1U, count};
   Sync::CopyIn(EventPlace(part, next.half, 0), events, std::uint64_t{count} * part.event_bytes);
@@ -104,7 +112,8 @@ EventBatch ReadEvents(const EventWords<Sync>& part, EventCursor& cursor, void* o
     return {EventRead::kRaced, 0};
   }
   // A count beyond the half is a lie of the file's; what lies there is not the list's.
-  const std::uint32_t count = state.count < part.capacity ? state.count : part.capacity;
+  const std::uint32_t capacity = EventCapacity(part);
+  const std::uint32_t count = state.count < capacity ? state.count : capacity;
   if (cursor.index >= count) return {};
   const std::uint32_t left = count - cursor.index;
   const std::uint32_t copied = left < most ? left : most;

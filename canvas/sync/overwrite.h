@@ -117,8 +117,8 @@ enum class Repair : std::uint8_t {
 template <typename Sync, typename Checksum>
 Repair RepairOverwrite(const PartWords<Sync>& part, std::uint64_t max_block, void* scratch,
                        Checksum checksum) noexcept {
-  // SYNC(undo): sees the undo bytes and version; and what this successor publishes carries what the
-  // dead had published.
+  // SYNC(undo): where it is empty, what this successor publishes carries what the dead had. (Where it is
+  // not, the rest is there because the dead one's processor was stopped with all its stores.)
   const std::uint64_t undo = part.undo_block->load(std::memory_order_acquire);
   auto result = Repair::kNothing;
   if (undo != 0 && undo <= max_block) {
@@ -126,7 +126,7 @@ Repair RepairOverwrite(const PartWords<Sync>& part, std::uint64_t max_block, voi
     // Relaxed: who is ordered behind this read sees no older version (read-read coherence), and
     // acquires that one itself.
     const auto version = format::Version::FromWord(word.load(std::memory_order_relaxed));
-    // Relaxed, and likewise the sum: stored before the undo block, which was just acquired.
+    // Relaxed, and likewise the sum: of one who is dead.
     const auto old = format::Version::FromWord(part.undo_version->load(std::memory_order_relaxed));
     result = Repair::kFinished;
     if (version == old.Changing()) {

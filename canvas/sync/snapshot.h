@@ -7,8 +7,8 @@
 //     nor the durable one, nor locked by a     c root again: the same, done; else from a
 //     pin: its lock, exclusive               pin
 //   3 new version -> that place                a root    b its place's lock, shared
-//   4 root, by exchange                        c root again: the same, pinned; else unlock, from a
-//   5 unlocks the place
+//   4 unlocks the place                        c root again: the same, pinned; else unlock, from a
+//   5 root, by exchange
 //
 // While a place is pinned nobody writes it, so it may be read in place for as long as one likes; what
 // that delays is the reuse of that one place. A death at any step leaves the old root or the new one:
@@ -29,7 +29,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <optional>
 
 #include "canvas/format/control_format.h"
 #include "canvas/format/lock_format.h"
@@ -62,11 +61,11 @@ bool RootStands(const SnapshotWords<Sync>& words, format::Root root) noexcept {
 
 template <typename Sync>
 format::Root ReadDurable(const SnapshotWords<Sync>& words) noexcept {
-  // Relaxed: only keeps its place from being reused, and it moves only under whom it protects from.
+  // Relaxed: only keeps its place from being reused. Who moves it to a place has that one pinned.
   return format::Root::FromWord(words.durable->load(std::memory_order_relaxed));
 }
 
-inline constexpr int kPinTries = 100;  // each further one means that someone published meanwhile
+inline constexpr int kPinTries = 100;  // each further one means that someone edited meanwhile
 
 // What PinRoot answers.
 struct Pin {
@@ -93,7 +92,8 @@ Pin PinRoot(const SnapshotWords<Sync>& words, Locks& locks, PlaceLock place_lock
   return {};
 }
 
-// What ChoosePlace answers: a place and its exclusive lock, to be unlocked after the publish.
+// What ChoosePlace answers: a place and its exclusive lock, to be unlocked before the publish (or a
+// pin would have to wait for an editor that is held up in between).
 struct FreePlace {
   LockTry outcome = LockTry::kHeld;  // kHeld: every other place is pinned
   std::uint32_t place = 0;
@@ -114,7 +114,7 @@ FreePlace ChoosePlace(const SnapshotWords<Sync>& words, const typename Sync::Loc
   return {};
 }
 
-// Editor, step 4. False where the root is no longer `now`: someone edits without the lock.
+// Editor, step 5. False where the root is no longer `now`: someone edits without the lock.
 template <typename Sync>
 bool PublishRoot(const SnapshotWords<Sync>& words, format::Root now, format::Root next) noexcept {
   std::uint64_t expected = now.ToWord();
@@ -123,7 +123,7 @@ bool PublishRoot(const SnapshotWords<Sync>& words, format::Root now, format::Roo
                                              std::memory_order_relaxed);
 }
 
-// After `root`'s bytes went to disk: the durable root follows, and never goes back. False where
+// Who has `root` pinned, after its bytes went to disk: the durable root follows, and never goes back. False where
 // another process has come further.
 template <typename Sync>
 bool AdvanceDurable(const SnapshotWords<Sync>& words, format::Root root) noexcept {

@@ -77,18 +77,20 @@ void DeclareIntent(const OwnerWords<Sync>& entry, const Intent& intent) noexcept
   entry.block->store(intent.block, std::memory_order_relaxed);
   entry.slot->store(intent.slot, std::memory_order_relaxed);
   entry.slot_count->store(intent.slot_count, std::memory_order_relaxed);
-  // Relaxed: every deed begins with a release, so none of it is there before this.
-  entry.operation->store(static_cast<std::uint64_t>(intent.operation), std::memory_order_relaxed);
+  // SYNC(declared): publishes what it is about. Every deed that has an intent begins with a release, so
+  // none of it is there before this.
+  entry.operation->store(static_cast<std::uint64_t>(intent.operation), std::memory_order_release);
 }
 
 // Successor, in step a; or anyone, for people.
 template <typename Sync>
 Intent ReadIntent(const OwnerWords<Sync>& entry) noexcept {
   Intent intent;
-  // Relaxed, all of them: the owner is dead, and the kernel stopped its processor with all its stores;
-  // for people, a mix of two intents of one who lives is no harm.
+  // SYNC(declared): an owner who lives may have just declared this, and it must not be taken for one of
+  // other pages.
   intent.operation =
-      static_cast<format::Operation>(entry.operation->load(std::memory_order_relaxed));
+      static_cast<format::Operation>(entry.operation->load(std::memory_order_acquire));
+  // Relaxed: stored before the operation. A mix of two intents of one owner is one of its pages.
   intent.page = entry.page->load(std::memory_order_relaxed);
   intent.block = entry.block->load(std::memory_order_relaxed);
   intent.slot = entry.slot->load(std::memory_order_relaxed);
