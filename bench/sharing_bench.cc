@@ -67,8 +67,8 @@ struct Shared {
 };
 
 Shared& MakeShared() {
-  void* memory = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
-                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* memory =
+      mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) std::_Exit(1);
   return *new (memory) Shared;
 }
@@ -84,8 +84,8 @@ pid_t Fork(const std::function<void()>& body) {
 }
 
 canvas::Canvas OpenForWriting(const std::string& path) {
-  return Must(canvas::Canvas::Open(
-      path, {.access = canvas::Access::kReadWrite, .sync_on_close = false}));
+  return Must(
+      canvas::Canvas::Open(path, {.access = canvas::Access::kReadWrite, .sync_on_close = false}));
 }
 
 void Visibility(const std::string& path, int rounds) {
@@ -260,9 +260,10 @@ void ManyReaders(const std::string& path, int rounds) {
   }
   shared.turn.Set(-1);
   for (const pid_t child : children) waitpid(child, nullptr, 0);
-  fmt::print("  readers      two {:.1f}, sixteen {:.1f} million reads a second: {:.2f} x (at least "
-             "0.95)\n",
-             Median(two), Median(many), Median(ratios));
+  fmt::print(
+      "  readers      two {:.1f}, sixteen {:.1f} million reads a second: {:.2f} x (at least "
+      "0.95)\n",
+      Median(two), Median(many), Median(ratios));
 }
 
 }  // namespace

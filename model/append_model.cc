@@ -59,8 +59,8 @@ struct AppendModel : rl::test_suite<AppendModel<kReaders>, 1 + kReaders>, Shared
   }
 };
 
-// An owner writes blocks 0 and 1 and dies somewhere; the next one goes on behind the mark, with other
-// bytes, leaving out a block: what the dead never published must not come to light there.
+// An owner writes blocks 0 and 1 and dies somewhere; the next one goes on behind the mark, with
+// other bytes, leaving out a block: what the dead never published must not come to light there.
 struct DeathModel : rl::test_suite<DeathModel, 3>, Shared {
   std::uint64_t adopted = 0;  // the mark that the successor found; for the reader's judgement only
 

@@ -28,8 +28,8 @@ struct Shared {
   void Wake() { canvas::sync::WakeAll<RelacySync>(change); }
 };
 
-// Two publishes, woken for together; waiters without a timeout, who must all come to see both. One that
-// sleeps for ever is a deadlock, which the search reports.
+// Two publishes, woken for together; waiters without a timeout, who must all come to see both. One
+// that sleeps for ever is a deadlock, which the search reports.
 template <int kWaiters>
 struct WakeModel : rl::test_suite<WakeModel<kWaiters>, 1 + kWaiters>, Shared {
   void before() { Clear(); }

@@ -1,5 +1,5 @@
-// Events, model-checked: a cursor sees a prefix of one edit's list, or is told that it raced; also where
-// the owner dies in the midst of an edit (canvas/sync/events.h).
+// Events, model-checked: a cursor sees a prefix of one edit's list, or is told that it raced; also
+// where the owner dies in the midst of an edit (canvas/sync/events.h).
 #include "canvas/sync/events.h"
 #include "model/search.h"  // last
 
@@ -36,7 +36,8 @@ struct Shared {
     const std::uint64_t list[2] = {generation * 16, generation * 16 + 1};
     RL_ASSERT(canvas::sync::ReplaceEvents(Words(), list, 2));
   }
-  // Two batches of at most two; a list has grown, and not changed, between batches of one generation.
+  // Two batches of at most two; a list has grown, and not changed, between batches of one
+  // generation.
   void Read() {
     canvas::sync::EventCursor cursor{1, 0};
     for (int batch = 0; batch < 2; ++batch) {

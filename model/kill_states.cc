@@ -1,6 +1,7 @@
-// Every memory a kill may leave, and what a successor makes of it: each writing protocol is run once
-// with its stores recorded, every set of them that its memory orders permit is built (kill_sync.h),
-// a reader looks at it, a successor recovers from it, and is killed at every step of that as well.
+// Every memory a kill may leave, and what a successor makes of it: each writing protocol is run
+// once with its stores recorded, every set of them that its memory orders permit is built
+// (kill_sync.h), a reader looks at it, a successor recovers from it, and is killed at every step
+// of that as well.
 //
 //   kill_states            the code as it is
 //   kill_states --sweep    every order weakened, every step of the list left out
@@ -446,8 +447,7 @@ std::vector<std::uint64_t> Visible(Memory& memory) {
   std::vector<std::uint64_t> seen;
   for (PartMemory& part : memory.parts) {
     const auto words = part.Words();
-    const bool ready =
-        Life::FromWord(canvas::sync::ReadLife(words)).state == PartState::kReady;
+    const bool ready = Life::FromWord(canvas::sync::ReadLife(words)).state == PartState::kReady;
     const std::uint64_t mark = ready ? canvas::sync::ReadMark(words) : 0;
     for (std::uint64_t block = 0; block < kBlocks; ++block) {
       std::uint64_t value[2] = {};

@@ -1,14 +1,14 @@
-// The Sync policy of the enumerator of kills: words that remember every store made to them, with its
-// order, so that every memory a kill may leave can be built.
+// The Sync policy of the enumerator of kills: words that remember every store made to them, with
+// its order, so that every memory a kill may leave can be built.
 //
-// A kill stops a processor, and what it had stored is there; but what it had stored by then is up to
-// the compiler and the processor within what the memory orders permit. So the memories a kill may leave
-// are the sets of stores that are closed under
+// A kill stops a processor, and what it had stored is there; but what it had stored by then is up
+// to the compiler and the processor within what the memory orders permit. So the memories a kill
+// may leave are the sets of stores that are closed under
 //   - a release store comes after everything before it in the program,
 //   - stores to one word keep their order,
 //   - a syscall comes after everything before it and before everything after it,
-// each such set cut anywhere. Loads order no stores here, and neither do dependencies: what is permitted
-// here is at least what any machine does.
+// each such set cut anywhere. Loads order no stores here, and neither do dependencies: what is
+// permitted here is at least what any machine does.
 //
 // Thread safety: one thread.
 #pragma once

@@ -1,6 +1,6 @@
 // Mutants of the protocols, planted from below: the policy a protocol is compiled with decides what
-// each of its operations really does, so that one order can be weakened, or one step left out, without
-// touching the header.
+// each of its operations really does, so that one order can be weakened, or one step left out,
+// without touching the header.
 //
 //   weakened   the operation at one place of a header is done relaxed. Places are found at run time, by
 //              std::source_location: an order that is added to a header is in the sweep by itself

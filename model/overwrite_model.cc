@@ -120,8 +120,8 @@ struct DeathModel : rl::test_suite<DeathModel<kReaders, kInPlace>, 2 + kReaders>
   }
 };
 
-// The same, but nobody overwrites again: the block stays as the repair left it, and a reader that saw
-// the old version number before the death must not match it after.
+// The same, but nobody overwrites again: the block stays as the repair left it, and a reader that
+// saw the old version number before the death must not match it after.
 template <bool kInPlace>
 struct RollbackModel : rl::test_suite<RollbackModel<kInPlace>, 3>, Shared {
   void before() { WriteFirst(); }

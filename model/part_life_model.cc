@@ -1,6 +1,6 @@
 // The life of a part, model-checked: what a reader copies, reads in place or holds belongs to the
-// generation it saw, though the part is punched and goes to another lane; also where the owner dies in
-// the midst of a punch (canvas/sync/part_life.h).
+// generation it saw, though the part is punched and goes to another lane; also where the owner
+// dies in the midst of a punch (canvas/sync/part_life.h).
 #include "canvas/sync/append.h"
 #include "canvas/sync/overwrite.h"
 #include "canvas/sync/part_life.h"
@@ -129,7 +129,8 @@ struct DeathModel : rl::test_suite<DeathModel<kReader>, 3>, Shared {
       if (canvas::sync::PunchUnfinished(Part())) PunchSteps();
       // As storage/part.cc: evens the sequence of a punch that had said nothing yet.
       std::uint64_t scratch[2] = {};
-      canvas::sync::RepairOverwrite(Part(), 1, scratch, [](const void*) { return std::uint64_t{0}; });
+      canvas::sync::RepairOverwrite(Part(), 1, scratch,
+                                    [](const void*) { return std::uint64_t{0}; });
       WriteAs(8);
       lock_table.Unlock(kOwner);
     } else {

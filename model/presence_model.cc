@@ -1,5 +1,5 @@
-// Presence, model-checked: who sees it said that bytes are there sees their first values, whichever of
-// the three ways it is said (canvas/sync/presence.h).
+// Presence, model-checked: who sees it said that bytes are there sees their first values,
+// whichever of the three ways it is said (canvas/sync/presence.h).
 #include "canvas/sync/presence.h"
 #include "model/search.h"  // last
 

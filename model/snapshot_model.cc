@@ -1,5 +1,5 @@
-// Snapshots, model-checked: what is copied under a root, and what is read in place under a pin, is that
-// version, whole; also where an editor dies in the midst of one (canvas/sync/snapshot.h).
+// Snapshots, model-checked: what is copied under a root, and what is read in place under a pin, is
+// that version, whole; also where an editor dies in the midst of one (canvas/sync/snapshot.h).
 #include "canvas/sync/snapshot.h"
 #include "model/search.h"  // last
 
@@ -13,8 +13,8 @@ using model::RelacySync;
 constexpr LockRange kMetadata{1, 1};
 constexpr LockRange PlaceLock(std::uint32_t place) { return {10 + place, 1}; }
 
-// Three places of two words, each the generation. Place 0 is the durable one, and place 1 the root: so
-// the second edit reuses place 1.
+// Three places of two words, each the generation. Place 0 is the durable one, and place 1 the
+// root: so the second edit reuses place 1.
 struct Shared {
   model::LockTable lock_table;
   model::Atomic<std::uint64_t> root, durable, places[6];

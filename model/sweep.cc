@@ -1,6 +1,6 @@
-// The mutation sweep: every order of the protocols weakened, every planted step left out, each judged by
-// the enumerator of kills and by the model of its header, until one of them fails. A mutant that nothing
-// catches fails the sweep: either a model is too weak, or the order too strong.
+// The mutation sweep: every order of the protocols weakened, every planted step left out, each
+// judged by the enumerator of kills and by the model of its header, until one of them fails. A
+// mutant that nothing catches fails the sweep: either a model is too weak, or the order too strong.
 //
 //   sweep ENUMERATOR MODEL...
 #include <sys/wait.h>

@@ -1,5 +1,6 @@
-// Takeover, model-checked: an owner dies anywhere in an overwrite, and the next one finds by its intent,
-// and by nothing else, what there is to repair, while readers read (canvas/sync/takeover.h).
+// Takeover, model-checked: an owner dies anywhere in an overwrite, and the next one finds by its
+// intent, and by nothing else, what there is to repair, while readers read
+// (canvas/sync/takeover.h).
 #include "canvas/sync/overwrite.h"
 #include "canvas/sync/takeover.h"
 #include "model/search.h"
@@ -127,7 +128,8 @@ int main(int argc, char** argv) {
       argc, argv, {"takeover.h"},
       {model::Bound<DeathModel<Fourth::kNobody>>("a death, a reader, a successor", 1),
        model::Bound<DeathModel<Fourth::kNobody>>("a death, a reader, a successor", 2, 2'000'000),
-       model::Bound<DeathModel<Fourth::kSuccessor>>("two deaths, a reader, a successor", 1, 2'000'000),
+       model::Bound<DeathModel<Fourth::kSuccessor>>("two deaths, a reader, a successor", 1,
+                                                    2'000'000),
        model::Bound<DeathModel<Fourth::kReader>>("a death, two readers, a successor", 1, 2'000'000),
        model::Random<DeathModel<Fourth::kNobody>>("a death, a reader, a successor"),
        model::Random<DeathModel<Fourth::kSuccessor>>("two deaths, a reader, a successor")},

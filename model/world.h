@@ -9,9 +9,9 @@
 //   locks   Taking a lock shows what came before its last taking and its last unlocking by the living:
 //           calls of the kernel are ordered. It shows nothing of what was done under it by one who died.
 //
-// This header includes Relacy, which replaces operator new and parts of the standard library by macros,
-// memory_order_acquire and its like among them: include it, or what includes it, last, and say
-// std::memory_order::acquire after it.
+// This header includes Relacy, which replaces operator new and parts of the standard library by
+// macros, memory_order_acquire and its like among them: include it, or what includes it, last, and
+// say std::memory_order::acquire after it.
 #pragma once
 
 #include <algorithm>
@@ -94,8 +94,8 @@ using canvas::sync::LockTry;
 template <typename T>
 class Atomic;
 
-// What is outside the words: who lives, who holds which lock. Not itself searched: the search runs one
-// thread at a time.
+// What is outside the words: who lives, who holds which lock. Not itself searched: the search runs
+// one thread at a time.
 struct World {
   struct HeldLock {
     LockRange range;
@@ -239,8 +239,8 @@ class LockTable {
   unsigned used_ = 0;
 };
 
-// For a thread's body: it dies before its n-th step (a store, an unlock), n below `most` as the search
-// picks, or not at all.
+// For a thread's body: it dies before its n-th step (a store, an unlock), n below `most` as the
+// search picks, or not at all.
 inline void Mortal(unsigned most) {
   World::Get().stores_left[World::Me()] = static_cast<int>(rl::rand(most + 1));
   if (World::Get().stores_left[World::Me()] == static_cast<int>(most))

@@ -23,8 +23,8 @@ constexpr std::int64_t kPages = 6;
 constexpr std::int64_t kFrames = kPages * kPageFrames;
 constexpr std::int64_t kBlocks = kFrames / kBlockFrames;
 
-// Lane ids 1 to 4 are written in whole blocks, over and over; 5 and 6 are appended to in pieces of any
-// size, and begun again; 7 is punched all the time.
+// Lane ids 1 to 4 are written in whole blocks, over and over; 5 and 6 are appended to in pieces of
+// any size, and begun again; 7 is punched all the time.
 constexpr std::uint32_t kFirstAppended = 5;
 constexpr std::uint32_t kPunched = 7;
 
@@ -156,7 +156,8 @@ class Reader {
     }
     std::fprintf(stderr, "reader: %lu looks, %lu whole blocks, %lu views kept, %lu raced\n", looks_,
                  whole_, kept_, raced_);
-    if (whole_ == 0 || kept_ == 0 || pins_ == 0 || holds_ == 0) Broken("nothing was ever read: this run shows nothing");
+    if (whole_ == 0 || kept_ == 0 || pins_ == 0 || holds_ == 0)
+      Broken("nothing was ever read: this run shows nothing");
   }
 
  private:

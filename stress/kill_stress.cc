@@ -1,5 +1,6 @@
-// Kill: writers of every kind are killed at random moments, over and over on one file, and a successor
-// takes over. Nothing that was committed is missing, nothing is torn, nothing accumulates.
+// Kill: writers of every kind are killed at random moments, over and over on one file, and a
+// successor takes over. Nothing that was committed is missing, nothing is torn, nothing
+// accumulates.
 //
 //   bazel run -c opt //stress:kill_stress -- --kills=100000
 #include <fmt/format.h>
@@ -97,7 +98,8 @@ std::vector<float> StampedRun(LaneId lane, Run run, std::uint32_t epoch) {
     }
   }
   if (kind == Kind::kAppend) {
-    // From where it is, with the epoch there is; from the beginning, with the next, when it is full.
+    // From where it is, with the epoch there is; from the beginning, with the next, when it is
+    // full.
     for (Frame at = writer.end();;) {
       std::int64_t count = std::min(DrawLength(random), kFrames - at.value());
       if (count == 0) {
@@ -131,9 +133,9 @@ class Rig {
     canvas_.emplace(Must(Canvas::Open(
         path_, {.access = Access::kReadWrite, .name = "successor", .sync_on_close = false})));
     for (const LaneId lane : {kOverwritten, kAppended, kPunched, kEdited})
-      if (Must(canvas_->AddLane(
-              {.name = fmt::format("lane {}", lane.value()), .channels = 2, .rate = {kPageFrames, 1}})) !=
-          lane)
+      if (Must(canvas_->AddLane({.name = fmt::format("lane {}", lane.value()),
+                                 .channels = 2,
+                                 .rate = {kPageFrames, 1}})) != lane)
         Broken("unexpected lane id");
     // All of the overwritten lane is there, in epoch 1; everything is reserved once.
     LaneWriter writer = Must(canvas_->Own(kOverwritten));
@@ -194,8 +196,8 @@ class Rig {
     return out;
   }
 
-  // Before and after the takeover: every block is of an epoch that was committed, or, in the run that
-  // was under way, of that.
+  // Before and after the takeover: every block is of an epoch that was committed, or, in the run
+  // that was under way, of that.
   void LookAtOverwritten(const std::vector<std::uint32_t>& old, Run under_way, std::uint32_t next) {
     ReadResult result;
     const auto all = Read(kOverwritten, 0, kFrames, result);
@@ -390,8 +392,8 @@ class Rig {
         left.allocated, baseline_.allocated, left.notes, left.owners, left.locks);
     if (!locks_shown_)
       std::printf("SKIPPED: locks are not looked at: /proc/locks does not show them\n");
-    // Header places of descriptions of any length, and a page's undo places, are reserved at their first
-    // use: nothing else may grow.
+    // Header places of descriptions of any length, and a page's undo places, are reserved at their
+    // first use: nothing else may grow.
     constexpr std::uint64_t kSlack = 64 * 1024;
     if (kills_ >= 500 && in_the_midst_ == 0) {
       std::printf("nothing was ever hit in the midst: this run shows nothing\n");

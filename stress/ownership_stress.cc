@@ -1,5 +1,6 @@
-// Ownership: two processes race for a lane and exactly one gets it, every time; a forked child of an
-// owner neither writes nor holds on; a stopped owner keeps its lane; a killed one frees it at once.
+// Ownership: two processes race for a lane and exactly one gets it, every time; a forked child of
+// an owner neither writes nor holds on; a stopped owner keeps its lane; a killed one frees it at
+// once.
 //
 //   bazel run -c opt //stress:ownership_stress -- --races=100000
 #include <fmt/format.h>
@@ -27,8 +28,8 @@ Canvas Open(const std::string& path, const std::string& name) {
       Canvas::Open(path, {.access = Access::kReadWrite, .name = name, .sync_on_close = false}));
 }
 
-// Told 'o', tries to own and says 'w' or 'l'; told 'r', lets go and says 'r'; told 'f', forks a child that
-// tries to write and lives on; ends with its input.
+// Told 'o', tries to own and says 'w' or 'l'; told 'r', lets go and says 'r'; told 'f', forks a
+// child that tries to write and lives on; ends with its input.
 int Racer(const std::string& path, const std::string& name) {
   Canvas canvas = Open(path, name);
   std::optional<LaneWriter> writer;

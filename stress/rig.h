@@ -1,5 +1,5 @@
-// What the rigs share: processes of this very program in another role, payloads that say what they are,
-// and arguments.
+// What the rigs share: processes of this very program in another role, payloads that say what they
+// are, and arguments.
 //
 // Thread safety: one thread.
 #pragma once
@@ -66,8 +66,8 @@ class Child {
 void Say(char what);
 std::optional<char> Listen();
 
-// A frame of two samples that says which frame, lane and epoch it is: whole numbers below 2^24, which
-// float32 holds exactly.
+// A frame of two samples that says which frame, lane and epoch it is: whole numbers below 2^24,
+// which float32 holds exactly.
 struct Stamp {
   std::int64_t frame = 0;   // modulo 2^24
   std::uint32_t lane = 0;   // below 32
@@ -81,8 +81,8 @@ std::vector<float> Stamped(std::uint32_t lane, std::int64_t first, std::uint64_t
 // Nothing, where the two samples are no stamp.
 std::optional<Stamp> ReadStamp(const float* frame);
 
-// The epoch of frames [first, first + samples / 2) of a lane, if they are all of one; otherwise what is
-// wrong.
+// The epoch of frames [first, first + samples / 2) of a lane, if they are all of one; otherwise
+// what is wrong.
 struct Epoch {
   std::uint32_t epoch = 0;
   std::string wrong;

@@ -1,12 +1,13 @@
-// Step: what an owner does is run one instruction at a time, and after every instruction the file is as a
-// kill there would leave it. Each of these files is handed to a reader and to a successor, and judged.
-// Beside it, real SIGKILLs: at every instruction on a canvas of 512-byte blocks, at some on a real one.
+// Step: what an owner does is run one instruction at a time, and after every instruction the file
+// is as a kill there would leave it. Each of these files is handed to a reader and to a successor,
+// and judged. Beside it, real SIGKILLs: at every instruction on a canvas of 512-byte blocks, at
+// some on a real one.
 //
 //   bazel run -c opt //stress:step_stress -- --samples=1000 --all=1
 //
-// A file is copied as what changed in it since the last instruction (what is stored is in the shared
-// mapping, which is all a kill leaves); many instructions store nothing, so there are fewer different
-// files than instructions.
+// A file is copied as what changed in it since the last instruction (what is stored is in the
+// shared mapping, which is all a kill leaves); many instructions store nothing, so there are fewer
+// different files than instructions.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -43,8 +44,8 @@ struct Span {
   std::uint64_t bytes;
 };
 
-// The parts of a file that change in the cases below, and what they were after each step that changed
-// them.
+// The parts of a file that change in the cases below, and what they were after each step that
+// changed them.
 class Recording {
  public:
   Recording(const std::string& path, std::vector<Span> spans) : spans_(std::move(spans)) {
@@ -88,7 +89,8 @@ class Recording {
 
   std::size_t states() const { return states_.size() + 1; }
 
-  // Calls visit(spans' contents) for the file before the first step and for every different one after.
+  // Calls visit(spans' contents) for the file before the first step and for every different one
+  // after.
   template <typename Visit>
   void ForEach(Visit visit) {
     auto contents = first_;
@@ -174,7 +176,7 @@ struct Bench {
 
 // What a reader finds: the epoch of each stretch of the lane that has one, and the description.
 struct Look {
-  std::vector<std::uint32_t> epochs;  // of blocks 0 to 5 of page 0, then of page 1; 0: unwritten
+  std::vector<std::uint32_t> epochs;   // of blocks 0 to 5 of page 0, then of page 1; 0: unwritten
   std::vector<std::uint64_t> written;  // frames of those blocks
   std::string description;
   friend bool operator==(const Look&, const Look&) = default;
@@ -212,8 +214,8 @@ struct Totals {
   std::uint64_t files = 0;
 };
 
-// The next owner writes further on, so that the mark passes whatever the dead had not published: it stays
-// unwritten.
+// The next owner writes further on, so that the mark passes whatever the dead had not published:
+// it stays unwritten.
 void ExpectNothingComesToLight(const std::string& path, const Bench& bench, const Look& dead,
                                const std::string& where) {
   Canvas canvas = Bench::Open(path);
@@ -302,8 +304,8 @@ void* OwnerTablePage(const std::string& path) {
   Broken("the canvas is not mapped");
 }
 
-// A real kill: a child does `act` and is killed after `n` steps from its first store to the owner table
-// on; 0: counts them. Before, it does `warm_up`, so that no step is the dynamic linker's.
+// A real kill: a child does `act` and is killed after `n` steps from its first store to the owner
+// table on; 0: counts them. Before, it does `warm_up`, so that no step is the dynamic linker's.
 std::uint64_t KillAt(const Bench& bench, std::uint64_t n,
                      const std::function<void(LaneWriter&)>& warm_up,
                      const std::function<void(LaneWriter&)>& act) {
@@ -462,7 +464,8 @@ int Run(const Arguments& arguments) {
   std::printf("blocks of 512 B:\n");
   const Bench small(testing::SmallCanvas());
 #ifdef CANVAS_STEPS_UNDER_TSAN
-  std::printf("SKIPPED: under ThreadSanitizer nothing is recorded at every instruction; kills only\n");
+  std::printf(
+      "SKIPPED: under ThreadSanitizer nothing is recorded at every instruction; kills only\n");
 #else
   for (const Case& test : Cases(small)) StepThrough(small, test, totals);
   StepRepair(small, {2, 3, 4, 5, 6, 7, 8, 9}, totals);

@@ -1,4 +1,5 @@
-// `canvas`: the command-line tool. This file is how its arguments are written; tools/cli does the work.
+// `canvas`: the command-line tool. This file is how its arguments are written; tools/cli does the
+// work.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>

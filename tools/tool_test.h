@@ -1,5 +1,5 @@
-// The command-line tool as a person meets it, for tests: real processes, real files, what they print and
-// how they end.
+// The command-line tool as a person meets it, for tests: real processes, real files, what they
+// print and how they end.
 #pragma once
 
 #include <fcntl.h>
@@ -57,7 +57,7 @@ inline Audio ReadAudio(const std::string& path) {
 }
 
 inline void WriteAudio(const std::string& path, int format, int channels, int rate,
-                const std::vector<double>& samples) {
+                       const std::vector<double>& samples) {
   SF_INFO info{};
   info.format = format;
   info.channels = channels;

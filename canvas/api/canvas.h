@@ -110,7 +110,8 @@ class Canvas {
   Canvas(Canvas&&) noexcept;
   Canvas& operator=(Canvas&&) noexcept;
   // Readers and writers made from it stay usable, and keep it open. With the last of them, what was
-  // written is synced, where so asked (OpenOptions), and nobody is told whether that worked: Close can.
+  // written is synced, where so asked (OpenOptions), and nobody is told whether that worked: Close
+  // can.
   ~Canvas();
   // Afterwards, and after a move, every call fails with kClosed.
   Result<void> Close();
@@ -158,9 +159,9 @@ class Canvas {
 
   // A number that grows at every publish of any process, modulo 2^32; wait-free.
   std::uint32_t ChangeCount() const noexcept;
-  // Sleeps while it is `seen`, at most `timeout`; answers it as it is then. Edits of the metadata and
-  // owners wake at once; of writes the first, and then one every 10 ms: one that is followed by nothing,
-  // not even a Flush, wakes nobody. So wait in bounded stretches, and look.
+  // Sleeps while it is `seen`, at most `timeout`; answers it as it is then. Edits of the metadata
+  // and owners wake at once; of writes the first, and then one every 10 ms: one that is followed
+  // by nothing, not even a Flush, wakes nobody. So wait in bounded stretches, and look.
   std::uint32_t WaitForChange(std::uint32_t seen, std::chrono::milliseconds timeout) const noexcept;
   // What those numbers stand for.
   Result<Watcher> Watch() const;

@@ -240,8 +240,8 @@ std::uint32_t Canvas::ChangeCount() const noexcept {
 std::uint32_t Canvas::WaitForChange(std::uint32_t seen,
                                     std::chrono::milliseconds timeout) const noexcept {
   if (core_ == nullptr || !core_->file->CheckUsable()) return seen;
-  const auto ns = std::chrono::nanoseconds(
-      std::clamp(timeout, std::chrono::milliseconds(0), kLongestWait));
+  const auto ns =
+      std::chrono::nanoseconds(std::clamp(timeout, std::chrono::milliseconds(0), kLongestWait));
   return core_->file->WaitChange(seen, static_cast<std::uint64_t>(ns.count()));
 }
 

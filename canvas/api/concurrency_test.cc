@@ -1,5 +1,5 @@
-// Readers beside a writer, in threads, so that ThreadSanitizer watches: whatever a reader is given is
-// whole.
+// Readers beside a writer, in threads, so that ThreadSanitizer watches: whatever a reader is given
+// is whole.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -41,8 +41,8 @@ class Concurrency : public ::testing::Test {
   LaneId lane_;
 };
 
-// The epoch of the frames in `samples`, all of one, looked for from `from` on; -1 where they are a mix,
-// or older.
+// The epoch of the frames in `samples`, all of one, looked for from `from` on; -1 where they are a
+// mix, or older.
 int EpochOf(std::span<const float> samples, std::int64_t first, std::uint32_t epochs,
             std::uint32_t from = 0) {
   for (std::uint32_t epoch = from; epoch < epochs; ++epoch)

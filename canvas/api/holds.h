@@ -1,6 +1,6 @@
-// What a reader may hold on to for a while: one version of the metadata, or parts of a lane. It delays
-// the reuse of that version's place, or the giving back of those parts, and nothing else of anyone's;
-// a process that dies holds nothing.
+// What a reader may hold on to for a while: one version of the metadata, or parts of a lane. It
+// delays the reuse of that version's place, or the giving back of those parts, and nothing else of
+// anyone's; a process that dies holds nothing.
 //
 // Thread safety: moved between threads; const methods may be called by several at once.
 // Fork: a forked child holds nothing.
@@ -40,8 +40,8 @@ class MetadataPin {
   storage::HeaderPin pin_;
 };
 
-// A lane's parts of some pages, kept from being given back. Made by Canvas::Hold. Owners go on writing
-// them; who wants to punch or remove them is told kBusy.
+// A lane's parts of some pages, kept from being given back. Made by Canvas::Hold. Owners go on
+// writing them; who wants to punch or remove them is told kBusy.
 class PageHold {
  public:
   PageHold(PageHold&&) noexcept;

@@ -67,9 +67,9 @@ class LaneReader {
   // number of frames (a rest is left as it is). Across blocks and pages; each block is of one
   // version, the range as a whole need not be.
   // Concurrency: beside any writer.
-  // Realtime: no allocation, no lock; bounded copies a block. A page beyond the known end of the file
-  // costs one fstat; reading on in order costs one preadv2 a megabyte, and an madvise where it is not
-  // in memory; memory that is not resident faults.
+  // Realtime: no allocation, no lock; bounded copies a block. A page beyond the known end of the
+  // file costs one fstat; reading on in order costs one preadv2 a megabyte, and an madvise where
+  // it is not in memory; memory that is not resident faults.
   ReadResult Read(Frame first, std::span<float> out) noexcept;
 
   // Looks at frames from `first` on in place, at most `max_frames` of them.

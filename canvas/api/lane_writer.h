@@ -38,8 +38,8 @@ class LaneWriter {
   // Stores interleaved frames at [first, first + samples.size() / channels), over whatever is
   // there. Each block changes as a whole: readers, and a successor after a death, see it old or
   // new. Errors: kInvalidArgument (negative, past capacity, outside the owned pages, a broken
-  // frame), kLimit (past the mapping limit), kCorrupt, kNoSpace, kIo. After an error what was stored before
-  // the failing block stays, and writing may go on.
+  // frame), kLimit (past the mapping limit), kCorrupt, kNoSpace, kIo. After an error what was
+  // stored before the failing block stays, and writing may go on.
   Result<void> Write(Frame first, std::span<const float> samples);
 
   // Write at the end of what is written within the owned pages; answers where that was.
@@ -49,9 +49,9 @@ class LaneWriter {
   // ends: a long write cut into such pieces touches each block once, which is fastest.
   std::uint64_t PreferredFrames(Frame first, std::uint64_t most) const;
 
-  // Wakes at once whoever waits for what was written (Canvas::WaitForChange). Without it, a write less
-  // than 10 ms after the last wake is told with the next one, or when the writer goes: for the end of a
-  // burst.
+  // Wakes at once whoever waits for what was written (Canvas::WaitForChange). Without it, a write
+  // less than 10 ms after the last wake is told with the next one, or when the writer goes: for
+  // the end of a burst.
   void Flush() noexcept;
 
   // Where Append writes next.
@@ -59,8 +59,8 @@ class LaneWriter {
 
   // Gives the disk space of a range back: every page whose written frames all lie inside it. Frames
   // of the range that share a page with frames outside it stay, and are counted.
-  // Errors: kBusy (a reader's window holds a page), kLimit (past the mapping limit), kIo. After an error
-  // the pages before the failing one are given back, and calling again goes on.
+  // Errors: kBusy (a reader's window holds a page), kLimit (past the mapping limit), kIo. After an
+  // error the pages before the failing one are given back, and calling again goes on.
   Result<EraseReport> Erase(FrameRange range);
 
  private:

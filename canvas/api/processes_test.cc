@@ -163,7 +163,9 @@ TEST_P(Readers, OfOnePageAllSeeEachBlockWholeAndTimeGoForward) {
       line.Say('r');
       while (newest + 1 < kEpochs) {
         if (reader.Read(Frame(kBlock), out).status == ReadStatus::kRaced) continue;
-        const auto is = [&](std::uint32_t epoch) { return out == Samples(1, kBlock, kBlock, 2, epoch); };
+        const auto is = [&](std::uint32_t epoch) {
+          return out == Samples(1, kBlock, kBlock, 2, epoch);
+        };
         std::uint32_t epoch = newest;
         while (epoch < kEpochs && !is(epoch)) ++epoch;
         if (epoch == kEpochs) return 1;  // torn, or older than the last
@@ -255,7 +257,8 @@ TEST_F(Processes, AWaitingOwnerGetsTheLaneWhenTheOtherLetsGoOrDies) {
     ASSERT_EQ(first.Hear(), 'o');
     Process second([this](const Line& line) {
       Canvas canvas = OpenForWriting(path_);
-      if (CodeOf(canvas.OwnWithin(a_, std::chrono::milliseconds(20))) != ErrorCode::kOwned) return 1;
+      if (CodeOf(canvas.OwnWithin(a_, std::chrono::milliseconds(20))) != ErrorCode::kOwned)
+        return 1;
       line.Say('w');
       return canvas.OwnWithin(a_, std::chrono::seconds(60)) ? 0 : 2;
     });
@@ -335,9 +338,8 @@ TEST_F(Processes, TwoThatAddLanesAtOnceBothHaveTheirs) {
       Canvas canvas = OpenForWriting(path_);
       line.Hear();
       for (int lane = 0; lane < 3; ++lane)
-        Must(canvas.AddLane({.name = std::to_string(i) + std::to_string(lane),
-                             .channels = 1,
-                             .rate = {8000, 1}}));
+        Must(canvas.AddLane(
+            {.name = std::to_string(i) + std::to_string(lane), .channels = 1, .rate = {8000, 1}}));
       return 0;
     });
   for (const Process& adder : adders) adder.Tell('g');
@@ -356,7 +358,8 @@ TEST_F(Processes, GrowthRacedByFourLosesNoPage) {
       Canvas canvas = OpenForWriting(path_);
       line.Hear();
       // Interleaved, and each page by two of them.
-      for (std::uint32_t page = i / 2; page < 80; page += 2) Must(canvas.AllocatePage(PageIndex(page)));
+      for (std::uint32_t page = i / 2; page < 80; page += 2)
+        Must(canvas.AllocatePage(PageIndex(page)));
       return 0;
     });
   const Canvas before = Must(Canvas::Open(path_));
@@ -459,7 +462,7 @@ TEST_F(Processes, ADeletedOrRenamedCanvasGoesOnForThoseWhoHaveIt) {
 TEST_F(Processes, LimitsOnMemoryAreErrorsOrNothing) {
   Process limited([this](const Line&) {
     // No locked memory at all: none is needed.
-    const struct rlimit none {0, 0};
+    const struct rlimit none { 0, 0 };
     setrlimit(RLIMIT_MEMLOCK, &none);
     {
       Canvas canvas = OpenForWriting(path_);
@@ -469,7 +472,7 @@ TEST_F(Processes, LimitsOnMemoryAreErrorsOrNothing) {
     }
     if (testing::kSanitized) return 0;
     // Less address space than the mapping takes.
-    const struct rlimit small {256 * 1024 * 1024, 256 * 1024 * 1024};
+    const struct rlimit small { 256 * 1024 * 1024, 256 * 1024 * 1024 };
     setrlimit(RLIMIT_AS, &small);
     const std::string large = dir_.path("large.canvas");
     CreateOptions options;

@@ -74,7 +74,8 @@ Result<Watcher> Canvas::Watch() const {
 }
 
 // Nothing where it comes and goes under our eyes: the next look tells.
-std::optional<PartLook> Watcher::State::LookAtPart(const storage::LanePlace& place, PageIndex page) const {
+std::optional<PartLook> Watcher::State::LookAtPart(const storage::LanePlace& place,
+                                                   PageIndex page) const {
   constexpr int kTries = 3;
   for (int i = 0; i < kTries; ++i) {
     const auto part = storage::FindPart(*core->file, place, page);

@@ -330,8 +330,9 @@ Result<void> CanvasFile::Sync() {
   };
   // The header that is visible now; on disk after the first barrier, and said to be after the
   // second.
-  // Pinned until then, or an editor could have reused its place by the time it is called durable. Where
-  // that does not succeed the data is on disk all the same, and an older header stays the durable one.
+  // Pinned until then, or an editor could have reused its place by the time it is called durable.
+  // Where that does not succeed the data is on disk all the same, and an older header stays the
+  // durable one.
   const auto pin = sync::PinRoot(HeaderWords(read_base()), shared_locks_, format::HeaderPlaceLock);
   auto synced = barrier();
   if (synced && pin.outcome == sync::LockTry::kTaken &&

@@ -1,6 +1,6 @@
 // What must happen to open canvases when the process forks. A child inherits descriptors, and with
-// them a share in every lock; so the first thing it does is to drop them. What remains is a poisoned
-// handle that answers every call with an error.
+// them a share in every lock; so the first thing it does is to drop them. What remains is a
+// poisoned handle that answers every call with an error.
 //
 // `_Fork`, `vfork` and `posix_spawn` skip this; there, close-on-exec does the same at exec.
 //

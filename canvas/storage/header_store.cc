@@ -176,8 +176,8 @@ Result<void> HeaderStore::Publish(const Header& next, const Loaded& current) {
 
 Result<void> HeaderStore::RefuseRecovered(const Loaded& loaded) {
   if (!loaded.recovered()) return {};
-  // What the lost generations said of ids and slots is not known: giving one out again would mix two
-  // lanes.
+  // What the lost generations said of ids and slots is not known: giving one out again would mix
+  // two lanes.
   return Fail(ErrorCode::kCorrupt,
               fmt::format("the newest header (generation {}) cannot be read, so lanes can be "
                           "neither added nor changed",

@@ -3,8 +3,8 @@
 // Reading copies the current snapshot once a generation, verifies the copy and looks at the root
 // again; from then on everyone shares the decoded copy. Editing happens under the header's kernel
 // lock: the new version goes to a place that is neither current nor durable nor pinned, and one
-// compare-and-swap of the root publishes it (canvas/sync/snapshot.h). A pin keeps one version's place
-// from being reused, and reads it where it lies.
+// compare-and-swap of the root publishes it (canvas/sync/snapshot.h). A pin keeps one version's
+// place from being reused, and reads it where it lies.
 //
 // Where the current snapshot fails its checksum (after a power loss: visible is not durable), the
 // newest one that does not is used, and `recovered()` says so. Such a header is read, not edited.
@@ -26,8 +26,8 @@
 
 namespace canvas::storage {
 
-// One version of the header, held in place by a shared lock until this goes. It delays nobody but the
-// reuse of that one place.
+// One version of the header, held in place by a shared lock until this goes. It delays nobody but
+// the reuse of that one place.
 //
 // Thread safety: moved between threads; Decode may be called by several at once.
 class HeaderPin {
@@ -66,8 +66,8 @@ class HeaderStore {
   Result<Versioned> CurrentVersion();
 
   // Applies `edit` to the newest header and publishes the result. Blocks while another process
-  // edits. Errors: kCorrupt (the newest header is lost), what `edit` answers (nothing is published then), kLimit (the header is too
-  // large, or every place is pinned), kNoSpace.
+  // edits. Errors: kCorrupt (the newest header is lost), what `edit` answers (nothing is published
+  // then), kLimit (the header is too large, or every place is pinned), kNoSpace.
   Result<void> Edit(const std::function<Result<void>(Header&)>& edit);
 
   // Pins the newest version. Errors: kCorrupt (it cannot be read), kBusy (it kept changing), kIo.

@@ -57,8 +57,8 @@ Result<void> Reserve(const UniqueFd& fd, std::uint64_t offset, std::uint64_t byt
 // Gives disk space back; the range reads as zeros.
 Result<void> PunchHole(const UniqueFd& fd, std::uint64_t offset, std::uint64_t bytes);
 
-// Whether the byte at `offset` is in the page cache already (preadv2(2), RWF_NOWAIT); true where that
-// cannot be told.
+// Whether the byte at `offset` is in the page cache already (preadv2(2), RWF_NOWAIT); true where
+// that cannot be told.
 bool IsCached(const UniqueFd& fd, std::uint64_t offset) noexcept;
 
 // Sets the size; refuses beforehand where RLIMIT_FSIZE would kill the process with SIGXFSZ.

@@ -59,8 +59,8 @@ class Ownership {
   // Recorded before the first store of an operation, cleared after its last.
   void Declare(const Intent& intent) const noexcept;
   void Clear() const noexcept;
-  // Clears the intent to punch `page`, if that is what stands: a punch that failed stands until it is
-  // done.
+  // Clears the intent to punch `page`, if that is what stands: a punch that failed stands until it
+  // is done.
   void ClearPunchOf(PageIndex page) const noexcept;
 
  private:

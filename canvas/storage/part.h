@@ -57,8 +57,8 @@ struct FrameRun {
 };
 std::vector<FrameRun> WrittenRuns(const CanvasFile& file, const LanePlace& lane, PageIndex page);
 
-// Gives the part's disk space back. Nothing to do where it has none. After a failure the part reads as
-// unwritten, and FinishPunch, or this again, does the rest.
+// Gives the part's disk space back. Nothing to do where it has none. After a failure the part
+// reads as unwritten, and FinishPunch, or this again, does the rest.
 // Errors: kBusy (a window holds it), kIo.
 Result<void> PunchPart(CanvasFile& file, const LanePlace& lane, PageIndex page,
                        const Ownership& owner);
@@ -66,7 +66,8 @@ Result<void> PunchPart(CanvasFile& file, const LanePlace& lane, PageIndex page,
 // Whether there is anything to give back: a part, or the rest of a punch.
 bool NeedsPunch(const CanvasFile& file, const LanePlace& lane, PageIndex page) noexcept;
 
-// Finishes a punch of the part that was begun, by whomever. Before anything else is done with a part.
+// Finishes a punch of the part that was begun, by whomever. Before anything else is done with a
+// part.
 Result<void> FinishPunch(CanvasFile& file, const LanePlace& lane, PageIndex page,
                          const Ownership& owner);
 

@@ -98,8 +98,8 @@ Result<void> PartWriter::ReserveUndo() {
   return {};
 }
 
-// Frames outside the marks, within one written block, are zeros before a mark passes them: they may be
-// a dead owner's.
+// Frames outside the marks, within one written block, are zeros before a mark passes them: they
+// may be a dead owner's.
 Result<void> PartWriter::ZeroUnpublished(std::uint64_t first, std::uint64_t end) {
   if (first >= end || !Written(first / per_block_)) return {};
   CANVAS_TRY(ReserveBlocks(first / per_block_, first / per_block_ + 1));

@@ -34,15 +34,16 @@ namespace canvas::storage {
 class PartWriter {
  public:
   // Makes page and part ready where they are not.
-  // Errors: kInvalidArgument (past capacity), kLimit (past the mapping), kCorrupt (a mark beyond the
-  // page), kNoSpace, kIo.
+  // Errors: kInvalidArgument (past capacity), kLimit (past the mapping), kCorrupt (a mark beyond
+  // the page), kNoSpace, kIo.
   static Result<PartWriter> Open(CanvasFile& file, const LanePlace& lane, PageIndex page,
                                  const Ownership& owner);
 
   PageIndex page() const { return page_; }
 
   // Stores interleaved frames from `first` of the part on. The range lies within the page.
-  // Errors: kNoSpace, kIo, kCorrupt (a block left half rewritten, and no intent); what was stored before the failing block stays.
+  // Errors: kNoSpace, kIo, kCorrupt (a block left half rewritten, and no intent); what was stored
+  // before the failing block stays.
   Result<void> Write(std::uint64_t first, std::span<const float> samples);
 
   // One past the last frame written, within the part.

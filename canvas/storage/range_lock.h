@@ -1,11 +1,12 @@
-// The locks of one canvas handle: which open file description they are taken on, who of the process's
-// threads holds them, and how they end (canvas/sync/kernel_locks.h, canvas/format/lock_format.h).
+// The locks of one canvas handle: which open file description they are taken on, who of the
+// process's threads holds them, and how they end (canvas/sync/kernel_locks.h,
+// canvas/format/lock_format.h).
 //
 // They die with the description, however the process that holds it dies: no lock is ever stale. No
 // mapping may be made of the description, for a mapping would keep it, and its locks, alive.
 //
-// Thread safety: LockFile as fcntl: locks of one description do not conflict with each other, so who
-// shares one among threads keeps them apart by other means. SharedLocks is thread-safe.
+// Thread safety: LockFile as fcntl: locks of one description do not conflict with each other, so
+// who shares one among threads keeps them apart by other means. SharedLocks is thread-safe.
 #pragma once
 
 #include <mutex>

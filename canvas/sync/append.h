@@ -15,8 +15,9 @@
 //   I3  The low-water mark is stored after the blocks that it uncovers, and before the first
 //       high-water mark of a generation. A reader loads the high-water mark first.
 //
-// A death leaves bytes, and perhaps blocks that say written, outside the marks. Nobody sees them, and
-// the next owner makes those blocks unwritten (AdoptPart) before a mark of its own can pass them.
+// A death leaves bytes, and perhaps blocks that say written, outside the marks. Nobody sees them,
+// and the next owner makes those blocks unwritten (AdoptPart) before a mark of its own can pass
+// them.
 //
 // Concurrency: one owner, any number of readers. Realtime: wait-free on both sides; no syscalls.
 #pragma once

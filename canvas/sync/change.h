@@ -7,8 +7,8 @@
 // Nothing is lost between b and c: the kernel compares the word itself before it puts the waiter to
 // sleep (futex(2), FUTEX_WAIT). Readers map the file read-only, so writers cannot know whether
 // anyone waits, and a wake is a syscall: wakes are coalesced (WakePolicy), and a writer that dies
-// between steps 2 and 3, or pauses there, wakes nobody. So waiters always time out. That a process died is not
-// signalled by anyone: it is found by probing its lock.
+// between steps 2 and 3, or pauses there, wakes nobody. So waiters always time out. That a process
+// died is not signalled by anyone: it is found by probing its lock.
 //
 // Invariants
 //   I1  The word is added to after the publish it stands for.
@@ -16,7 +16,8 @@
 //       (2^32 publishes) is taken for no change, until that timeout.
 //
 // Concurrency: any number of either side, in any processes.
-// Realtime: ReadChange and BumpChange are wait-free without syscalls; waking and waiting are syscalls.
+// Realtime: ReadChange and BumpChange are wait-free without syscalls; waking and waiting are
+// syscalls.
 #pragma once
 
 #include <atomic>
@@ -38,8 +39,8 @@ std::uint32_t ReadChange(const typename Sync::template Atomic<std::uint32_t>& ch
   return change.load(std::memory_order_acquire);
 }
 
-// Waiter, step c: at most `timeout_ns`. Answers the word as it is then; the same as `seen` where time
-// ran out, or where the sleep was broken by a signal.
+// Waiter, step c: at most `timeout_ns`. Answers the word as it is then; the same as `seen` where
+// time ran out, or where the sleep was broken by a signal.
 template <typename Sync>
 std::uint32_t WaitChange(typename Sync::template Atomic<std::uint32_t>& change, std::uint32_t seen,
                          std::uint64_t timeout_ns) noexcept {

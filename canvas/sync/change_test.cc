@@ -40,7 +40,8 @@ TEST(WakePolicy, AClockThatGoesBackLosesNothing) {
 TEST(Change, AWaiterInAnotherProcessIsWokenThroughAReadOnlyMapping) {
   const int fd = memfd_create("change", MFD_CLOEXEC);
   ASSERT_EQ(ftruncate(fd, 4096), 0);
-  auto& word = *static_cast<HalfWord*>(mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+  auto& word =
+      *static_cast<HalfWord*>(mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
   const pid_t waiter = fork();
   if (waiter == 0) {
     auto& mine = *static_cast<HalfWord*>(mmap(nullptr, 4096, PROT_READ, MAP_SHARED, fd, 0));

@@ -1,5 +1,5 @@
-// Events: a part's list of fixed-size events in two halves. One word says which half counts, how many
-// events it holds, and of which edit (generation) they are.
+// Events: a part's list of fixed-size events in two halves. One word says which half counts, how
+// many events it holds, and of which edit (generation) they are.
 //
 //   owner, in order                            owner, an edit
 //   1 event -> behind the last                 1 the whole new list -> the other half
@@ -101,8 +101,8 @@ struct EventBatch {
   std::uint32_t copied = 0;
 };
 
-// Reader. Copies at most `most` events from the cursor on, and moves it behind them. After kRaced the
-// reader decides where in the new list it goes on, and calls again.
+// Reader. Copies at most `most` events from the cursor on, and moves it behind them. After kRaced
+// the reader decides where in the new list it goes on, and calls again.
 template <typename Sync>
 EventBatch ReadEvents(const EventWords<Sync>& part, EventCursor& cursor, void* out,
                       std::uint32_t most) noexcept {

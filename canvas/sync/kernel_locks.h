@@ -1,5 +1,6 @@
 // The kernel's byte-range locks of one open file description (fcntl(2), F_OFD_SETLK), as the
-// protocols use them: tried, never waited for, and released by the kernel however their holder dies.
+// protocols use them: tried, never waited for, and released by the kernel however their holder
+// dies.
 //
 // Locks of one description do not conflict with each other, so exclusive locks and pins live on
 // separate descriptions, and the threads that share one are kept apart by other means.

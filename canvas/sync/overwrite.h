@@ -10,8 +10,8 @@
 //   5 undo place empty, sequence even          of times; then raced
 //
 // A view in place takes the sequence, then looks at the versions of its blocks; afterwards the
-// sequence must be the same. The version turns odd before the sequence does: a view that sees the odd
-// sequence sees the odd version too, and leaves the block out.
+// sequence must be the same. The version turns odd before the sequence does: a view that sees the
+// odd sequence sees the odd version too, and leaves the block out.
 //
 // Invariants
 //   I1  While a version is odd, the undo place holds the block's old bytes, and does not change.
@@ -76,12 +76,12 @@ void BeginOverwrite(const PartWords<Sync>& part, std::uint64_t block, void* scra
   Sync::CopyOut(scratch, part.data + block * part.block_stride, part.block_stride);
   // The releases of this copy keep it behind the last overwrite's step 5.
   Sync::CopyIn(part.undo, scratch, part.block_stride);
-  // SYNC(undo): both behind step 5 of the overwrite before, which a successor may have to take back by
-  // what stood here.
+  // SYNC(undo): both behind step 5 of the overwrite before, which a successor may have to take
+  // back by what stood here.
   part.undo_checksum->store(checksum(scratch), std::memory_order_release);
   part.undo_version->store(old.ToWord(), std::memory_order_release);
-  // Relaxed: behind the last one's step 5 (the same word), and before the odd version by its release;
-  // until that, it says nothing.
+  // Relaxed: behind the last one's step 5 (the same word), and before the odd version by its
+  // release; until that, it says nothing.
   part.undo_block->store(block + 1, std::memory_order_relaxed);
   // SYNC(version): publishes the undo place.
   word.store(old.Changing().ToWord(), std::memory_order_release);
@@ -117,8 +117,8 @@ enum class Repair : std::uint8_t {
 template <typename Sync, typename Checksum>
 Repair RepairOverwrite(const PartWords<Sync>& part, std::uint64_t max_block, void* scratch,
                        Checksum checksum) noexcept {
-  // SYNC(undo): where it is empty, what this successor publishes carries what the dead had. (Where it is
-  // not, the rest is there because the dead one's processor was stopped with all its stores.)
+  // SYNC(undo): where it is empty, what this successor publishes carries what the dead had. (Where
+  // it is not, the rest is there because the dead one's processor was stopped with all its stores.)
   const std::uint64_t undo = part.undo_block->load(std::memory_order_acquire);
   auto result = Repair::kNothing;
   if (undo != 0 && undo <= max_block) {
@@ -166,8 +166,9 @@ std::uint64_t ViewSequence(const PartWords<Sync>& part) noexcept {
 template <typename Sync>
 bool ViewStillValid(const PartWords<Sync>& part, std::uint64_t sequence,
                     std::uint64_t life) noexcept {
-  // SYNC(sequence): the reads in place carry no order. With this fence, one that saw a byte of step 3, or a hole,
-  // makes the loads below see the sequence or the life that was stored before it.
+  // SYNC(sequence): the reads in place carry no order. With this fence, one that saw a byte of
+  // step 3, or a hole, makes the loads below see the sequence or the life that was stored before
+  // it.
   Sync::AcquireFence();
   // Relaxed: behind the fence.
   return part.sequence->load(std::memory_order_relaxed) == sequence &&

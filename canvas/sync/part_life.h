@@ -4,10 +4,10 @@
 //   punch    1 sequence odd    2 life punched, the next generation
 //            3 the bytes are given back (a syscall)    4 every block unwritten    5 sequence even
 //
-// All of it under ownership of the lane over the page; a punch under the exclusive lock of the part's
-// window besides, which is tried and not waited for. A part that is punched and whose sequence is odd is
-// one whose punch was begun and not finished: steps 1 to 5 are run again before anything else is done
-// with it, which is harmless.
+// All of it under ownership of the lane over the page; a punch under the exclusive lock of the
+// part's window besides, which is tried and not waited for. A part that is punched and whose
+// sequence is odd is one whose punch was begun and not finished: steps 1 to 5 are run again before
+// anything else is done with it, which is harmless.
 //
 // A reader looks at the life word before and after it copies: a generation seen twice vouches that
 // nothing was punched or reused between. A view compares it afterwards, and so notices a punch. A
@@ -60,7 +60,8 @@ void BeginPunch(const PartWords<Sync>& part) noexcept {
   // SYNC(punch, kill): not before the owner's intent.
   part.sequence->store(sequence | 1, std::memory_order_release);
   const auto life = format::Life::FromWord(part.life->load(std::memory_order_relaxed));
-  // SYNC(life): from here on the part reads as unwritten; whose punch is not finished says so before.
+  // SYNC(life): from here on the part reads as unwritten; whose punch is not finished says so
+  // before.
   if (life.state == format::PartState::kReady)
     part.life->store(life.Next(format::PartState::kPunched).ToWord(), std::memory_order_release);
 }
@@ -97,7 +98,8 @@ std::uint64_t ReadLane(const PartWords<Sync>& part) noexcept {
   return part.lane_id->load(std::memory_order_acquire);
 }
 
-// Reader, after it copied (CopyOut) what it wanted: whether the part lived the same life throughout.
+// Reader, after it copied (CopyOut) what it wanted: whether the part lived the same life
+// throughout.
 template <typename Sync>
 bool LifeStands(const PartWords<Sync>& part, std::uint64_t life) noexcept {
   // Relaxed: the copy's loads are acquires, so this one is not made before them.

@@ -44,7 +44,8 @@ void Publish(Word& word, Value value) noexcept {
 // The same for a count that several may raise: false where it is no longer `expected`.
 template <typename Word, typename Value>
 bool PublishCount(Word& count, Value expected, Value next) noexcept {
-  // SYNC(entry): publishes what was stored before it. Relaxed on failure: nothing is read through it.
+  // SYNC(entry): publishes what was stored before it. Relaxed on failure: nothing is read through
+  // it.
   return count.compare_exchange_strong(expected, next, std::memory_order_release,
                                        std::memory_order_relaxed);
 }
@@ -56,8 +57,8 @@ auto Observe(const Word& word) noexcept {
   return word.load(std::memory_order_acquire);
 }
 
-// A word that stands for itself: nothing is read on the strength of it, a syscall stands between, or
-// a lock does.
+// A word that stands for itself: nothing is read on the strength of it, a syscall stands between,
+// or a lock does.
 template <typename Word>
 auto Peek(const Word& word) noexcept {
   return word.load(std::memory_order_relaxed);

@@ -10,21 +10,22 @@
 //   4 unlocks the place                        c root again: the same, pinned; else unlock, from a
 //   5 root, by exchange
 //
-// While a place is pinned nobody writes it, so it may be read in place for as long as one likes; what
-// that delays is the reuse of that one place. A death at any step leaves the old root or the new one:
-// a half written place is one that nobody looks at, and its lock is gone with the dead.
+// While a place is pinned nobody writes it, so it may be read in place for as long as one likes;
+// what that delays is the reuse of that one place. A death at any step leaves the old root or the
+// new one: a half written place is one that nobody looks at, and its lock is gone with the dead.
 //
 // Invariants
 //   I1  The root's generation only grows.
 //   I2  The place a root names is not written while it is the root, nor while it is pinned.
 //
 // Why step c of the pin suffices: an editor takes the exclusive lock (2) after the root has moved
-// away from the place, and a lock that is taken shows what came before its last taking (the kernel's
-// locks order the calls of living processes; of what a process did under a lock it died with, nothing
-// is assumed).
+// away from the place, and a lock that is taken shows what came before its last taking (the
+// kernel's locks order the calls of living processes; of what a process did under a lock it died
+// with, nothing is assumed).
 //
 // Concurrency: one editor at a time, any number of readers and pins, in any processes.
-// Realtime: ReadRoot is wait-free; copying is bounded by the caller's tries; a pin costs two syscalls.
+// Realtime: ReadRoot is wait-free; copying is bounded by the caller's tries; a pin costs two
+// syscalls.
 #pragma once
 
 #include <atomic>
@@ -54,8 +55,8 @@ format::Root ReadRoot(const SnapshotWords<Sync>& words) noexcept {
 // Reader, step c: whether what was copied out since (CopyOut) is that root's.
 template <typename Sync>
 bool RootStands(const SnapshotWords<Sync>& words, format::Root root) noexcept {
-  // Relaxed: the copy's loads are acquires. One that saw a byte of a later version sees the root that
-  // had moved away before.
+  // Relaxed: the copy's loads are acquires. One that saw a byte of a later version sees the root
+  // that had moved away before.
   return words.root->load(std::memory_order_relaxed) == root.ToWord();
 }
 
@@ -73,8 +74,8 @@ struct Pin {
   format::Root root;
 };
 
-// Reader. `locks` locks shared: Sync::Locks, or something that counts on top of it; `place_lock(p)` is
-// the lock of place p. Ended by unlocking that.
+// Reader. `locks` locks shared: Sync::Locks, or something that counts on top of it;
+// `place_lock(p)` is the lock of place p. Ended by unlocking that.
 template <typename Sync, typename Locks, typename PlaceLock>
 Pin PinRoot(const SnapshotWords<Sync>& words, Locks& locks, PlaceLock place_lock) noexcept {
   for (int i = 0; i < kPinTries; ++i) {
@@ -123,8 +124,8 @@ bool PublishRoot(const SnapshotWords<Sync>& words, format::Root now, format::Roo
                                              std::memory_order_relaxed);
 }
 
-// Who has `root` pinned, after its bytes went to disk: the durable root follows, and never goes back. False where
-// another process has come further.
+// Who has `root` pinned, after its bytes went to disk: the durable root follows, and never goes
+// back. False where another process has come further.
 template <typename Sync>
 bool AdvanceDurable(const SnapshotWords<Sync>& words, format::Root root) noexcept {
   // Relaxed, all of them: the disk is asked by syscalls, and nothing is read through this word.

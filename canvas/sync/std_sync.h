@@ -36,8 +36,8 @@ struct StdSync {
 
   using Locks = KernelLocks;
 
-  // A process-shared futex (futex(2)). The word may lie in a read-only mapping: waiting only loads it.
-  // Returns early where a signal comes, or the word has another value.
+  // A process-shared futex (futex(2)). The word may lie in a read-only mapping: waiting only loads
+  // it. Returns early where a signal comes, or the word has another value.
   static void Wait(const std::atomic<std::uint32_t>& word, std::uint32_t value,
                    std::uint64_t timeout_ns) noexcept;
   static void Wake(std::atomic<std::uint32_t>& word) noexcept;

@@ -9,15 +9,15 @@
 //   5 operation none                           c operation none, entry free
 //
 // A death before step 3 intends nothing and has done nothing; after it the successor repairs, which
-// finds nothing to do where step 4 had not begun or had ended. A successor that dies in b or c leaves
-// the intent, and the next one begins at a again: repairs are idempotent.
+// finds nothing to do where step 4 had not begun or had ended. A successor that dies in b or c
+// leaves the intent, and the next one begins at a again: repairs are idempotent.
 //
 // The lock of a dead owner orders nothing of what it did under it. What it stored reaches the
 // successor because it is dead and the kernel has stopped its processor; it reaches third parties,
 // who read what the successor publishes, only where the successor loads with acquire what the dead
-// released (append.h, overwrite.h, snapshot.h, events.h say where). The releases here are for the cut:
-// whatever a compiler or a processor may do to the order of the stores, a kill leaves no deed without
-// its intent. Their other end is the kernel's stop, not a load.
+// released (append.h, overwrite.h, snapshot.h, events.h say where). The releases here are for the
+// cut: whatever a compiler or a processor may do to the order of the stores, a kill leaves no deed
+// without its intent. Their other end is the kernel's stop, not a load.
 //
 // Invariants
 //   I1  While the operation is not none, page, block and slots are those it is about.
@@ -69,16 +69,16 @@ void ClearIntent(const OwnerWords<Sync>& entry) noexcept {
 template <typename Sync>
 void DeclareIntent(const OwnerWords<Sync>& entry, const Intent& intent) noexcept {
   ClearIntent(entry);
-  // SYNC(intent, kill): not before step 1. (Relaxed, it may be stored while the intent before it still
-  // stands, whose page then is not repaired: found by the enumerator of kills.)
+  // SYNC(intent, kill): not before step 1. (Relaxed, it may be stored while the intent before it
+  // still stands, whose page then is not repaired: found by the enumerator of kills.)
   entry.page->store(intent.page, std::memory_order_release);
-  // Relaxed: an owner's slots are the same in all its intents, an owner before it is a syscall away, and
-  // the block is for people.
+  // Relaxed: an owner's slots are the same in all its intents, an owner before it is a syscall
+  // away, and the block is for people.
   entry.block->store(intent.block, std::memory_order_relaxed);
   entry.slot->store(intent.slot, std::memory_order_relaxed);
   entry.slot_count->store(intent.slot_count, std::memory_order_relaxed);
-  // SYNC(declared): publishes what it is about. Every deed that has an intent begins with a release, so
-  // none of it is there before this.
+  // SYNC(declared): publishes what it is about. Every deed that has an intent begins with a
+  // release, so none of it is there before this.
   entry.operation->store(static_cast<std::uint64_t>(intent.operation), std::memory_order_release);
 }
 
@@ -86,8 +86,8 @@ void DeclareIntent(const OwnerWords<Sync>& entry, const Intent& intent) noexcept
 template <typename Sync>
 Intent ReadIntent(const OwnerWords<Sync>& entry) noexcept {
   Intent intent;
-  // SYNC(declared): an owner who lives may have just declared this, and it must not be taken for one of
-  // other pages.
+  // SYNC(declared): an owner who lives may have just declared this, and it must not be taken for
+  // one of other pages.
   intent.operation =
       static_cast<format::Operation>(entry.operation->load(std::memory_order_acquire));
   // Relaxed: stored before the operation. A mix of two intents of one owner is one of its pages.

@@ -81,7 +81,8 @@ Json InfoJson(const CanvasInfo& info, const std::vector<LaneRow>& rows,
 void PrintOwners(const std::vector<LaneRow>& rows, const std::vector<OwnerInfo>& owners) {
   Table table({{"id", kRight}, {"lane"}, {"owner"}, {"pid", kRight}, {"since"}, {"owns"}});
   for (const OwnerInfo& owner : owners) {
-    const auto row = std::ranges::find(rows, owner.lane, [](const LaneRow& r) { return r.lane.id; });
+    const auto row =
+        std::ranges::find(rows, owner.lane, [](const LaneRow& r) { return r.lane.id; });
     table.Add({std::to_string(owner.lane.value()), row == rows.end() ? "?" : row->lane.name,
                owner.name, std::to_string(owner.pid), LocalTime(owner.since_unix_ns),
                PagesText(owner.pages)});
@@ -138,9 +139,12 @@ void WarnIfRecovered(const Canvas& canvas) {
 }  // namespace
 
 Json OwnerJson(const OwnerInfo& owner) {
-  return {{"lane_id", owner.lane.value()},        {"name", owner.name},
-          {"pid", owner.pid},                     {"since_unix_ns", owner.since_unix_ns},
-          {"first_page", owner.pages.first.value()}, {"end_page", owner.pages.end.value()}};
+  return {{"lane_id", owner.lane.value()},
+          {"name", owner.name},
+          {"pid", owner.pid},
+          {"since_unix_ns", owner.since_unix_ns},
+          {"first_page", owner.pages.first.value()},
+          {"end_page", owner.pages.end.value()}};
 }
 
 std::string PagesText(PageRange pages) {

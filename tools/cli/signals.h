@@ -1,7 +1,7 @@
 // What the tool does when a signal ends it.
 //
-// A mapped file that someone else cuts short faults when it is read: SIGBUS becomes one line that names
-// the file, and exit 1. A half written output goes, whichever signal it is.
+// A mapped file that someone else cuts short faults when it is read: SIGBUS becomes one line that
+// names the file, and exit 1. A half written output goes, whichever signal it is.
 //
 // Thread safety: call from one thread.
 #pragma once

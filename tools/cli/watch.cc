@@ -82,9 +82,9 @@ std::string Describe(const Change& change) {
                        Count(static_cast<std::uint64_t>(frames), "frame"));
   }
   if (HasOwner(change.kind))
-    return fmt::format("{}  {} (pid {}), {}",
-                       change.kind == Kind::kOwnerCame ? "came     " : "left     ",
-                       Printable(change.owner.name), change.owner.pid, PagesText(change.owner.pages));
+    return fmt::format(
+        "{}  {} (pid {}), {}", change.kind == Kind::kOwnerCame ? "came     " : "left     ",
+        Printable(change.owner.name), change.owner.pid, PagesText(change.owner.pages));
   switch (change.kind) {
     case Kind::kLaneAdded:
       return fmt::format("added      {}, {}, {} Hz", LaneKindName(change.lane.kind),
