@@ -99,7 +99,7 @@ int Run(int argc, char** argv) {
   import_command
       ->add_option("--wait", import.wait_seconds,
                    "SECONDS to wait for a lane that another process owns; default: refuse at once")
-      ->check(CLI::Range(0.0, 1e6));
+      ->check(CLI::Range(0.0, 1e6) & CLI::NonNegativeNumber);
 
   cli::ExportArguments to_wav;
   const std::map<std::string, cli::SampleFormat> formats = {{"float", cli::SampleFormat::kFloat},

@@ -57,6 +57,7 @@ struct Watcher::State {
   std::uint64_t generation = 0;
   std::shared_ptr<const storage::Header> last_header;
   std::vector<LaneInfo> lanes;
+  std::map<LaneId, LaneInfo> known;  // every lane there has been: owners outlive them
   std::vector<OwnerInfo> owners;
   std::map<std::pair<LaneId, std::uint64_t>, PartLook> parts;  // by lane and page
 };
@@ -132,7 +133,8 @@ void Watcher::State::ComparePart(const storage::LanePlace& place, const LaneInfo
       }
       if (pass == Change::Kind::kRewritten && kept &&
           before.versions[block] >> 2 != now.versions[block] >> 2)
-        emit(pass, block * per_block, std::min((block + 1) * per_block, now.mark));
+        emit(pass, std::max(block * per_block, now.low),
+             std::min((block + 1) * per_block, now.mark));
     }
   }
 }
@@ -168,6 +170,7 @@ void Watcher::State::CompareLanes(const storage::Header& header, std::vector<Cha
     else if (!SameLane(*old, lane))
       changes.push_back({.kind = Change::Kind::kLaneEdited, .lane = lane, .before = *old});
   }
+  for (const LaneInfo& lane : now) known[lane.id] = lane;
   lanes = std::move(now);
 }
 
@@ -188,7 +191,6 @@ Result<std::vector<Change>> Watcher::State::Look() {
   seen = core->file->ReadChange();  // first: what comes after is the next look's
   CANVAS_ASSIGN(const auto version, core->headers.CurrentVersion());
   const auto& header = version.header;
-  const std::vector<LaneInfo> lanes_before = lanes;
   if (version.generation != generation) CompareMetadata(*header, changes);
   generation = version.generation;
   last_header = header;
@@ -200,15 +202,18 @@ Result<std::vector<Change>> Watcher::State::Look() {
   };
   const auto owner_change = [&](Change::Kind kind, const OwnerInfo& owner) {
     Change change{.kind = kind, .owner = owner};
-    const std::vector<LaneInfo>* const places[] = {&lanes, &lanes_before};
-    for (const auto* known : places) {
-      const auto lane = std::ranges::find(*known, owner.lane, &LaneInfo::id);
-      if (lane == known->end()) continue;
-      change.lane = *lane;
-      break;
-    }
+    if (const auto lane = known.find(owner.lane); lane != known.end()) change.lane = lane->second;
     changes.push_back(std::move(change));
   };
+  // Who handed a lane on leaves before the next one comes; who just left, after what it did.
+  const auto handed_on = [&](const OwnerInfo& owner) {
+    return std::ranges::any_of(living, [&](const OwnerInfo& next) {
+      return next.lane == owner.lane && next.pages.Overlaps(owner.pages);
+    });
+  };
+  for (const OwnerInfo& owner : owners)
+    if (missing_in(living)(owner) && handed_on(owner))
+      owner_change(Change::Kind::kOwnerLeft, owner);
   for (const OwnerInfo& owner : living)
     if (missing_in(owners)(owner)) owner_change(Change::Kind::kOwnerCame, owner);
   for (const storage::LaneRecord& lane : header->lanes) {
@@ -216,7 +221,8 @@ Result<std::vector<Change>> Watcher::State::Look() {
     LookAtLane(place, ToInfo(lane), changes);
   }
   for (const OwnerInfo& owner : owners)
-    if (missing_in(living)(owner)) owner_change(Change::Kind::kOwnerLeft, owner);
+    if (missing_in(living)(owner) && !handed_on(owner))
+      owner_change(Change::Kind::kOwnerLeft, owner);
   owners = std::move(living);
   for (Change& change : changes) change.generation = generation;
   return changes;

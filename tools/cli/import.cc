@@ -143,9 +143,11 @@ Result<LaneWriter> OwnLane(Canvas& canvas, LaneId lane, double wait_seconds) {
 
 Result<void> ImportOne(Canvas& canvas, Job& job, double wait_seconds) {
   CANVAS_ASSIGN(const auto found, LaneFor(canvas, job));
-  const auto& [lane, made] = found;
+  const LaneInfo& lane = found.first;
   // A lane that was made and cannot be owned is another's by now: it stays.
   CANVAS_ASSIGN(LaneWriter writer, OwnLane(canvas, lane.id, wait_seconds));
+  // So does one that was made, and that another filled before this owned it.
+  const bool made = found.second && writer.end() == Frame(0);
   auto fits = CheckFits(canvas, job, lane);
   auto frames = fits ? Copy(job, writer) : Result<std::uint64_t>(std::unexpected(fits.error()));
   if (!frames) {
