@@ -6,8 +6,8 @@
 
 #include <cstdint>
 
-// What runs in the handler under ThreadSanitizer interrupts its runtime anywhere, and must be none
-// of what it instruments: so there a callback may only count, and kill.
+// Under ThreadSanitizer the handler would interrupt its runtime anywhere, which that does not bear: rigs
+// skip there, aloud.
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define CANVAS_STEPS_UNDER_TSAN 1
