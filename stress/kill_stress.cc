@@ -63,6 +63,8 @@ std::vector<float> StampedRun(LaneId lane, Run run, std::uint32_t epoch) {
                  static_cast<std::uint64_t>(run.count * kBlockFrames), epoch);
 }
 
+const OpenOptions kWriting{.access = Access::kReadWrite, .sync_on_close = false};
+
 // A writer, until it is killed. Says '.' after each thing that is committed.
 [[noreturn]] void Write(Kind kind, const std::string& path, std::uint32_t seed,
                         std::uint32_t epoch) {
@@ -72,6 +74,10 @@ std::vector<float> StampedRun(LaneId lane, Run run, std::uint32_t epoch) {
     for (int i = 0;; ++i) {
       const auto created = Canvas::Create(path + std::to_string(i), testing::SmallCanvas());
       if (!created) Broken(created.error().Message());
+      {
+        Canvas canvas = Must(Canvas::Open(path + std::to_string(i), kWriting));
+        for (std::uint32_t page = 0; page < 6; ++page) Must(canvas.AllocatePage(PageIndex(page)));
+      }
       fs::remove(path + std::to_string(i));
     }
   }
@@ -344,12 +350,18 @@ class Rig {
     Must(canvas_->DescribeLane(kPunched, std::to_string(number)));
   }
 
-  // No canvas or a good one, and no litter.
+  // No canvas or a good one, whose pages, ready or half made, can be written; and no litter.
   void JudgeCreated() {
     for (const auto& entry : fs::directory_iterator(dir_.root())) {
       if (entry.path() == path_) continue;
       const CheckReport report = Must(Must(Canvas::Open(entry.path())).Check());
       if (!report.ok()) Broken(entry.path().string() + ": " + report.findings[0]);
+      {
+        Canvas canvas = Must(Canvas::Open(entry.path(), kWriting));
+        const LaneId lane = Must(canvas.AddLane({.name = "a", .channels = 2, .rate = {8000, 1}}));
+        Must(Must(canvas.Own(lane)).Write(Frame(0), Stamped(1, 0, 6 * 8000, 1)));
+        if (!Must(canvas.Check()).ok()) Broken("a half made page cannot be mended");
+      }
       fs::remove(entry.path());
       ++whole_;
     }
