@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <clocale>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <map>
 #include <string>
@@ -99,7 +100,11 @@ int Run(int argc, char** argv) {
   import_command
       ->add_option("--wait", import.wait_seconds,
                    "SECONDS to wait for a lane that another process owns; default: refuse at once")
-      ->check(CLI::Range(0.0, 1e6) & CLI::NonNegativeNumber);
+      ->check([](const std::string& text) {
+        // Written so that what is no number at all (nan) is refused too.
+        const double seconds = std::strtod(text.c_str(), nullptr);
+        return seconds >= 0 && seconds <= 1e6 ? "" : "it is 0 to 1000000 seconds";
+      });
 
   cli::ExportArguments to_wav;
   const std::map<std::string, cli::SampleFormat> formats = {{"float", cli::SampleFormat::kFloat},

@@ -83,6 +83,8 @@ TEST_F(Sharing, ImportIsRefusedAtOnceOrWaitsAsLongAsItIsTold) {
   EXPECT_EQ(Wait(waiting), 0);
   EXPECT_NE(Slurp(dir_.path("out")).find("-> lane 'x'"), std::string::npos);
   Bad({"import", file_, dir_.path("x.wav"), "--wait", "soon"}, "--wait", 2);
+  for (const char* seconds : {"nan", "inf", "-1", "1e7"})
+    Bad({"import", file_, dir_.path("x.wav"), "--wait", seconds}, "it is 0 to 1000000 seconds", 2);
 }
 
 TEST_F(Sharing, WatchFollowsAndEndsCleanly) {
