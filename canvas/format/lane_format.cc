@@ -49,6 +49,8 @@ Result<LaneShape> LaneShape::Make(const Geometry& geometry, Rate rate, std::uint
         "create the canvas for a higher rate or with more slots");
   shape.slot_count_ = static_cast<std::uint32_t>(std::max<std::uint64_t>(slots, 1));
   shape.max_blocks_ = blocks;
+  if (std::uint64_t{rate.num} * shape.page_seconds_ % rate.den == 0)
+    shape.page_frames_ = Divider(frames);
   return shape;
 }
 

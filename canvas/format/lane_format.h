@@ -14,6 +14,7 @@
 
 #include <cstdint>
 
+#include "canvas/base/divider.h"
 #include "canvas/base/error.h"
 #include "canvas/base/time.h"
 #include "canvas/base/units.h"
@@ -42,9 +43,16 @@ class LaneShape {
   std::uint64_t max_blocks() const { return max_blocks_; }
 
   Frame FirstFrame(std::uint64_t page) const {
+    if (page_frames_.divisor() != 1)
+      return Frame(static_cast<std::int64_t>(page * page_frames_.divisor()));
     return FirstFrameOfPage(page, rate_, page_seconds_);
   }
-  std::uint64_t PageOf(Frame frame) const { return PageOfFrame(frame, rate_, page_seconds_); }
+  // Of a frame >= 0. No division where every page holds the same number of frames, which is so at
+  // every rate of whole hertz.
+  std::uint64_t PageOf(Frame frame) const {
+    if (page_frames_.divisor() != 1) return page_frames_(static_cast<std::uint64_t>(frame.value()));
+    return PageOfFrame(frame, rate_, page_seconds_);
+  }
   std::uint64_t FramesIn(std::uint64_t page) const {
     return static_cast<std::uint64_t>(FirstFrame(page + 1) - FirstFrame(page));
   }
@@ -59,6 +67,7 @@ class LaneShape {
   std::uint32_t slot_count_ = 0;
   SlotKind slot_kind_ = SlotKind::kWide;
   std::uint64_t max_blocks_ = 0;
+  Divider page_frames_;  // frames in every page; 1 where they differ, or are one
 };
 
 }  // namespace canvas::format
