@@ -162,6 +162,16 @@ struct RelacySync {
       return;
     rl::atomic_thread_fence(rl::mo_acquire, ToRelacy(where));
   }
+  // Both sides are a full fence, which is what the pair promises together (canvas/sync/window.h).
+  static void LightFence(std::source_location where = std::source_location::current()) {
+    if (Mutation::Get().Order(std::memory_order::seq_cst, where) == std::memory_order::relaxed)
+      return;
+    rl::atomic_thread_fence(rl::mo_seq_cst, ToRelacy(where));
+  }
+  static bool HeavyFence(std::source_location where = std::source_location::current()) {
+    LightFence(where);
+    return true;
+  }
   // Every word acquired, every word released: what canvas/sync/shared_copy.h promises.
   static void CopyOut(void* to, SharedBytes from, std::size_t bytes,
                       std::source_location where = std::source_location::current()) {

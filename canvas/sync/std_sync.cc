@@ -1,6 +1,7 @@
 #include "canvas/sync/std_sync.h"
 
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -29,6 +30,23 @@ void StdSync::Pause() noexcept {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
 #endif
+}
+
+bool StdSync::RegisterHeavyFence() noexcept {
+  return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+const bool StdSync::light_is_free = StdSync::RegisterHeavyFence();
+
+bool StdSync::HeavyFence() noexcept {
+  if (!light_is_free) {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    return true;
+  }
+  const auto fence = [] {
+    return syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
+  };
+  return fence() || (RegisterHeavyFence() && fence());
 }
 
 }  // namespace canvas::sync

@@ -6,6 +6,7 @@
 //   Atomic<T>          load, store, fetch_add, fetch_or, compare_exchange_strong, each with an order
 //   SharedBytes        where shared bytes begin; + moves it by bytes
 //   CopyOut, CopyIn, ZeroIn, AcquireFence
+//   LightFence, HeavyFence   a full fence between threads of a process, cheap on one side (window.h)
 //   Wait, Wake         sleep while a 32-bit word has a value; end such sleeps, in every process
 //   Pause              between two looks at a word that another party is about to change
 //   Locks              the kernel's range locks: TryShared, TryExclusive, Unlock (kernel_locks.h)
@@ -34,6 +35,17 @@ struct StdSync {
   static void ZeroIn(std::byte* to, std::size_t bytes) noexcept { sync::ZeroIn(to, bytes); }
   static void AcquireFence() noexcept { std::atomic_thread_fence(std::memory_order_acquire); }
 
+  // Of no cost where the kernel can run the other side's fence on this processor (membarrier(2),
+  // registered for when the program starts), a full fence otherwise. HeavyFence is false where no
+  // fence was run.
+  static void LightFence() noexcept {
+    if (light_is_free) [[likely]]
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    else
+      std::atomic_thread_fence(std::memory_order_seq_cst);
+  }
+  static bool HeavyFence() noexcept;
+
   using Locks = KernelLocks;
 
   // A process-shared futex (futex(2)). The word may lie in a read-only mapping: waiting only loads
@@ -42,6 +54,10 @@ struct StdSync {
                    std::uint64_t timeout_ns) noexcept;
   static void Wake(std::atomic<std::uint32_t>& word) noexcept;
   static void Pause() noexcept;
+
+ private:
+  static bool RegisterHeavyFence() noexcept;
+  static const bool light_is_free;  // false until static initialisation: the safe way
 };
 
 // The words lie in files, so what an atomic is made of is part of the format.
