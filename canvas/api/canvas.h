@@ -22,15 +22,18 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "canvas/api/feeder.h"
 #include "canvas/api/holds.h"
 #include "canvas/api/lane.h"
 #include "canvas/api/lane_reader.h"
 #include "canvas/api/lane_writer.h"
 #include "canvas/api/watcher.h"
+#include "canvas/api/window.h"
 #include "canvas/base/error.h"
 #include "canvas/base/tempo.h"
 #include "canvas/base/time.h"
@@ -151,6 +154,10 @@ class Canvas {
   Result<std::vector<OwnerInfo>> Owners() const;
 
   Result<LaneReader> Reader(LaneId id) const;
+
+  // A window over these lanes, for realtime readers; covers nothing until it is moved. A lane's page
+  // that it covers is not given back. Errors: kNotFound, kInvalidArgument.
+  Result<Window> MakeWindow(std::span<const LaneId> lanes, const WindowOptions& options = {}) const;
 
   // Holds the metadata as it is now. Errors: kBusy (it kept changing), kCorrupt, kIo.
   Result<MetadataPin> Pin() const;

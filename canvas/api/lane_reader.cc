@@ -1,14 +1,15 @@
 #include "canvas/api/lane_reader.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <utility>
 
+#include "canvas/api/window_core.h"
 #include "canvas/sync/append.h"
 #include "canvas/sync/overwrite.h"
 #include "canvas/sync/part_life.h"
 #include "canvas/sync/presence.h"
+#include "canvas/sync/window.h"
 
 namespace canvas {
 
@@ -24,27 +25,51 @@ LaneReader::LaneReader(std::shared_ptr<storage::CanvasFile> file, const storage:
       channels_(place.shape.channels()),
       frame_bytes_(place.shape.frame_bytes()),
       per_block_(place.shape.frames_per_block()),
-      per_block_shift_(std::has_single_bit(per_block_) ? std::countr_zero(per_block_) : -1),
-      channels_shift_(std::has_single_bit(channels_) ? std::countr_zero(channels_) : -1),
+      frames_of_(channels_),
+      block_of_(per_block_),
       end_(place.shape.FirstFrame(file_->mapped_pages())) {}
 
-// Makes the page of `frame` the current one, and looks its part up where it was not there before.
-bool LaneReader::Enter(Frame frame) noexcept {
-  if (frame < page_first_ || frame >= page_end_) {
-    if (frame < Frame(0) || frame >= end_) return false;
-    const std::uint64_t page = place_.shape.PageOf(frame);
-    page_ = PageIndex(static_cast<std::uint32_t>(page));
-    page_first_ = place_.shape.FirstFrame(page);
-    page_end_ = place_.shape.FirstFrame(page + 1);
+LaneReader::LaneReader(std::shared_ptr<WindowCore> window, WindowLane& lane)
+    : LaneReader(window->core().file, lane.lane(), lane.info()) {
+  WindowSeat* seat = window->Enter(lane);
+  seat_ = {seat, LeaveSeat{std::move(window)}};
+  window_lane_ = &lane;
+}
+
+void LaneReader::LeaveSeat::operator()(WindowSeat* seat) const noexcept { window->Leave(*seat); }
+
+// Makes the page of `frame` the current one. False where there is none.
+bool LaneReader::SetPage(Frame frame) noexcept {
+  if (frame >= page_first_ && frame < page_end_) return true;
+  if (frame < Frame(0) || frame >= end_) return false;
+  const std::uint64_t page = place_.shape.PageOf(frame);
+  page_ = PageIndex(static_cast<std::uint32_t>(page));
+  page_first_ = place_.shape.FirstFrame(page);
+  page_end_ = place_.shape.FirstFrame(page + 1);
+  present_ = false;
+  ahead_ = 0;
+  if (window_lane_ != nullptr) window_place_ = &window_lane_->PlaceOf(page_);
+  return true;
+}
+
+// Goes to the page of `frame`, and finds out whether the part is there: `present_`, with kOk. In a
+// window the reader says that it looks there, and goes by what is shown.
+ReadStatus LaneReader::Enter(Frame frame) noexcept {
+  if (!SetPage(frame)) return ReadStatus::kEnd;
+  if (seat_ != nullptr) {
     present_ = false;
-    ahead_ = 0;
-  }
-  if (!present_ || sync::ReadLife(part_.words) != part_.life) {
+    sync::LookAt<sync::StdSync>(seat_->seat, page_.value());
+    if (!sync::IsShown(*window_place_, page_.value())) return ReadStatus::kOutside;
+    const storage::PartLook& look = window_place_->look;
+    if (sync::Observe(*look.watch) != look.value) return ReadStatus::kOutside;
+    present_ = look.part.has_value();
+    if (present_) part_ = *look.part;
+  } else if (!present_ || sync::ReadLife(part_.words) != part_.life) {
     const auto found = storage::FindPart(*file_, place_, page_);
     present_ = found.has_value();
     if (found) part_ = *found;
   }
-  return true;
+  return ReadStatus::kOk;
 }
 
 // Before frame `local` of the current part is read, in order: has what follows read from the disk.
@@ -76,15 +101,18 @@ ReadStatus LaneReader::CopyRun(std::uint64_t local, std::uint64_t frames, float*
   }
   auto status = ReadStatus::kOk;
   while (local < end) {
-    const std::uint64_t block = BlockOf(local);
+    const std::uint64_t block = block_of_(local);
     const std::uint64_t offset = local - block * per_block_;
     const std::uint64_t count = std::min(end - local, per_block_ - offset);
     const std::uint64_t below = local < mark ? std::min(count, mark - local) : 0;
     auto outcome = sync::BlockRead::kUnwritten;
-    if (below != 0)
+    if (below != 0 && !Resident(block)) {
+      if (status == ReadStatus::kOk) status = ReadStatus::kOutside;
+    } else if (below != 0) {
       outcome =
           sync::ReadBlock(part_.words, block, static_cast<std::uint32_t>(offset * frame_bytes_),
                           static_cast<std::uint32_t>(below * frame_bytes_), out);
+    }
     const std::uint64_t good = outcome == sync::BlockRead::kOk ? below : 0;
     if (outcome == sync::BlockRead::kRaced) status = ReadStatus::kRaced;
     if (good != count) std::memset(out + good * channels_, 0, (count - good) * frame_bytes_);
@@ -95,46 +123,61 @@ ReadStatus LaneReader::CopyRun(std::uint64_t local, std::uint64_t frames, float*
   return status;
 }
 
+// Whether what a read of the block touches is resident: not its samples, where it is unwritten.
+bool LaneReader::Resident(std::uint64_t block) const noexcept {
+  if (seat_ == nullptr || sync::IsResident(*window_place_, block)) return true;
+  const auto version = sync::ReadVersion(part_.words, block);
+  return !version.written && !version.changing();
+}
+
 ReadResult LaneReader::Read(Frame first, std::span<float> out) noexcept {
   // What nearly every call is: a range within one block of the page that the last call was in.
   if (present_ && first >= page_first_ && first < page_end_) {
     const auto local = static_cast<std::uint64_t>(first - page_first_);
-    const std::uint64_t frames = FramesOf(out.size());
-    const std::uint64_t block = BlockOf(local);
+    const std::uint64_t frames = frames_of_(out.size());
+    const std::uint64_t block = block_of_(local);
     const std::uint64_t offset = local - block * per_block_;
-    // At the start of a block the other path has a look at what comes next.
-    if (offset != 0 && frames != 0 && offset + frames <= per_block_ &&
-        frames <= static_cast<std::uint64_t>(page_end_ - first) &&
-        sync::ReadLife(part_.words) == part_.life &&
-        local + frames <= sync::ReadMark(part_.words) && sync::ReadLow(part_.words) <= local &&
-        sync::ReadBlock(part_.words, block, static_cast<std::uint32_t>(offset * frame_bytes_),
-                        static_cast<std::uint32_t>(frames * frame_bytes_),
-                        out.data()) == sync::BlockRead::kOk &&
-        sync::LifeStands(part_.words, part_.life))
-      return {ReadStatus::kOk, frames};
+    const bool in_window = seat_ != nullptr;
+    // Without a window, at the start of a block the other path has a look at what comes next.
+    if ((offset != 0 || in_window) && frames != 0 && offset + frames <= per_block_ &&
+        frames <= static_cast<std::uint64_t>(page_end_ - first)) {
+      if (in_window) sync::LookAt<sync::StdSync>(seat_->seat, page_.value());
+      const bool good =
+          (!in_window || (sync::IsShown(*window_place_, page_.value()) &&
+                          sync::IsResident(*window_place_, block))) &&
+          sync::ReadLife(part_.words) == part_.life &&
+          local + frames <= sync::ReadMark(part_.words) && sync::ReadLow(part_.words) <= local &&
+          sync::ReadBlock(part_.words, block, static_cast<std::uint32_t>(offset * frame_bytes_),
+                          static_cast<std::uint32_t>(frames * frame_bytes_),
+                          out.data()) == sync::BlockRead::kOk &&
+          sync::LifeStands(part_.words, part_.life);
+      if (in_window) sync::LookAway<sync::StdSync>(seat_->seat);
+      if (good) return {ReadStatus::kOk, frames};
+    }
   }
   return ReadAcross(first, out);
 }
 
 ReadResult LaneReader::ReadAcross(Frame first, std::span<float> out) noexcept {
   if (!file_->CheckUsable()) return {ReadStatus::kClosed, 0};
-  std::uint64_t left = FramesOf(out.size());
+  std::uint64_t left = frames_of_(out.size());
   const std::uint64_t asked = left;
   float* to = out.data();
   ReadResult result;
   if (first < Frame(0) || first > end_ || asked > static_cast<std::uint64_t>(end_ - first))
-    return {ReadStatus::kOutOfRange, 0};
+    return {ReadStatus::kEnd, 0};
   while (left > 0) {
-    if (!Enter(first)) return {ReadStatus::kOutOfRange, result.written_frames};
+    ReadStatus status = Enter(first);
     const auto local = static_cast<std::uint64_t>(first - page_first_);
     const std::uint64_t count = std::min(left, static_cast<std::uint64_t>(page_end_ - first));
     if (!present_) {
       std::memset(to, 0, count * frame_bytes_);
     } else {
       // In order, or nearly: reads within a block leave no trace here.
-      if (first >= next_ && first - next_ <= 2 * std::int64_t{per_block_}) ReadAhead(local);
+      if (seat_ == nullptr && first >= next_ && first - next_ <= 2 * std::int64_t{per_block_})
+        ReadAhead(local);
       std::uint64_t written = 0;
-      auto status = CopyRun(local, count, to, written);
+      status = CopyRun(local, count, to, written);
       // Punched or reused meanwhile: what was copied may be of two lives.
       if (!sync::LifeStands(part_.words, part_.life)) {
         present_ = false;
@@ -142,35 +185,58 @@ ReadResult LaneReader::ReadAcross(Frame first, std::span<float> out) noexcept {
         written = 0;
         std::memset(to, 0, count * frame_bytes_);
       }
-      if (status == ReadStatus::kRaced) result.status = status;
       result.written_frames += written;
     }
+    if (result.status != ReadStatus::kRaced && status != ReadStatus::kOk) result.status = status;
     left -= count;
     to += count * channels_;
     first = first + static_cast<std::int64_t>(count);
     next_ = first;
   }
+  EndView();
+  if (result.status == ReadStatus::kOutside) CountMiss();
   if (result.status == ReadStatus::kOk && result.written_frames != asked)
     result.status =
         result.written_frames == 0 ? ReadStatus::kUnwritten : ReadStatus::kPartlyUnwritten;
   return result;
 }
 
+void LaneReader::EndView() noexcept {
+  if (seat_ != nullptr) sync::LookAway<sync::StdSync>(seat_->seat);
+}
+
+void LaneReader::CountMiss() noexcept {
+  if (seat_ != nullptr) sync::Put(seat_->misses, sync::Peek(seat_->misses) + 1);
+}
+
 View LaneReader::ViewAt(Frame first, std::uint64_t max_frames) noexcept {
+  View view = OpenView(first, max_frames);
+  if (view.frames_ == 0) EndView();
+  if (view.status_ == ReadStatus::kOutside) CountMiss();
+  return view;
+}
+
+View LaneReader::OpenView(Frame first, std::uint64_t max_frames) noexcept {
   View view;
-  if (!Enter(first) || !present_) return view;
+  view.status_ = Enter(first);
+  if (view.status_ != ReadStatus::kOk) return view;
+  view.status_ = ReadStatus::kUnwritten;
+  if (!present_) return view;
   view.words_ = part_.words;
   view.life_ = part_.life;
   view.sequence_ = sync::ViewSequence(part_.words);
   const auto local = static_cast<std::uint64_t>(first - page_first_);
   const auto in_page = static_cast<std::uint64_t>(page_end_ - page_first_);
   const std::uint64_t mark = std::min(sync::ReadMark(part_.words), in_page);
+  if (local < sync::ReadLow(part_.words)) return view;
   std::uint64_t end = local;
-  if (local < sync::ReadLow(part_.words)) return View();
   while (end < mark && end - local < max_frames) {
-    const std::uint64_t block = BlockOf(end);
+    const std::uint64_t block = block_of_(end);
     const auto version = sync::ReadVersion(part_.words, block);
-    if (!version.written || version.changing()) break;
+    if (end == local && version.written)
+      view.status_ = version.changing() ? ReadStatus::kRaced : ReadStatus::kOutside;
+    if (!version.written || version.changing() || !Resident(block)) break;
+    view.status_ = ReadStatus::kOk;
     end = std::min(mark, (block + 1) * per_block_);
   }
   view.frames_ = std::min(end - local, max_frames);

@@ -3,6 +3,12 @@
 // A reader writes nothing, waits for nobody, and is not stopped by writers that die. What was never
 // written reads as zeros with a status that tells it from silence, and no byte of it is touched.
 //
+// A reader that was made by Canvas::Reader reads everywhere, and its reads may fault and ask the
+// kernel. One that was made by a Window reads inside it, and is for realtime threads: Read, ViewAt,
+// StillValid and EndView then make no syscall, allocate nothing, take no lock, and touch only
+// memory that the window has made resident. What they do is bounded: for each block a few loads and
+// at most four copies (canvas/sync/overwrite.h), and a few more loads for each page.
+//
 // Thread safety: a reader belongs to one thread at a time; make one for each thread.
 #pragma once
 
@@ -13,19 +19,26 @@
 #include <vector>
 
 #include "canvas/api/lane.h"
+#include "canvas/base/divider.h"
 #include "canvas/base/units.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/storage/part.h"
 
 namespace canvas {
 
+class WindowCore;
+class WindowLane;
+struct WindowPlace;
+struct WindowSeat;
+
 enum class ReadStatus : std::uint8_t {
   kOk,               // every frame was written
   kPartlyUnwritten,  // some were; the others are zeros
   kUnwritten,        // none was; all zeros
-  kRaced,            // a block kept changing under the copy; try again. The output is zeros there
+  kOutside,          // some lies outside the reader's window, and was not looked at: zeros there
+  kRaced,            // a block kept changing under the copy; try again. Zeros there
+  kEnd,              // negative, past the capacity, or past the mapping limit; nothing was copied
   kClosed,           // the reader belongs to the parent of a forked process
-  kOutOfRange,       // negative, past the capacity, or past the mapping limit; nothing was copied
 };
 
 struct ReadResult {
@@ -42,10 +55,15 @@ class View {
   View() = default;
 
   // Starts at the frame that was asked for; ends at the page, at the first unwritten block, at the
-  // high-water mark, or at a block that is being rewritten. Empty where there is nothing.
-  // The memory stays mapped for the life of the reader's canvas.
+  // high-water mark, at a block that is being rewritten, or where the reader's window ends. Empty
+  // where there is nothing. The memory stays mapped for the life of the reader's canvas; a window
+  // keeps it resident until the reader's next call (Read, ViewAt, EndView).
   std::span<const float> samples() const { return samples_; }
   std::uint64_t frames() const { return frames_; }
+
+  // kOk; or, of an empty view, why there is nothing at its first frame: kUnwritten, kOutside,
+  // kRaced (it is being rewritten just now), kEnd.
+  ReadStatus status() const { return status_; }
 
   // Whether nothing of the part was overwritten or punched since the view was opened. Wait-free.
   bool StillValid() const noexcept;
@@ -54,6 +72,7 @@ class View {
   friend class LaneReader;
   std::span<const float> samples_;
   std::uint64_t frames_ = 0;
+  ReadStatus status_ = ReadStatus::kEnd;
   std::uint64_t life_ = 0;
   std::uint64_t sequence_ = 0;
   storage::PartWords words_;
@@ -67,14 +86,18 @@ class LaneReader {
   // number of frames (a rest is left as it is). Across blocks and pages; each block is of one
   // version, the range as a whole need not be.
   // Concurrency: beside any writer.
-  // Realtime: no allocation, no lock; bounded copies a block. A page beyond the known end of the
-  // file costs one fstat; reading on in order costs one preadv2 a megabyte, and an madvise where
-  // it is not in memory; memory that is not resident faults.
+  // Realtime: in a window, yes. Otherwise no allocation, no lock; bounded copies a block; a page
+  // beyond the known end of the file costs one fstat, reading on in order one preadv2 a megabyte,
+  // and an madvise where it is not in memory; memory that is not resident faults.
   ReadResult Read(Frame first, std::span<float> out) noexcept;
 
   // Looks at frames from `first` on in place, at most `max_frames` of them.
   // Realtime: as Read; the cost grows with the number of blocks spanned, not with their bytes.
   View ViewAt(Frame first, std::uint64_t max_frames) noexcept;
+
+  // In a window: says that the last view is no longer looked at, so that the window may let go of
+  // what it covered. The next Read or ViewAt says so too.
+  void EndView() noexcept;
 
   // How much is written; looks at every page. Not for a realtime thread.
   LaneExtent Extent() const;
@@ -83,18 +106,17 @@ class LaneReader {
 
  private:
   friend class Canvas;
+  friend class Window;
   LaneReader(std::shared_ptr<storage::CanvasFile> file, const storage::LanePlace& place,
              LaneInfo info);
-  // Divisions, or shifts where the divisor is a power of two.
-  std::uint64_t FramesOf(std::size_t samples) const {
-    return channels_shift_ >= 0 ? samples >> channels_shift_ : samples / channels_;
-  }
-  std::uint64_t BlockOf(std::uint64_t local) const {
-    return per_block_shift_ >= 0 ? local >> per_block_shift_ : local / per_block_;
-  }
+  LaneReader(std::shared_ptr<WindowCore> window, WindowLane& lane);
   ReadResult ReadAcross(Frame first, std::span<float> out) noexcept;
-  bool Enter(Frame frame) noexcept;
+  bool SetPage(Frame frame) noexcept;
+  ReadStatus Enter(Frame frame) noexcept;
   void ReadAhead(std::uint64_t local) noexcept;
+  bool Resident(std::uint64_t block) const noexcept;
+  View OpenView(Frame first, std::uint64_t max_frames) noexcept;
+  void CountMiss() noexcept;
   ReadStatus CopyRun(std::uint64_t local, std::uint64_t frames, float* out,
                      std::uint64_t& written) noexcept;
 
@@ -104,9 +126,18 @@ class LaneReader {
   std::uint32_t channels_;
   std::uint32_t frame_bytes_;
   std::uint32_t per_block_;
-  int per_block_shift_;  // log2 where it is a power of two, or -1; likewise:
-  int channels_shift_;
-  Frame end_;  // of what this handle can reach
+  Divider frames_of_;  // samples to frames
+  Divider block_of_;   // frames to blocks
+  Frame end_;          // of what this handle can reach
+
+  // In a window: what says where this reader looks, its lane, and the place of the current page.
+  struct LeaveSeat {
+    std::shared_ptr<WindowCore> window;
+    void operator()(WindowSeat* seat) const noexcept;
+  };
+  std::unique_ptr<WindowSeat, LeaveSeat> seat_;
+  WindowLane* window_lane_ = nullptr;
+  WindowPlace* window_place_ = nullptr;
 
   // The page this reader is in.
   Frame page_first_;

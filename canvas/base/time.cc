@@ -138,6 +138,40 @@ std::string FormatClock(Frame frame, Rate rate) {
   return fmt::format("{}:{:02}.{:03}", seconds / 60, seconds % 60, ms % 1000);
 }
 
+namespace {
+
+Frame Saturate(Int128 value) {
+  using Limits = std::numeric_limits<std::int64_t>;
+  if (value > Limits::max()) return Frame(Limits::max());
+  if (value < Limits::min()) return Frame(Limits::min());
+  return Frame(static_cast<std::int64_t>(value));
+}
+
+// frame x to / from as floor and remainder. In steps: the whole product would take 191 bits.
+struct Scaled {
+  Int128 whole;
+  bool rest;
+};
+Scaled Scale(Frame frame, Rate from, Rate to) {
+  const Int128 mul = Int128{to.num} * Int128{from.den};  // each below 2^64
+  const Int128 div = Int128{to.den} * Int128{from.num};
+  const Int128 quotient = FloorDiv(mul, div);
+  const Int128 left = mul - quotient * div;  // below 2^64
+  // Both products are of a 63-bit number and one below 2^64.
+  const Int128 fraction = FloorDiv(Int128{frame.value()} * left, div);
+  return {Int128{frame.value()} * quotient + fraction,
+          fraction * div != Int128{frame.value()} * left};
+}
+
+}  // namespace
+
+Frame ToRate(Frame frame, Rate from, Rate to) { return Saturate(Scale(frame, from, to).whole); }
+
+Frame ToRateUp(Frame frame, Rate from, Rate to) {
+  const Scaled scaled = Scale(frame, from, to);
+  return Saturate(scaled.whole + (scaled.rest ? 1 : 0));
+}
+
 std::uint64_t PageOfFrame(Frame frame, Rate rate, std::uint32_t page_seconds) {
   return static_cast<std::uint64_t>(
       FloorDiv(Int128{frame.value()} * Int128{rate.den}, Int128{rate.num} * Int128{page_seconds}));

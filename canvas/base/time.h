@@ -54,6 +54,11 @@ Result<Position> ParsePosition(std::string_view text);
 // "1:02:03.250": hours only when there are some, milliseconds rounded down.
 std::string FormatClock(Frame frame, Rate rate);
 
+// The frame of one clock at the moment of a frame of another: floor and ceiling of frame x to / from.
+// What does not fit is the nearest that does.
+Frame ToRate(Frame frame, Rate from, Rate to);
+Frame ToRateUp(Frame frame, Rate from, Rate to);
+
 // The page of frame >= 0, and the first frame of a page. `page` may be one past the last.
 std::uint64_t PageOfFrame(Frame frame, Rate rate, std::uint32_t page_seconds);
 Frame FirstFrameOfPage(std::uint64_t page, Rate rate, std::uint32_t page_seconds);

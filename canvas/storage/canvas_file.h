@@ -24,6 +24,7 @@
 #include "canvas/storage/mapping.h"
 #include "canvas/storage/os_file.h"
 #include "canvas/storage/range_lock.h"
+#include "canvas/storage/residency.h"
 #include "canvas/sync/change.h"
 #include "canvas/sync/part_words.h"
 #include "canvas/sync/snapshot.h"
@@ -80,6 +81,16 @@ class CanvasFile final : private ForkListener {
   void WillNeed(std::uint64_t offset, std::uint64_t bytes) const noexcept {
     if (!IsCached(fd_, offset + bytes - 1)) read_mapping_.WillNeed(offset, bytes);
   }
+
+  // Bytes that windows want in memory, through the readers' mapping (residency.h).
+  Result<void> WantResident(std::span<const ByteRange> ranges) const {
+    return residency_.Want(read_mapping_, ranges);
+  }
+  void UnwantResident(std::span<const ByteRange> ranges) const noexcept {
+    residency_.Unwant(read_mapping_, ranges);
+  }
+  void LockTheRest() const noexcept { residency_.LockTheRest(read_mapping_); }
+  Residency::State ResidentState() const { return residency_.Get(); }
 
   // Errors: kInvalidArgument (past the capacity), kLimit (past this handle's mapping).
   Result<void> CheckPage(PageIndex page) const;
@@ -145,6 +156,8 @@ class CanvasFile final : private ForkListener {
   mutable sync::WakePolicy<sync::StdSync> wakes_;
   Mapping read_mapping_;
   Mapping write_mapping_;
+  mutable Residency residency_{
+      [this](std::uint64_t offset, std::uint64_t bytes) { WillNeed(offset, bytes); }};
   bool single_mapping_ = false;
   std::uint64_t mapped_pages_ = 0;
   mutable sync::Word known_size_{0};

@@ -1,6 +1,8 @@
 #include "canvas/storage/mapping.h"
 
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -28,6 +30,27 @@ void Mapping::WillNeed(std::uint64_t offset, std::uint64_t bytes) const noexcept
   const std::uint64_t start = offset / kPage * kPage;
   const std::uint64_t end = offset + bytes < bytes_ ? offset + bytes : bytes_;
   if (start < end) madvise(base_ + start, end - start, MADV_WILLNEED);
+}
+
+Result<void> Mapping::Populate(std::uint64_t offset, std::uint64_t bytes) const {
+  while (madvise(base_ + offset, bytes, MADV_POPULATE_READ) != 0) {
+    if (errno == EINTR || errno == EAGAIN) continue;
+    if (errno == EINVAL)
+      return Fail(ErrorCode::kUnsupported, "the kernel cannot populate a mapping ahead of reading",
+                  "windows need Linux 5.14 or later");
+    return FailErrno(errno, "madvise(MADV_POPULATE_READ)");
+  }
+  return {};
+}
+
+// By number: sanitizers make the functions of libc do nothing.
+bool Mapping::Lock(std::uint64_t offset, std::uint64_t bytes) const noexcept {
+  return syscall(SYS_mlock2, base_ + offset, bytes, 0) == 0;
+}
+
+void Mapping::LetGo(std::uint64_t offset, std::uint64_t bytes) const noexcept {
+  syscall(SYS_munlock, base_ + offset, bytes);
+  madvise(base_ + offset, bytes, MADV_DONTNEED);
 }
 
 void Mapping::Poison() noexcept {

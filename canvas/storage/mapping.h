@@ -40,6 +40,18 @@ class Mapping {
   // Has the kernel read these bytes into memory, without waiting for them (MADV_WILLNEED).
   void WillNeed(std::uint64_t offset, std::uint64_t bytes) const noexcept;
 
+  // Whole 4 KiB pages, for ordinary threads.
+  //
+  // Brings them into memory and into this process's page tables (MADV_POPULATE_READ; Linux 5.14).
+  // Errors: kUnsupported, kIo (beyond the end of the file, or the device failed).
+  Result<void> Populate(std::uint64_t offset, std::uint64_t bytes) const;
+  // Keeps them there (mlock2(2)). False, with errno, where the system does not let it: the limit on
+  // locked memory.
+  bool Lock(std::uint64_t offset, std::uint64_t bytes) const noexcept;
+  // Lets go of them: no longer locked, nor in the page tables (munlock(2), MADV_DONTNEED). The
+  // mapping stays; who touches them faults and has them again.
+  void LetGo(std::uint64_t offset, std::uint64_t bytes) const noexcept;
+
   // In a forked child, where the mapping is gone: puts zeros in its place, so that whoever still
   // looks sees an absent part instead of a fault.
   void Poison() noexcept;

@@ -67,6 +67,36 @@ std::optional<FoundPart> FindPart(const CanvasFile& file, const LanePlace& lane,
   return part;
 }
 
+PartLook LookForPart(const CanvasFile& file, const LanePlace& lane, PageIndex page) noexcept {
+  const format::Geometry& geometry = file.geometry();
+  const auto word = [&](std::uint64_t offset) { return sync::WordAt(file.read_base(), offset); };
+  PartLook look;
+  // Watches the word at `offset`, whose bytes are there.
+  const auto watch = [&](std::uint64_t offset) {
+    look.watch = word(offset);
+    look.value = sync::Observe(*look.watch);
+    look.touched[0] = {offset, 8};
+  };
+  const std::uint64_t chunk = CanvasFile::IndexChunk(page);
+  watch(format::kControlOffset + format::control::kIndexChunks + chunk / 64 * 8);
+  if ((look.value >> chunk % 64 & 1) == 0) return look;
+  watch(format::kPageIndexOffset + std::uint64_t{page.value()} * 8);
+  if (look.value != format::kPageReady || !file.PageReady(page)) return look;
+  const std::uint64_t start = geometry.Page(page).value();
+  const std::uint64_t slot = geometry.SlotNumber(lane.slots);
+  watch(start + format::page_control::kSlotBits + slot / 64 * 8);
+  if ((look.value >> slot % 64 & 1) == 0) return look;
+  watch(start + geometry.SlotControl(lane.slots) + format::slot_control::kLife);
+  const auto found = FindPart(file, lane, page);
+  // Another life than the one that is watched: it is not this look's answer, and the watch says so.
+  if (!found || found->life != look.value) return look;
+  look.part = found;
+  look.touched = {ByteRange{start + geometry.SlotControl(lane.slots), format::kSlotControlBytes},
+                  ByteRange{start + geometry.Versions(lane.slots), lane.shape.max_blocks() * 8},
+                  ByteRange{start + geometry.UndoPlace(lane.slots), lane.shape.block_stride()}};
+  return look;
+}
+
 std::optional<PartSummary> SummarizePart(const CanvasFile& file, const LanePlace& lane,
                                          PageIndex page) noexcept {
   const auto part = FindPart(file, lane, page);

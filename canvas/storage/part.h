@@ -4,6 +4,7 @@
 // Thread safety: as CanvasFile. Punch and repair need ownership of the lane over that page.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -40,6 +41,18 @@ inline std::optional<FoundPart> FindPart(const CanvasFile& file, const LanePlace
                                          PageIndex page) noexcept {
   return FindPart(file, lane, page, file.read_base());
 }
+
+// A look for a part that stands until a word changes: so a realtime reader can tell, by loading that
+// word, whether there is a part by now, or another, without looking for it.
+struct PartLook {
+  std::optional<FoundPart> part;
+  const sync::Word* watch = nullptr;  // of the file, through the readers' mapping
+  std::uint64_t value = 0;            // what it held
+  // What readers touch on the strength of this look, besides samples: the watched word; of a part
+  // its controls, version words and undo place.
+  std::array<ByteRange, 3> touched{};
+};
+PartLook LookForPart(const CanvasFile& file, const LanePlace& lane, PageIndex page) noexcept;
 
 // Written frames of a part: between the marks, in written blocks. Numbers of a moment.
 struct PartSummary {

@@ -57,7 +57,7 @@ Result<FrameRange> RangeOf(const ExportArguments& arguments, const Canvas& canva
 Result<ReadResult> ReadSettled(LaneReader& reader, Frame at, std::span<float> samples) {
   for (int i = 0; i < kRacedTries; ++i) {
     const ReadResult result = reader.Read(at, samples);
-    if (result.status == ReadStatus::kOutOfRange)
+    if (result.status == ReadStatus::kEnd)
       return Fail(ErrorCode::kInvalidArgument, "the range lies outside the canvas");
     if (result.status != ReadStatus::kRaced) return result;
   }

@@ -1,0 +1,262 @@
+#include "canvas/api/feeder.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <condition_variable>
+#include <csignal>
+#include <limits>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "canvas/api/window_core.h"
+#include "canvas/sync/presence.h"
+
+namespace canvas {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::int64_t kNowhere = std::numeric_limits<std::int64_t>::min();
+// A speed is taken over so long: positions come in steps, a callback's worth each.
+constexpr auto kSpeedOver = std::chrono::milliseconds(50);
+// What is made resident at a time, so that a jump need not wait for the rest.
+constexpr double kSliceSeconds = 0.25;
+
+std::int64_t Frames(double seconds, Rate clock) {
+  return static_cast<std::int64_t>(
+      std::ceil(seconds * static_cast<double>(clock.num) / static_cast<double>(clock.den)));
+}
+
+}  // namespace
+
+struct Playhead::State {
+  State(std::shared_ptr<WindowCore> core, const FeederOptions& feeder_options)
+      : window(std::move(core)), options(feeder_options) {}
+
+  std::int64_t position() const { return static_cast<std::int64_t>(sync::Observe(published)); }
+  void Look();
+  FrameRange TargetAt(std::int64_t at) const;
+  void MeasureSpeed(std::int64_t at, bool jumped);
+  bool FillFrom(std::int64_t at, FrameRange target);
+
+  const std::shared_ptr<WindowCore> window;
+  const FeederOptions options;
+  alignas(128) sync::Word published{static_cast<std::uint64_t>(kNowhere)};
+
+  // The feeder's thread alone.
+  alignas(128) double speed = 1;  // in clock seconds a second
+  std::int64_t sample_position = kNowhere;
+  Clock::time_point sample_time;
+
+  mutable std::mutex mutex;  // guards the rest
+  mutable std::condition_variable looked;
+  FrameRange ready;  // everything that was written in it, at the last look, is resident
+  FrameRange target;
+  FeederReport report;
+};
+
+// The stretch to cover for a position, by its speed.
+FrameRange Playhead::State::TargetAt(std::int64_t at) const {
+  const Rate clock = window->options().clock;
+  const std::int64_t most = Frames(window->options().max_seconds, clock) - 1;
+  const std::int64_t behind = std::min(Frames(options.behind_seconds, clock), most / 2);
+  const double factor = std::max(1.0, std::abs(speed));
+  const std::int64_t ahead = static_cast<std::int64_t>(
+      std::min(static_cast<double>(most - behind),
+               static_cast<double>(Frames(options.horizon_seconds, clock)) * factor));
+  // A position may be anything; what is far beyond the canvas is clipped there.
+  constexpr std::int64_t kFar = std::int64_t{1} << 61;
+  at = std::clamp(at, -kFar, kFar);
+  return speed < -0.1 ? FrameRange{Frame(at - ahead), Frame(at + behind)}
+                      : FrameRange{Frame(at - behind), Frame(at + ahead)};
+}
+
+void Playhead::State::MeasureSpeed(std::int64_t at, bool jumped) {
+  const auto now = Clock::now();
+  if (jumped || sample_position == kNowhere) {
+    speed = 1;
+  } else {
+    if (now - sample_time < kSpeedOver) return;
+    const Rate clock = window->options().clock;
+    const double seconds = (static_cast<double>(at) - static_cast<double>(sample_position)) *
+                           static_cast<double>(clock.den) / static_cast<double>(clock.num);
+    speed = seconds / std::chrono::duration<double>(now - sample_time).count();
+  }
+  sample_position = at;
+  sample_time = now;
+}
+
+// Makes the target resident, from the position on. False where the position left it meanwhile.
+bool Playhead::State::FillFrom(std::int64_t at, FrameRange to) {
+  const std::int64_t slice = Frames(kSliceSeconds, window->options().clock);
+  std::int64_t first = std::clamp(at, to.first.value(), to.end.value());
+  std::int64_t end = first;
+  bool forwards = speed >= -0.1;
+  while (first > to.first.value() || end < to.end.value()) {
+    FrameRange piece;
+    if (forwards ? end < to.end.value() : first <= to.first.value()) {
+      piece = {Frame(end), Frame(std::min(end + slice, to.end.value()))};
+      end = piece.end.value();
+    } else {
+      piece = {Frame(std::max(first - slice, to.first.value())), Frame(first)};
+      first = piece.first.value();
+    }
+    const auto filled = AboutFile(window->Fill(piece), window->core());
+    const std::lock_guard lock(mutex);
+    if (!filled) {
+      report.error = filled.error().Message();
+      return true;
+    }
+    ready = {Frame(first), Frame(end)};
+    if (!to.Contains(Frame(position()))) return false;
+  }
+  return true;
+}
+
+void Playhead::State::Look() {
+  for (int again = 0; again < 4; ++again) {
+    const std::int64_t at = position();
+    if (at == kNowhere) return;
+    const auto begin = Clock::now();
+    bool jumped = false;
+    {
+      const std::lock_guard lock(mutex);
+      ++report.looks;
+      jumped = !target.Contains(Frame(at));
+      if (jumped) ++report.jumps;
+      if (!jumped && !ready.Contains(Frame(at))) ++report.late;
+    }
+    MeasureSpeed(at, jumped);
+    const FrameRange to = TargetAt(at);
+    {
+      const std::lock_guard lock(mutex);
+      target = to;
+      ready = {std::max(ready.first, to.first), std::min(ready.end, to.end)};
+      if (!ready.Contains(Frame(at))) ready = {Frame(at), Frame(at)};
+    }
+    window->Aim(to);
+    const bool whole = FillFrom(at, to);
+    {
+      const std::lock_guard lock(mutex);
+      report.longest_look =
+          std::max<std::chrono::nanoseconds>(report.longest_look, Clock::now() - begin);
+    }
+    looked.notify_all();
+    if (whole) return;
+  }
+}
+
+Playhead::Playhead(std::shared_ptr<State> state) : state_(std::move(state)) {}
+Playhead::Playhead(Playhead&&) noexcept = default;
+Playhead& Playhead::operator=(Playhead&&) noexcept = default;
+Playhead::~Playhead() = default;
+
+void Playhead::Publish(Frame position) noexcept {
+  sync::Publish(state_->published, static_cast<std::uint64_t>(position.value()));
+}
+
+bool Playhead::WaitReady(std::chrono::milliseconds timeout) const {
+  std::unique_lock lock(state_->mutex);
+  return state_->looked.wait_for(lock, timeout, [&] {
+    const Frame at(state_->position());
+    return !state_->target.empty() && state_->target.Contains(at) &&
+           state_->ready == state_->target;
+  });
+}
+
+FeederReport Playhead::Report() const {
+  const std::uint64_t misses = state_->window->Report().misses;
+  const std::lock_guard lock(state_->mutex);
+  FeederReport report = state_->report;
+  report.misses = misses;
+  return report;
+}
+
+struct Feeder::Body {
+  explicit Body(const FeederOptions& feeder_options) : options(feeder_options) {}
+  Body(const Body&) = delete;
+  Body& operator=(const Body&) = delete;
+  ~Body() {
+    {
+      const std::lock_guard lock(mutex);
+      stop = true;
+    }
+    wake.notify_all();
+    if (thread.joinable()) thread.join();
+  }
+
+  void Run() {
+    std::unique_lock lock(mutex);
+    while (!stop) {
+      std::vector<std::shared_ptr<Playhead::State>> all;
+      std::erase_if(heads, [&](const std::weak_ptr<Playhead::State>& head) {
+        all.push_back(head.lock());
+        return all.back() == nullptr;
+      });
+      lock.unlock();
+      for (const auto& head : all)
+        if (head != nullptr) head->Look();
+      all.clear();
+      lock.lock();
+      wake.wait_for(lock, options.period, [&] { return stop; });
+    }
+  }
+
+  const FeederOptions options;
+  const pid_t pid = getpid();
+  std::mutex mutex;
+  std::condition_variable wake;
+  std::vector<std::weak_ptr<Playhead::State>> heads;
+  bool stop = false;
+  std::thread thread;
+};
+
+Feeder::Feeder(std::unique_ptr<Body> body) : body_(std::move(body)) {}
+Feeder::Feeder(Feeder&&) noexcept = default;
+Feeder& Feeder::operator=(Feeder&&) noexcept = default;
+
+Feeder::~Feeder() {
+  // In a forked child there is no thread to join, and its mutex may be held for ever.
+  if (body_ != nullptr && body_->pid != getpid()) (void)body_.release();
+}
+
+Result<Feeder> Feeder::Start(const FeederOptions& options) {
+  if (options.period <= std::chrono::microseconds::zero() || !(options.horizon_seconds >= 0) ||
+      !(options.behind_seconds >= 0) || options.horizon_seconds > 24 * 3600 ||
+      options.behind_seconds > 24 * 3600)
+    return Fail(ErrorCode::kInvalidArgument, "a feeder's period, horizon or stretch behind",
+                "the period is more than nothing, the others 0 to 86400 s");
+  auto body = std::make_unique<Body>(options);
+  // Signals are for the program's own threads.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int failed = 0;
+  try {
+    body->thread = std::thread([b = body.get()] { b->Run(); });
+  } catch (const std::system_error& error) {
+    failed = error.code().value();
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (failed != 0) return FailErrno(failed, "a thread for the feeder");
+  pthread_setname_np(body->thread.native_handle(), "canvas-feeder");
+  return Feeder(std::move(body));
+}
+
+Playhead Feeder::Follow(const Window& window) {
+  auto state = std::make_shared<Playhead::State>(window.core_, body_->options);
+  {
+    const std::lock_guard lock(body_->mutex);
+    body_->heads.push_back(state);
+  }
+  return Playhead(std::move(state));
+}
+
+}  // namespace canvas

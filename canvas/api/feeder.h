@@ -1,0 +1,92 @@
+// A feeder: an ordinary thread that keeps windows ahead of positions. A realtime thread publishes where
+// it is, with one store; the feeder looks every few milliseconds, moves the windows, and makes
+// resident what was written meanwhile.
+//
+//   auto feeder = Feeder::Start({.horizon_seconds = 2});
+//   auto playhead = feeder->Follow(*window);
+//   playhead.Publish(Frame(0));
+//   playhead.WaitReady(std::chrono::seconds(1));
+//   ...
+//   playhead.Publish(position);                 // realtime thread, once a callback
+//
+// Ahead is where the position moves to: forwards or backwards, at any speed; the faster, the farther,
+// as far as the window's longest stretch allows. A jump is seen at the next look, and the window
+// is filled from the new position on.
+//
+// How closely it follows: a jump, and a block that a live writer has just written, are resident one
+// period later, and the time it takes to make them so (bench/feeder figures in the README).
+//
+// Thread safety: a Feeder is thread-safe; a Playhead is published by one thread at a time, its other
+// calls are thread-safe.
+// Realtime: Publish alone.
+// Fork: a forked child has no feeder.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "canvas/api/window.h"
+#include "canvas/base/error.h"
+#include "canvas/base/units.h"
+
+namespace canvas {
+
+struct FeederOptions {
+  double horizon_seconds = 2;    // ahead of a position, at the speed of the window's clock or below
+  double behind_seconds = 0.25;  // kept behind it
+  std::chrono::microseconds period{5000};  // from one look to the next
+};
+
+struct FeederReport {
+  std::uint64_t looks = 0;
+  std::uint64_t jumps = 0;  // looks that found the position outside what the window was aimed at
+  std::uint64_t late = 0;   // looks that found it inside, and there was something not yet resident
+  std::chrono::nanoseconds longest_look{0};  // from seeing a position to having all of its horizon
+  std::uint64_t misses = 0;                  // reads in the window that met something outside
+  std::string error = {};  // the last one, with the path; empty where none happened
+};
+
+class Playhead {
+ public:
+  Playhead(Playhead&&) noexcept;
+  Playhead& operator=(Playhead&&) noexcept;
+  // The feeder follows it no longer. The window stays where it is.
+  ~Playhead();
+
+  // Where the reader is, at the window's clock. Wait-free: one store.
+  void Publish(Frame position) noexcept;
+
+  // Waits until everything ahead of the position that was published last is resident; at most
+  // `timeout`. Whether it is.
+  bool WaitReady(std::chrono::milliseconds timeout) const;
+
+  FeederReport Report() const;
+
+ private:
+  friend class Feeder;
+  struct State;
+  explicit Playhead(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;
+};
+
+class Feeder {
+ public:
+  // Errors: kInvalidArgument (a period of nothing, a negative horizon), kIo (no thread).
+  static Result<Feeder> Start(const FeederOptions& options = {});
+  Feeder(Feeder&&) noexcept;
+  Feeder& operator=(Feeder&&) noexcept;
+  ~Feeder();
+
+  // Moves the window from the first published position on. Who moves it by hand as well is undone
+  // at the next look.
+  Playhead Follow(const Window& window);
+
+ private:
+  struct Body;
+  explicit Feeder(std::unique_ptr<Body> body);
+  std::unique_ptr<Body> body_;
+};
+
+}  // namespace canvas

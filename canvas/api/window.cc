@@ -1,0 +1,339 @@
+#include "canvas/api/window.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <utility>
+
+#include "canvas/api/canvas.h"
+#include "canvas/api/window_core.h"
+#include "canvas/sync/append.h"
+#include "canvas/sync/overwrite.h"
+#include "canvas/sync/presence.h"
+
+namespace canvas {
+namespace {
+
+std::string Mebibytes(std::uint64_t bytes) {
+  return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1024.0 * 1024.0));
+}
+
+std::string LockLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return "none";
+  return Mebibytes(limit.rlim_cur);
+}
+
+}  // namespace
+
+WindowLane::WindowLane(const storage::LanePlace& lane, LaneInfo info, std::uint64_t places)
+    : lane_(lane),
+      info_(std::move(info)),
+      mask_(places - 1),
+      places_(std::make_unique<WindowPlace[]>(places)),
+      bits_(std::make_unique<sync::Word[]>(places * words())),
+      held_(places) {
+  for (std::uint64_t i = 0; i < places; ++i) places_[i].blocks = bits_.get() + i * words();
+}
+
+Result<std::shared_ptr<WindowCore>> WindowCore::Make(std::shared_ptr<CanvasCore> core,
+                                                     std::span<const LaneId> lanes,
+                                                     const WindowOptions& options) {
+  if (!Rate::Make(options.clock.num, options.clock.den))
+    return Fail(ErrorCode::kInvalidArgument, "the window's clock is no rate");
+  if (options.max_seconds == 0 || options.max_seconds > 24 * 3600)
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("a window of {} seconds", options.max_seconds), "1 to 86400");
+  std::shared_ptr<WindowCore> window(new WindowCore(std::move(core), options));
+  // Both edges may lie inside a page, and a page that readers still leave keeps its place.
+  const std::uint64_t pages =
+      options.max_seconds / window->file().geometry().fields().page_seconds + 4;
+  for (const LaneId id : lanes) {
+    if (window->Find(id) != nullptr) continue;
+    CANVAS_ASSIGN(auto found, window->core_->Find(id));
+    window->lanes_.emplace_back(found.second, ToInfo(found.first), std::bit_ceil(pages));
+  }
+  return window;
+}
+
+WindowCore::~WindowCore() {
+  if (!file().CheckUsable()) return;  // a forked child: nothing is its own
+  for (WindowLane& lane : lanes_)
+    for (const auto& held : lane.held_)
+      if (held.in_use) Depart(lane, held.page, 0, lane.lane_.shape.max_blocks(), true);
+  // No reader is left: each keeps the window.
+  for (const Departure& departure : leaving_) {
+    file().UnwantResident(departure.ranges);
+    if (departure.whole) file().shared_locks().Unlock(LockOf(*departure.lane, departure.page));
+  }
+}
+
+WindowLane* WindowCore::Find(LaneId id) {
+  const auto found =
+      std::ranges::find_if(lanes_, [&](const WindowLane& lane) { return lane.lane_.id == id; });
+  return found == lanes_.end() ? nullptr : &*found;
+}
+
+WindowSeat* WindowCore::Enter(const WindowLane& lane) {
+  const std::lock_guard lock(mutex_);
+  std::size_t index = 0;
+  while (&lanes_[index] != &lane) ++index;
+  for (WindowSeat& seat : seats_)
+    if (!seat.taken) {
+      seat.taken = true;
+      seat.lane = index;
+      return &seat;
+    }
+  WindowSeat& seat = seats_.emplace_back();
+  seat.lane = index;
+  return &seat;
+}
+
+void WindowCore::Leave(WindowSeat& seat) noexcept {
+  if (!file().CheckUsable()) return;  // a forked child, where the mutex may be held for ever
+  const std::lock_guard lock(mutex_);
+  sync::LookAway<sync::StdSync>(seat.seat);
+  seat.taken = false;
+}
+
+storage::ByteRange WindowCore::BlockBytes(const WindowLane& lane, PageIndex page,
+                                          std::uint64_t block) const {
+  const std::uint64_t stride = lane.lane_.shape.block_stride();
+  return {file().geometry().Page(page).value() + file().geometry().Data(lane.lane_.slots) +
+              block * stride,
+          stride};
+}
+
+// Hides blocks [first, end) of a page, or all of it, and puts them on the list of what leaves.
+void WindowCore::Depart(WindowLane& lane, PageIndex page, std::uint64_t first_block,
+                        std::uint64_t end_block, bool whole) {
+  WindowPlace& place = lane.PlaceOf(page);
+  Departure departure;
+  for (std::uint64_t word = 0; word < lane.words(); ++word) {
+    std::uint64_t bits = sync::Peek(place.blocks[word]);
+    if (bits == 0) continue;
+    std::uint64_t hidden = 0;
+    for (; bits != 0; bits &= bits - 1) {
+      const std::uint64_t block = word * 64 + static_cast<std::uint64_t>(std::countr_zero(bits));
+      if (block < first_block || block >= end_block) continue;
+      hidden |= bits & -bits;
+      departure.ranges.push_back(BlockBytes(lane, page, block));
+      --resident_blocks_;
+    }
+    if (hidden != 0) sync::HideBlocks(place, word, hidden);
+  }
+  if (whole) {
+    sync::HidePage(place);
+    for (const auto& range : place.look.touched)
+      if (range.bytes != 0) departure.ranges.push_back(range);
+    lane.HeldOf(page).in_use = false;
+  }
+  if (departure.ranges.empty() && !whole) return;
+  for (const auto& range : departure.ranges) resident_bytes_ -= range.bytes;
+  departure.lane = &lane;
+  departure.page = page;
+  departure.whole = whole;
+  ++lane.HeldOf(page).leaving;
+  leaving_.push_back(std::move(departure));
+}
+
+// Lets go of what no reader looks at any more.
+void WindowCore::Collect() {
+  if (leaving_.empty()) return;
+  const bool unfenced = std::ranges::any_of(leaving_, [](const auto& d) { return !d.fenced; });
+  if (unfenced && sync::FenceReaders<sync::StdSync>())
+    for (Departure& departure : leaving_) {
+      if (std::exchange(departure.fenced, true)) continue;
+      for (const WindowSeat& seat : seats_) {
+        const std::uint64_t word = sync::ReadSeat<sync::StdSync>(seat.seat);
+        if (&lanes_[seat.lane] == departure.lane && sync::LooksAt(word, departure.page.value()))
+          departure.waiting.push_back({&seat, word});
+      }
+    }
+  std::erase_if(leaving_, [&](Departure& departure) {
+    if (!departure.fenced) return false;
+    std::erase_if(departure.waiting, [](const Departure::Reader& reader) {
+      return sync::ReadSeat<sync::StdSync>(reader.seat->seat) != reader.word;
+    });
+    if (!departure.waiting.empty()) return false;
+    file().UnwantResident(departure.ranges);
+    if (departure.whole) file().shared_locks().Unlock(LockOf(*departure.lane, departure.page));
+    --departure.lane->HeldOf(departure.page).leaving;
+    return true;
+  });
+}
+
+void WindowCore::Aim(FrameRange range) {
+  const std::lock_guard lock(mutex_);
+  aim_ = range;
+  for (WindowLane& lane : lanes_) {
+    const auto& shape = lane.lane_.shape;
+    const Frame end = shape.FirstFrame(file().mapped_pages());
+    lane.aim_ = {std::clamp(ToRate(range.first, options_.clock, shape.rate()), Frame(0), end),
+                 std::clamp(ToRateUp(range.end, options_.clock, shape.rate()), Frame(0), end)};
+    for (auto& held : lane.held_) {
+      if (!held.in_use) continue;
+      const Frame start = shape.FirstFrame(held.page.value());
+      const Frame stop = shape.FirstFrame(std::uint64_t{held.page.value()} + 1);
+      if (lane.aim_.empty() || stop <= lane.aim_.first || start >= lane.aim_.end) {
+        Depart(lane, held.page, 0, shape.max_blocks(), true);
+        continue;
+      }
+      const auto per_block = static_cast<std::int64_t>(shape.frames_per_block());
+      const auto block_of = [&](std::int64_t frames) {
+        return static_cast<std::uint64_t>(frames / per_block);
+      };
+      Depart(lane, held.page, 0, block_of(std::max<std::int64_t>(lane.aim_.first - start, 0)),
+             false);
+      Depart(lane, held.page, block_of(std::min(lane.aim_.end, stop) - start + per_block - 1),
+             shape.max_blocks(), false);
+    }
+  }
+  Collect();
+}
+
+// Shows a page that is not shown yet. False where that must wait.
+Result<bool> WindowCore::ShowPage(WindowLane& lane, PageIndex page) {
+  auto& held = lane.HeldOf(page);
+  if (held.leaving != 0) Collect();
+  if (held.leaving != 0 || held.in_use) return false;
+  const format::LockRange lock = LockOf(lane, page);
+  switch (file().shared_locks().TryShared(lock)) {
+    case sync::LockTry::kTaken:
+      break;
+    case sync::LockTry::kHeld:
+      return false;  // just being given back
+    case sync::LockTry::kFailed:
+      return FailErrno(errno, "lock");
+  }
+  WindowPlace& place = lane.PlaceOf(page);
+  place.look = storage::LookForPart(file(), lane.lane_, page);
+  if (auto got = file().WantResident(place.look.touched); !got) {
+    file().shared_locks().Unlock(lock);
+    return std::unexpected(std::move(got).error());
+  }
+  for (const auto& range : place.look.touched) resident_bytes_ += range.bytes;
+  held.in_use = true;
+  held.page = page;
+  sync::ShowPage(place, page.value());
+  return true;
+}
+
+Result<void> WindowCore::FillPage(WindowLane& lane, PageIndex page, FrameRange range) {
+  auto& held = lane.HeldOf(page);
+  WindowPlace& place = lane.PlaceOf(page);
+  if (held.in_use && held.page == page && sync::Observe(*place.look.watch) != place.look.value)
+    Depart(lane, page, 0, lane.lane_.shape.max_blocks(), true);
+  if (!held.in_use || held.page != page) {
+    CANVAS_ASSIGN(const bool shown, ShowPage(lane, page));
+    if (!shown) return {};
+  }
+  if (!place.look.part) return {};
+  const auto& words = place.look.part->words;
+  const auto& shape = lane.lane_.shape;
+  const std::uint64_t per_block = shape.frames_per_block();
+  const Frame start = shape.FirstFrame(page.value());
+  const auto local = [&](Frame frame) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(frame - start, 0));
+  };
+  const std::uint64_t mark = std::min(sync::ReadMark(words), shape.FramesIn(page.value()));
+  const std::uint64_t first = std::max(local(range.first), sync::ReadLow(words)) / per_block;
+  const std::uint64_t end = (std::min(local(range.end), mark) + per_block - 1) / per_block;
+  const auto shown = [&](std::uint64_t block) {
+    return (sync::Peek(place.blocks[block / 64]) >> block % 64 & 1) != 0;
+  };
+  scratch_.clear();
+  const auto wanted = [&](std::uint64_t block) {
+    const auto version = sync::ReadVersion(words, block);
+    return !shown(block) && (version.written || version.changing());
+  };
+  std::vector<std::uint64_t> fresh;
+  for (std::uint64_t block = first; block < end; ++block)
+    if (wanted(block)) {
+      fresh.push_back(block);
+      scratch_.push_back(BlockBytes(lane, page, block));
+    }
+  CANVAS_TRY(file().WantResident(scratch_));
+  for (const std::uint64_t block : fresh)
+    sync::ShowBlocks(place, block / 64, std::uint64_t{1} << block % 64);
+  for (const auto& bytes : scratch_) resident_bytes_ += bytes.bytes;
+  resident_blocks_ += fresh.size();
+  return {};
+}
+
+Result<void> WindowCore::Fill(FrameRange range) {
+  const std::lock_guard lock(mutex_);
+  CANVAS_TRY(file().CheckUsable());
+  Collect();
+  for (WindowLane& lane : lanes_) {
+    const auto& shape = lane.lane_.shape;
+    const FrameRange part{
+        std::max(ToRate(range.first, options_.clock, shape.rate()), lane.aim_.first),
+        std::min(ToRateUp(range.end, options_.clock, shape.rate()), lane.aim_.end)};
+    if (part.empty()) continue;
+    const std::uint64_t last = shape.PageOf(part.end - 1);
+    for (std::uint64_t page = shape.PageOf(part.first); page <= last; ++page)
+      CANVAS_TRY(FillPage(lane, PageIndex(static_cast<std::uint32_t>(page)), part));
+  }
+  file().LockTheRest();
+  return {};
+}
+
+WindowReport WindowCore::Report() const {
+  const std::lock_guard lock(mutex_);
+  const auto state = file().ResidentState();
+  WindowReport report{.range = aim_,
+                      .resident_blocks = resident_blocks_,
+                      .resident_bytes = resident_bytes_,
+                      .locked = state.locked_bytes == state.resident_bytes,
+                      .message = {},
+                      .misses = 0};
+  for (const WindowSeat& seat : seats_) report.misses += sync::Peek(seat.misses);
+  report.message =
+      report.locked ? fmt::format("resident and locked: {}", Mebibytes(report.resident_bytes))
+                    : fmt::format(
+                          "resident, not locked: {} of the {} that this handle's windows cover are "
+                          "locked; {}, and the limit on locked memory is {} (ulimit -l)",
+                          Mebibytes(state.locked_bytes), Mebibytes(state.resident_bytes),
+                          std::strerror(state.lock_errno), LockLimit());
+  return report;
+}
+
+Result<void> Window::MoveTo(FrameRange range) {
+  const WindowOptions& options = core_->options();
+  const auto move = [&]() -> Result<void> {
+    if (range.end < range.first ||
+        range.end - range.first >
+            ToRateUp(Frame(options.max_seconds), {1, 1}, options.clock).value())
+      return Fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("a window over frames {} to {}", range.first.value(), range.end.value()),
+          fmt::format("it was made for at most {} s", options.max_seconds));
+    core_->Aim(range);
+    return core_->Fill(range);
+  };
+  return AboutFile(move(), core_->core());
+}
+
+WindowReport Window::Report() const { return core_->Report(); }
+
+Result<LaneReader> Window::Reader(LaneId id) const {
+  WindowLane* lane = core_->Find(id);
+  if (lane == nullptr)
+    return Fail(ErrorCode::kNotFound, fmt::format("lane {} is not in this window", id.value()),
+                "make a window over it");
+  return LaneReader(core_, *lane);
+}
+
+Result<Window> Canvas::MakeWindow(std::span<const LaneId> lanes,
+                                  const WindowOptions& options) const {
+  CANVAS_TRY(CheckOpen());
+  auto made = AboutFile(WindowCore::Make(core_, lanes, options), *core_);
+  if (!made) return std::unexpected(std::move(made).error());
+  return Window(*std::move(made));
+}
+
+}  // namespace canvas

@@ -1,0 +1,132 @@
+// The inside of a window: what the ordinary thread that moves it and the readers in it share. Not
+// for users. The rules of the sharing are canvas/sync/window.h's.
+//
+// Thread safety: the methods are thread-safe, by a mutex; readers use places and seats alone.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "canvas/api/core.h"
+#include "canvas/api/window.h"
+#include "canvas/base/time.h"
+#include "canvas/storage/part.h"
+#include "canvas/sync/std_sync.h"
+#include "canvas/sync/window.h"
+
+namespace canvas {
+
+// Where a page of a lane is shown, if it is: page p at p modulo the number of places. The plain words
+// are for readers who found the page shown.
+struct alignas(128) WindowPlace : sync::WindowPage<sync::StdSync> {
+  storage::PartLook look;
+};
+
+// One reader's, on lines of its own.
+struct alignas(128) WindowSeat {
+  sync::Word seat{0};
+  sync::Word misses{0};  // reads that met what is outside
+  std::size_t lane = 0;
+  bool taken = true;
+};
+
+class WindowLane {
+ public:
+  WindowLane(const storage::LanePlace& lane, LaneInfo info, std::uint64_t places);
+
+  const storage::LanePlace& lane() const { return lane_; }
+  const LaneInfo& info() const { return info_; }
+  WindowPlace& PlaceOf(PageIndex page) { return places_[page.value() & mask_]; }
+
+ private:
+  friend class WindowCore;
+  // What the feeder knows of a place.
+  struct Held {
+    bool in_use = false;  // shown, and its page locked
+    PageIndex page;
+    std::uint32_t leaving = 0;  // departures that readers may still be in the way of
+  };
+  Held& HeldOf(PageIndex page) { return held_[page.value() & mask_]; }
+  std::uint64_t words() const { return (lane_.shape.max_blocks() + 63) / 64; }
+
+  storage::LanePlace lane_;
+  LaneInfo info_;
+  std::uint64_t mask_;
+  std::unique_ptr<WindowPlace[]> places_;
+  std::unique_ptr<sync::Word[]> bits_;  // of all places
+  std::vector<Held> held_;
+  FrameRange aim_;  // in the lane's frames, clipped to what there can be
+};
+
+class WindowCore {
+ public:
+  // Errors: kNotFound, kInvalidArgument.
+  static Result<std::shared_ptr<WindowCore>> Make(std::shared_ptr<CanvasCore> core,
+                                                  std::span<const LaneId> lanes,
+                                                  const WindowOptions& options);
+  WindowCore(const WindowCore&) = delete;
+  WindowCore& operator=(const WindowCore&) = delete;
+  ~WindowCore();
+
+  const WindowOptions& options() const { return options_; }
+  const CanvasCore& core() const { return *core_; }
+
+  // What the window is to cover from now on; lets go of everything else as soon as no reader looks
+  // at it. Makes nothing resident.
+  void Aim(FrameRange range);
+  // Looks at what lies in `range`, within the aim, and makes it resident.
+  // Errors: kIo, kUnsupported. What was reached before an error stays.
+  Result<void> Fill(FrameRange range);
+  WindowReport Report() const;
+
+  // The lane's, or nullptr.
+  WindowLane* Find(LaneId id);
+  // A seat for a reader of it, until Leave.
+  WindowSeat* Enter(const WindowLane& lane);
+  void Leave(WindowSeat& seat) noexcept;
+
+ private:
+  // Something that was hidden and may be let go when `waiting` have changed.
+  struct Departure {
+    WindowLane* lane = nullptr;
+    PageIndex page;
+    bool whole = false;  // the page is given up too
+    std::vector<storage::ByteRange> ranges;
+    struct Reader {
+      const WindowSeat* seat;
+      std::uint64_t word;
+    };
+    std::vector<Reader> waiting;
+    bool fenced = false;
+  };
+
+  WindowCore(std::shared_ptr<CanvasCore> core, const WindowOptions& options)
+      : core_(std::move(core)), options_(options) {}
+  storage::CanvasFile& file() const { return *core_->file; }
+  format::LockRange LockOf(const WindowLane& lane, PageIndex page) const {
+    return format::WindowLock(lane.lane_.id, {page, page + 1});
+  }
+  storage::ByteRange BlockBytes(const WindowLane& lane, PageIndex page, std::uint64_t block) const;
+  void Depart(WindowLane& lane, PageIndex page, std::uint64_t first_block, std::uint64_t end_block,
+              bool whole);
+  void Collect();
+  Result<void> FillPage(WindowLane& lane, PageIndex page, FrameRange range);
+  Result<bool> ShowPage(WindowLane& lane, PageIndex page);
+
+  std::shared_ptr<CanvasCore> core_;
+  WindowOptions options_;
+  mutable std::mutex mutex_;
+  std::deque<WindowLane> lanes_;
+  std::deque<WindowSeat> seats_;
+  std::vector<Departure> leaving_;
+  std::vector<storage::ByteRange> scratch_;
+  FrameRange aim_;
+  std::uint64_t resident_bytes_ = 0;
+  std::uint64_t resident_blocks_ = 0;
+};
+
+}  // namespace canvas

@@ -1,0 +1,350 @@
+// Windows: what they make resident, what they let go, and what readers in them are told. That reads in
+// them make no syscall and take no fault is stress/realtime_stress.cc's.
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "canvas/api/canvas.h"
+#include "canvas/testing/testing.h"
+
+namespace canvas {
+namespace {
+
+using testing::Must;
+using testing::Samples;
+
+constexpr std::int64_t kRate = 8000;  // and a page's frames
+constexpr std::int64_t kBlock = 64;   // frames, of stereo
+constexpr Rate kClock{kRate, 1};
+
+// How many 4 KiB pages of the samples are in this process's page table (/proc/self/pagemap, bit 63).
+std::size_t InPageTable(std::span<const float> samples) {
+  const int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+  EXPECT_GE(fd, 0);
+  std::size_t present = 0;
+  const auto first = reinterpret_cast<std::uintptr_t>(samples.data()) / 4096;
+  const auto last = reinterpret_cast<std::uintptr_t>(samples.data() + samples.size() - 1) / 4096;
+  for (std::uintptr_t page = first; page <= last; ++page) {
+    std::uint64_t entry = 0;
+    EXPECT_EQ(pread(fd, &entry, 8, static_cast<off_t>(page * 8)), 8);
+    present += entry >> 63;
+  }
+  close(fd);
+  return present;
+}
+
+struct WindowTest : ::testing::Test {
+  testing::TempDir directory;
+  std::string path = directory.path("w.canvas");
+  Canvas canvas = [this] {
+    Must(Canvas::Create(path, testing::SmallCanvas()));
+    return testing::OpenForWriting(path);
+  }();
+  LaneId lane = Must(canvas.AddLane({.name = "a", .channels = 2, .rate = kClock}));
+
+  void Write(std::int64_t first, std::uint64_t frames, std::uint32_t epoch = 0) {
+    Must(Must(canvas.Own(lane)).Write(Frame(first), Samples(1, first, frames, 2, epoch)));
+  }
+  Window Make(std::uint32_t seconds = 4) {
+    return Must(canvas.MakeWindow(std::span(&lane, 1), {.clock = kClock, .max_seconds = seconds}));
+  }
+};
+
+TEST_F(WindowTest, ReadsInsideAsAnyReaderAndNothingOutside) {
+  Write(0, 3 * kRate);
+  Window window = Make();
+  LaneReader reader = Must(window.Reader(lane));
+  std::vector<float> out(2 * 500);
+  EXPECT_EQ(reader.Read(Frame(100), out).status, ReadStatus::kOutside);
+  Must(window.MoveTo({Frame(kRate - 1000), Frame(kRate + 1000)}));
+  for (const std::int64_t first : {kRate - 1000, kRate - 999, kRate - 250, kRate, kRate + 499}) {
+    const auto got = reader.Read(Frame(first), out);
+    EXPECT_EQ(got, (ReadResult{ReadStatus::kOk, 500})) << first;
+    EXPECT_EQ(out, Samples(1, first, 500, 2)) << first;
+  }
+  // Whole blocks are resident, so up to one more is told.
+  EXPECT_EQ(reader.Read(Frame(kRate - 1000 - kBlock - 500), out).status, ReadStatus::kOutside);
+  EXPECT_EQ(out, std::vector<float>(1000));
+  EXPECT_EQ(reader.Read(Frame(kRate + 1000 + kBlock), out).status, ReadStatus::kOutside);
+  // Half in, half out: what is in comes.
+  const auto half = reader.Read(Frame(kRate + 800), out);
+  EXPECT_EQ(half.status, ReadStatus::kOutside);
+  EXPECT_GE(half.written_frames, 200U);
+  EXPECT_LT(half.written_frames, 500U);
+  EXPECT_EQ(reader.Read(Frame(-1), out).status, ReadStatus::kEnd);
+  EXPECT_GE(window.Report().misses, 4U);
+}
+
+TEST_F(WindowTest, ViewsEndWhereTheWindowDoes) {
+  Write(0, 2 * kRate);
+  Window window = Make();
+  LaneReader reader = Must(window.Reader(lane));
+  Must(window.MoveTo({Frame(1000), Frame(2000)}));
+  View view = reader.ViewAt(Frame(1500), 10'000);
+  EXPECT_EQ(view.status(), ReadStatus::kOk);
+  EXPECT_GE(view.frames(), 500U);
+  EXPECT_LT(view.frames(), 500U + kBlock);
+  EXPECT_GE(InPageTable(view.samples()), view.samples().size() * 4 / 4096);
+  const auto expected = Samples(1, 1500, view.frames(), 2);
+  EXPECT_TRUE(std::ranges::equal(view.samples(), expected));
+  EXPECT_TRUE(view.StillValid());
+  EXPECT_EQ(reader.ViewAt(Frame(5000), 10).status(), ReadStatus::kOutside);
+  EXPECT_EQ(reader.ViewAt(Frame(-5), 10).status(), ReadStatus::kEnd);
+}
+
+TEST_F(WindowTest, UnwrittenTimeTakesNothingAndWhatIsWrittenLaterIsOutsideUntilTheNextLook) {
+  Write(0, kBlock);  // one block of page 0; pages 1 and on are not there
+  Window window = Make();
+  LaneReader reader = Must(window.Reader(lane));
+  const FrameRange range{Frame(0), Frame(3 * kRate)};
+  Must(window.MoveTo(range));
+  EXPECT_EQ(window.Report().resident_blocks, 1U);
+  std::vector<float> out(2 * kBlock);
+  EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kOk);
+  // Unwritten: a block of the part, a page that is not there, one far beyond.
+  EXPECT_EQ(reader.Read(Frame(10 * kBlock), out).status, ReadStatus::kUnwritten);
+  EXPECT_EQ(reader.Read(Frame(kRate), out).status, ReadStatus::kUnwritten);
+  EXPECT_EQ(reader.ViewAt(Frame(kRate), 10).status(), ReadStatus::kUnwritten);
+  Write(10 * kBlock, kBlock, 1);
+  Write(kRate, kBlock, 2);
+  EXPECT_EQ(reader.Read(Frame(10 * kBlock), out).status, ReadStatus::kOutside);
+  EXPECT_EQ(reader.Read(Frame(kRate), out).status, ReadStatus::kOutside);
+  // The gap is unwritten still, and said to be.
+  EXPECT_EQ(reader.Read(Frame(5 * kBlock), out).status, ReadStatus::kUnwritten);
+  Must(window.MoveTo(range));
+  EXPECT_EQ(reader.Read(Frame(10 * kBlock), out).status, ReadStatus::kOk);
+  EXPECT_EQ(out, Samples(1, 10 * kBlock, kBlock, 2, 1));
+  EXPECT_EQ(reader.Read(Frame(kRate), out).status, ReadStatus::kOk);
+  EXPECT_EQ(out, Samples(1, kRate, kBlock, 2, 2));
+  EXPECT_EQ(window.Report().resident_blocks, 3U);
+  // Partly: the end of the written block and what follows it.
+  EXPECT_EQ(reader.Read(Frame(kRate + kBlock / 2), out),
+            (ReadResult{ReadStatus::kPartlyUnwritten, kBlock / 2}));
+}
+
+TEST_F(WindowTest, LetsGoOfWhatItLeavesAndCountsWhatIsShared) {
+  Write(0, 4 * kRate);
+  Window one = Make();
+  Window two = Make();
+  LaneReader reader = Must(one.Reader(lane));
+  std::vector<float> out(20);
+  Must(one.MoveTo({Frame(0), Frame(kRate)}));
+  const std::span<const float> all = reader.ViewAt(Frame(0), kRate).samples();
+  ASSERT_EQ(all.size(), 2 * kRate);
+  reader.EndView();
+  const std::size_t pages = InPageTable(all);
+  EXPECT_GE(pages, 2 * kRate * 4 / 4096U);
+  Must(two.MoveTo({Frame(kRate / 2), Frame(2 * kRate)}));
+  // The first leaves; the second still wants half of it.
+  Must(one.MoveTo({Frame(3 * kRate), Frame(4 * kRate)}));
+  EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kOutside);
+  EXPECT_EQ(reader.Read(Frame(kRate / 2), out).status, ReadStatus::kOutside);
+  EXPECT_NEAR(static_cast<double>(InPageTable(all)), static_cast<double>(pages) / 2, 2);
+  Must(two.MoveTo({Frame(3 * kRate), Frame(4 * kRate)}));
+  EXPECT_EQ(InPageTable(all), 0U);
+  Must(one.MoveTo({Frame(0), Frame(0)}));
+  Must(two.MoveTo({Frame(0), Frame(0)}));
+  EXPECT_EQ(one.Report().resident_bytes, 0U);
+  EXPECT_EQ(two.Report().resident_bytes, 0U);
+  EXPECT_EQ(one.Report().resident_blocks, 0U);
+}
+
+TEST_F(WindowTest, AViewHoldsItsPageUntilTheReadersNextCall) {
+  Write(0, 3 * kRate);
+  Window window = Make();
+  LaneReader reader = Must(window.Reader(lane));
+  Must(window.MoveTo({Frame(0), Frame(kRate)}));
+  const View view = reader.ViewAt(Frame(0), kRate);
+  Must(window.MoveTo({Frame(2 * kRate), Frame(3 * kRate)}));
+  EXPECT_GE(InPageTable(view.samples()), 2 * kRate * 4 / 4096U);
+  EXPECT_TRUE(view.StillValid());
+  reader.EndView();
+  Must(window.MoveTo({Frame(2 * kRate), Frame(3 * kRate)}));
+  EXPECT_EQ(InPageTable(view.samples()), 0U);
+}
+
+TEST_F(WindowTest, WhatItCoversIsNotGivenBack) {
+  Write(0, 3 * kRate);
+  Window window = Make();
+  Must(window.MoveTo({Frame(kRate / 2), Frame(kRate / 2 + 10)}));
+  LaneWriter writer = Must(canvas.Own(lane));
+  EXPECT_EQ(testing::CodeOf(writer.Erase({Frame(0), Frame(kRate)})), ErrorCode::kBusy);
+  Must(writer.Erase({Frame(kRate), Frame(2 * kRate)}));  // elsewhere
+  Must(window.MoveTo({Frame(2 * kRate), Frame(3 * kRate)}));
+  EXPECT_EQ(Must(writer.Erase({Frame(0), Frame(kRate)})).erased_frames,
+            static_cast<std::uint64_t>(kRate));
+  // A page that was punched and is written again, by another canvas even, is found again.
+  Must(window.MoveTo({Frame(0), Frame(kRate)}));
+  LaneReader reader = Must(window.Reader(lane));
+  std::vector<float> out(20);
+  EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kUnwritten);
+  Must(writer.Write(Frame(0), Samples(1, 0, 100, 2, 5)));
+  EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kOutside);
+  Must(window.MoveTo({Frame(0), Frame(kRate)}));
+  EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kOk);
+  EXPECT_EQ(out, Samples(1, 0, 10, 2, 5));
+}
+
+TEST_F(WindowTest, LanesOfOtherRatesAndShapes) {
+  // 44.1 kHz mono beside 8 kHz; three channels, whose blocks are no power of two; pages that differ.
+  std::vector<LaneId> lanes = {lane};
+  lanes.push_back(Must(canvas.AddLane({.name = "m", .channels = 1, .rate = {11025, 1}})));
+  lanes.push_back(Must(canvas.AddLane({.name = "t", .channels = 3, .rate = {3000, 7}})));
+  std::vector<std::uint32_t> channels = {2, 1, 3};
+  std::vector<Rate> rates = {kClock, {11025, 1}, {3000, 7}};
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    const auto frames =
+        static_cast<std::uint64_t>(ToRate(Frame(4 * kRate), kClock, rates[i]).value());
+    Must(Must(canvas.Own(lanes[i]))
+             .Write(Frame(0), Samples(static_cast<std::uint32_t>(i), 0, frames, channels[i])));
+  }
+  Window window = Must(canvas.MakeWindow(lanes, {.clock = kClock, .max_seconds = 3}));
+  for (const std::int64_t at : {std::int64_t{100}, kRate - 50, 2 * kRate + 77}) {
+    Must(window.MoveTo({Frame(at), Frame(at + kRate)}));
+    for (std::size_t i = 0; i < lanes.size(); ++i) {
+      LaneReader reader = Must(window.Reader(lanes[i]));
+      const std::int64_t first = ToRate(Frame(at), kClock, rates[i]).value();
+      const auto frames =
+          static_cast<std::uint64_t>(ToRate(Frame(at + kRate), kClock, rates[i]).value() - first);
+      std::vector<float> out(frames * channels[i]);
+      EXPECT_EQ(reader.Read(Frame(first), out), (ReadResult{ReadStatus::kOk, frames})) << i << at;
+      EXPECT_EQ(out, Samples(static_cast<std::uint32_t>(i), first, frames, channels[i]));
+    }
+  }
+}
+
+TEST_F(WindowTest, BadRequestsAreErrors) {
+  const LaneId nobody(99);
+  EXPECT_EQ(testing::CodeOf(canvas.MakeWindow(std::span(&nobody, 1))), ErrorCode::kNotFound);
+  EXPECT_EQ(testing::CodeOf(canvas.MakeWindow(std::span(&lane, 1), {.max_seconds = 0})),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(testing::CodeOf(canvas.MakeWindow(std::span(&lane, 1), {.clock = {0, 1}})),
+            ErrorCode::kInvalidArgument);
+  Window window = Make(2);
+  EXPECT_EQ(testing::CodeOf(window.Reader(nobody)), ErrorCode::kNotFound);
+  EXPECT_EQ(testing::CodeOf(window.MoveTo({Frame(0), Frame(2 * kRate + 1)})),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(testing::CodeOf(window.MoveTo({Frame(5), Frame(4)})), ErrorCode::kInvalidArgument);
+  Must(window.MoveTo({Frame(-kRate), Frame(kRate)}));  // before the beginning there is nothing
+  constexpr std::int64_t kFar = std::int64_t{1} << 62;
+  Must(window.MoveTo({Frame(kFar), Frame(kFar + kRate)}));
+  EXPECT_EQ(testing::CodeOf(Feeder::Start({.period = {}})), ErrorCode::kInvalidArgument);
+}
+
+TEST_F(WindowTest, IsHonestAboutTheLimitOnLockedMemory) {
+  Write(0, 4 * kRate);
+  const pid_t child = fork();
+  if (child == 0) {
+    // Without the privilege to lock without limit, and with a limit below what is asked for.
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct none[2] = {};
+    syscall(SYS_capset, &header, none);
+    const rlimit limit{64 * 1024, 64 * 1024};
+    setrlimit(RLIMIT_MEMLOCK, &limit);
+    const auto mine = Canvas::Open(path);
+    if (!mine) _exit(2);
+    auto window = mine->MakeWindow(std::span(&lane, 1), {.clock = kClock, .max_seconds = 4});
+    if (!window || !window->MoveTo({Frame(0), Frame(4 * kRate)})) _exit(3);
+    WindowReport report = window->Report();
+    if (report.locked || !report.message.starts_with("resident, not locked: ") ||
+        report.message.find("limit on locked memory is 0.1 MiB") == std::string::npos)
+      _exit(4);
+    auto reader = window->Reader(lane);
+    std::vector<float> out(2 * 1000);
+    if (!reader || reader->Read(Frame(3 * kRate), out).status != ReadStatus::kOk) _exit(5);
+    // A stretch that fits is locked.
+    if (!window->MoveTo({Frame(0), Frame(0)}) || !window->MoveTo({Frame(0), Frame(500)})) _exit(6);
+    report = window->Report();
+    _exit(report.locked && report.message.starts_with("resident and locked: ") ? 0 : 7);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST_F(WindowTest, AForkedChildHasNoWindow) {
+  Write(0, kRate);
+  Window window = Make();
+  Must(window.MoveTo({Frame(0), Frame(kRate)}));
+  auto reader = std::make_unique<LaneReader>(Must(window.Reader(lane)));
+  auto feeder = std::make_unique<Feeder>(Must(Feeder::Start()));
+  auto playhead = std::make_unique<Playhead>(feeder->Follow(window));
+  std::vector<float> out(20);
+  ASSERT_EQ(reader->Read(Frame(0), out).status, ReadStatus::kOk);
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);  // a child that hangs is a failure
+    if (reader->Read(Frame(0), out).status != ReadStatus::kClosed) _exit(2);
+    if (reader->ViewAt(Frame(0), 5).frames() != 0) _exit(3);
+    if (window.MoveTo({Frame(0), Frame(kRate)})) _exit(4);
+    playhead.reset();
+    feeder.reset();
+    reader.reset();
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_EQ(reader->Read(Frame(0), out).status, ReadStatus::kOk);
+}
+
+TEST_F(WindowTest, TheFeederFollowsForwardsBackwardsAndJumps) {
+  Write(0, 20 * kRate);
+  Window window = Make(4);
+  Feeder feeder = Must(Feeder::Start({.horizon_seconds = 1, .behind_seconds = 0.25}));
+  Playhead playhead = feeder.Follow(window);
+  LaneReader reader = Must(window.Reader(lane));
+  EXPECT_FALSE(playhead.WaitReady(std::chrono::milliseconds(1)));  // nowhere yet
+  std::vector<float> out(2 * kBlock);
+  const auto read_at = [&](std::int64_t at) {
+    playhead.Publish(Frame(at));
+    EXPECT_TRUE(playhead.WaitReady(std::chrono::seconds(30)));
+    EXPECT_EQ(reader.Read(Frame(at), out).status, ReadStatus::kOk) << at;
+    EXPECT_EQ(out, Samples(1, at, kBlock, 2)) << at;
+  };
+  for (std::int64_t at = 0; at < 3 * kRate; at += 500) read_at(at);
+  for (std::int64_t at = 3 * kRate; at > 0; at -= 500) read_at(at);
+  for (const std::int64_t at : {15 * kRate, std::int64_t{3}, 19 * kRate}) read_at(at);
+  const FeederReport report = playhead.Report();
+  EXPECT_GE(report.jumps, 4U);  // the first position is one
+  EXPECT_EQ(report.error, "");
+  EXPECT_GT(report.longest_look.count(), 0);
+  // It stays bounded: no more than the longest stretch and one page's controls either side.
+  EXPECT_LE(window.Report().resident_bytes, (4 * kRate * 8) + 5 * 16 * 1024U);
+}
+
+TEST_F(WindowTest, TheFeederFollowsALiveWriter) {
+  Window window = Make(4);
+  Feeder feeder = Must(Feeder::Start({.horizon_seconds = 2}));
+  Playhead playhead = feeder.Follow(window);
+  LaneReader reader = Must(window.Reader(lane));
+  playhead.Publish(Frame(0));
+  ASSERT_TRUE(playhead.WaitReady(std::chrono::seconds(30)));
+  LaneWriter writer = Must(canvas.Own(lane));
+  std::vector<float> out(2 * kBlock);
+  for (int i = 0; i < 50; ++i) {
+    const std::int64_t at = i * kBlock;
+    EXPECT_EQ(reader.Read(Frame(at), out).status, ReadStatus::kUnwritten);
+    Must(writer.Write(Frame(at), Samples(1, at, kBlock, 2)));
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    ReadStatus status = ReadStatus::kOutside;
+    while (status == ReadStatus::kOutside && std::chrono::steady_clock::now() < until)
+      status = reader.Read(Frame(at), out).status;
+    ASSERT_EQ(status, ReadStatus::kOk);
+    ASSERT_EQ(out, Samples(1, at, kBlock, 2));
+  }
+}
+
+}  // namespace
+}  // namespace canvas
