@@ -49,18 +49,18 @@ struct PartMemory {
   std::array<Word, 2> undo;
 
   canvas::sync::PartWords<KillSync> Words() {
-    return {&lane_id,
-            &life,
-            &mark,
-            &low,
-            &sequence,
-            &undo_block,
-            &undo_version,
-            &undo_checksum,
-            versions.data(),
-            KillSync::SharedBytes(data.data()),
-            KillSync::SharedBytes(undo.data()),
-            16};
+    return {.versions = versions.data(),
+            .data = KillSync::SharedBytes(data.data()),
+            .block_stride = 16,
+            .life = &life,
+            .mark = &mark,
+            .low = &low,
+            .sequence = &sequence,
+            .undo_block = &undo_block,
+            .undo = KillSync::SharedBytes(undo.data()),
+            .lane_id = &lane_id,
+            .undo_version = &undo_version,
+            .undo_checksum = &undo_checksum};
   }
 };
 

@@ -39,18 +39,18 @@ struct SharedPart {
     for (auto& word : versions) word.Name("version");
   }
   canvas::sync::PartWords<RelacySync> Part() {
-    return {&lane_id,
-            &life,
-            &mark,
-            &low,
-            &sequence,
-            &undo_block,
-            &undo_version,
-            &undo_checksum,
-            versions,
-            SharedBytes(data, "data"),
-            SharedBytes(undo, "undo"),
-            kStride};
+    return {.versions = versions,
+            .data = SharedBytes(data, "data"),
+            .block_stride = kStride,
+            .life = &life,
+            .mark = &mark,
+            .low = &low,
+            .sequence = &sequence,
+            .undo_block = &undo_block,
+            .undo = SharedBytes(undo, "undo"),
+            .lane_id = &lane_id,
+            .undo_version = &undo_version,
+            .undo_checksum = &undo_checksum};
   }
   RelacySync::Locks Locks() { return RelacySync::Locks(lock_table); }
 };

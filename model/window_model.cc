@@ -20,7 +20,7 @@ struct Shared {
 
   void Clear() {
     lock_table.Clear();
-    place.blocks = &bits;
+    place.resident = &bits;
     place.shown.store(0, std::memory_order::relaxed);
     bits.store(0, std::memory_order::relaxed);
     seat.store(0, std::memory_order::relaxed);
@@ -35,10 +35,10 @@ struct Shared {
     plain(RL_INFO) = page;
     canvas::sync::ShowPage(place, static_cast<std::uint64_t>(page));
     memory[page](RL_INFO) = kResident + page;
-    canvas::sync::ShowBlocks(place, 0, 2);
+    canvas::sync::ShowBlocks(bits, 2);
   }
   void Hide(bool whole) {
-    canvas::sync::HideBlocks(place, 0, 2);
+    canvas::sync::HideBlocks(bits, 2);
     if (whole) canvas::sync::HidePage(place);
   }
   // Whether nobody is left who found the page shown. Asks a bounded number of times.
@@ -55,7 +55,7 @@ struct Shared {
     canvas::sync::LookAt<RelacySync>(seat, number);
     if (!canvas::sync::IsShown(place, number)) return;
     RL_ASSERT(plain(RL_INFO) == page);
-    if (!canvas::sync::IsResident(place, 1)) return;
+    if (!canvas::sync::IsShownBlock(place.resident, 1)) return;
     RL_ASSERT(memory[page](RL_INFO) == kResident + page);
   }
   void Away() { canvas::sync::LookAway<RelacySync>(seat); }
@@ -88,7 +88,7 @@ struct BlocksModel : rl::test_suite<BlocksModel, 2>, Shared {
       if (!Alone(0)) return;
       LetGo(0);
       memory[0](RL_INFO) = kResident;
-      canvas::sync::ShowBlocks(place, 0, 2);
+      canvas::sync::ShowBlocks(bits, 2);
     } else {
       Read(0);
       Away();

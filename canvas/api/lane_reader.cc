@@ -12,6 +12,18 @@
 #include "canvas/sync/window.h"
 
 namespace canvas {
+namespace {
+
+// Has the processor load what lies behind a read, at most as much again: the next read is most likely
+// there, and its checks keep the processor from running ahead to it as it runs from one memcpy to
+// the next. A prefetch never faults; where nothing is resident it does nothing.
+inline void PrefetchBehind(const std::byte* end, std::size_t bytes) noexcept {
+  constexpr std::size_t kLine = 64;
+  constexpr std::size_t kMost = 16 * kLine;
+  for (std::size_t at = 0; at < std::min(bytes, kMost); at += kLine) __builtin_prefetch(end + at);
+}
+
+}  // namespace
 
 bool View::StillValid() const noexcept {
   return words_.life == nullptr || sync::ViewStillValid(words_, sequence_, life_);
@@ -19,14 +31,14 @@ bool View::StillValid() const noexcept {
 
 LaneReader::LaneReader(std::shared_ptr<storage::CanvasFile> file, const storage::LanePlace& place,
                        LaneInfo info)
-    : file_(std::move(file)),
+    : frames_of_(place.shape.channels()),
+      block_of_(place.shape.frames_per_block()),
+      per_block_(place.shape.frames_per_block()),
+      frame_bytes_(place.shape.frame_bytes()),
+      file_(std::move(file)),
       place_(place),
       info_(std::move(info)),
       channels_(place.shape.channels()),
-      frame_bytes_(place.shape.frame_bytes()),
-      per_block_(place.shape.frames_per_block()),
-      frames_of_(channels_),
-      block_of_(per_block_),
       end_(place.shape.FirstFrame(file_->mapped_pages())) {}
 
 LaneReader::LaneReader(std::shared_ptr<WindowCore> window, WindowLane& lane)
@@ -125,34 +137,48 @@ ReadStatus LaneReader::CopyRun(std::uint64_t local, std::uint64_t frames, float*
 
 // Whether what a read of the block touches is resident: not its samples, where it is unwritten.
 bool LaneReader::Resident(std::uint64_t block) const noexcept {
-  if (seat_ == nullptr || sync::IsResident(*window_place_, block)) return true;
+  if (seat_ == nullptr || sync::IsShownBlock(window_place_->resident, block)) return true;
   const auto version = sync::ReadVersion(part_.words, block);
   return !version.written && !version.changing();
 }
 
+// Frames of one block, between the marks. False where the part lives no longer, or the copy raced.
+inline bool LaneReader::CopyWithin(std::uint64_t block, std::uint64_t offset, std::uint64_t frames,
+                                   float* out) const noexcept {
+  return sync::ReadBlock(part_.words, block, static_cast<std::uint32_t>(offset * frame_bytes_),
+                         static_cast<std::uint32_t>(frames * frame_bytes_),
+                         out) == sync::BlockRead::kOk &&
+         // A life is never lived again: the same after the copy, the same before.
+         sync::LifeStands(part_.words, part_.life);
+}
+
 ReadResult LaneReader::Read(Frame first, std::span<float> out) noexcept {
-  // What nearly every call is: a range within one block of the page that the last call was in.
-  if (present_ && first >= page_first_ && first < page_end_) {
+  // What nearly every call is: a range within one block, and of the page that the last call was in;
+  // in a window, of another one too.
+  if ((present_ && first >= page_first_ && first < page_end_) ||
+      (seat_ != nullptr && Enter(first) == ReadStatus::kOk && present_)) {
     const auto local = static_cast<std::uint64_t>(first - page_first_);
     const std::uint64_t frames = frames_of_(out.size());
     const std::uint64_t block = block_of_(local);
     const std::uint64_t offset = local - block * per_block_;
-    const bool in_window = seat_ != nullptr;
-    // Without a window, at the start of a block the other path has a look at what comes next.
-    if ((offset != 0 || in_window) && frames != 0 && offset + frames <= per_block_ &&
+    if (frames != 0 && offset + frames <= per_block_ &&
         frames <= static_cast<std::uint64_t>(page_end_ - first)) {
-      if (in_window) sync::LookAt<sync::StdSync>(seat_->seat, page_.value());
-      const bool good =
-          (!in_window || (sync::IsShown(*window_place_, page_.value()) &&
-                          sync::IsResident(*window_place_, block))) &&
-          sync::ReadLife(part_.words) == part_.life &&
-          local + frames <= sync::ReadMark(part_.words) && sync::ReadLow(part_.words) <= local &&
-          sync::ReadBlock(part_.words, block, static_cast<std::uint32_t>(offset * frame_bytes_),
-                          static_cast<std::uint32_t>(frames * frame_bytes_),
-                          out.data()) == sync::BlockRead::kOk &&
-          sync::LifeStands(part_.words, part_.life);
-      if (in_window) sync::LookAway<sync::StdSync>(seat_->seat);
-      if (good) return {ReadStatus::kOk, frames};
+      if (seat_ != nullptr) {
+        sync::LookAt<sync::StdSync>(seat_->seat, page_.value());
+        const bool good = sync::IsShown(*window_place_, page_.value()) &&
+                          sync::IsShownBlock(window_place_->whole, block) &&
+                          CopyWithin(block, offset, frames, out.data());
+        sync::LookAway<sync::StdSync>(seat_->seat);
+        if (good) {
+          PrefetchBehind(part_.words.data + (local + frames) * frame_bytes_, frames * frame_bytes_);
+          return {ReadStatus::kOk, frames};
+        }
+      } else if (offset != 0 &&  // at the start of a block the other path reads ahead
+                 local + frames <= sync::ReadMark(part_.words) &&
+                 sync::ReadLow(part_.words) <= local &&
+                 CopyWithin(block, offset, frames, out.data())) {
+        return {ReadStatus::kOk, frames};
+      }
     }
   }
   return ReadAcross(first, out);

@@ -115,36 +115,37 @@ class LaneReader {
   ReadStatus Enter(Frame frame) noexcept;
   void ReadAhead(std::uint64_t local) noexcept;
   bool Resident(std::uint64_t block) const noexcept;
+  bool CopyWithin(std::uint64_t block, std::uint64_t offset, std::uint64_t frames,
+                  float* out) const noexcept;
   View OpenView(Frame first, std::uint64_t max_frames) noexcept;
   void CountMiss() noexcept;
   ReadStatus CopyRun(std::uint64_t local, std::uint64_t frames, float* out,
                      std::uint64_t& written) noexcept;
 
-  std::shared_ptr<storage::CanvasFile> file_;
-  storage::LanePlace place_;
-  LaneInfo info_;
-  std::uint32_t channels_;
-  std::uint32_t frame_bytes_;
+  // What nearly every read touches, together.
+  alignas(64) Frame page_first_;  // the page this reader is in
+  Frame page_end_;                // == page_first_: none yet
+  Divider frames_of_;             // samples to frames
+  Divider block_of_;              // frames to blocks
   std::uint32_t per_block_;
-  Divider frames_of_;  // samples to frames
-  Divider block_of_;   // frames to blocks
-  Frame end_;          // of what this handle can reach
-
-  // In a window: what says where this reader looks, its lane, and the place of the current page.
+  std::uint32_t frame_bytes_;
+  PageIndex page_;
+  bool present_ = false;
+  WindowPlace* window_place_ = nullptr;  // in a window: the page's
+  // In a window: what says where this reader looks.
   struct LeaveSeat {
     std::shared_ptr<WindowCore> window;
     void operator()(WindowSeat* seat) const noexcept;
   };
   std::unique_ptr<WindowSeat, LeaveSeat> seat_;
-  WindowLane* window_lane_ = nullptr;
-  WindowPlace* window_place_ = nullptr;
-
-  // The page this reader is in.
-  Frame page_first_;
-  Frame page_end_;  // == page_first_: none yet
-  PageIndex page_;
-  bool present_ = false;
   storage::FoundPart part_;
+
+  std::shared_ptr<storage::CanvasFile> file_;
+  storage::LanePlace place_;
+  LaneInfo info_;
+  std::uint32_t channels_;
+  Frame end_;  // of what this handle can reach
+  WindowLane* window_lane_ = nullptr;
 
   // Where a read would go on from the last one that crossed a block, and how far into the part the
   // kernel was asked to read ahead.

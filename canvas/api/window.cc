@@ -34,9 +34,12 @@ WindowLane::WindowLane(const storage::LanePlace& lane, LaneInfo info, std::uint6
       info_(std::move(info)),
       mask_(places - 1),
       places_(std::make_unique<WindowPlace[]>(places)),
-      bits_(std::make_unique<sync::Word[]>(places * words())),
+      bits_(std::make_unique<sync::Word[]>(places * words() * 2)),
       held_(places) {
-  for (std::uint64_t i = 0; i < places; ++i) places_[i].blocks = bits_.get() + i * words();
+  for (std::uint64_t i = 0; i < places; ++i) {
+    places_[i].resident = bits_.get() + 2 * i * words();
+    places_[i].whole = places_[i].resident + words();
+  }
 }
 
 Result<std::shared_ptr<WindowCore>> WindowCore::Make(std::shared_ptr<CanvasCore> core,
@@ -113,7 +116,7 @@ void WindowCore::Depart(WindowLane& lane, PageIndex page, std::uint64_t first_bl
   WindowPlace& place = lane.PlaceOf(page);
   Departure departure;
   for (std::uint64_t word = 0; word < lane.words(); ++word) {
-    std::uint64_t bits = sync::Peek(place.blocks[word]);
+    std::uint64_t bits = sync::Peek(place.resident[word]);
     if (bits == 0) continue;
     std::uint64_t hidden = 0;
     for (; bits != 0; bits &= bits - 1) {
@@ -123,7 +126,9 @@ void WindowCore::Depart(WindowLane& lane, PageIndex page, std::uint64_t first_bl
       departure.ranges.push_back(BlockBytes(lane, page, block));
       --resident_blocks_;
     }
-    if (hidden != 0) sync::HideBlocks(place, word, hidden);
+    if (hidden == 0) continue;
+    sync::HideBlocks(place.whole[word], hidden);
+    sync::HideBlocks(place.resident[word], hidden);
   }
   if (whole) {
     sync::HidePage(place);
@@ -242,23 +247,29 @@ Result<void> WindowCore::FillPage(WindowLane& lane, PageIndex page, FrameRange r
   const std::uint64_t mark = std::min(sync::ReadMark(words), shape.FramesIn(page.value()));
   const std::uint64_t first = std::max(local(range.first), sync::ReadLow(words)) / per_block;
   const std::uint64_t end = (std::min(local(range.end), mark) + per_block - 1) / per_block;
-  const auto shown = [&](std::uint64_t block) {
-    return (sync::Peek(place.blocks[block / 64]) >> block % 64 & 1) != 0;
+  const auto has = [](const sync::Word* bits, std::uint64_t block) {
+    return (sync::Peek(bits[block / 64]) >> block % 64 & 1) != 0;
+  };
+  const auto show = [](sync::Word* bits, std::uint64_t block) {
+    sync::ShowBlocks(bits[block / 64], std::uint64_t{1} << block % 64);
   };
   scratch_.clear();
-  const auto wanted = [&](std::uint64_t block) {
-    const auto version = sync::ReadVersion(words, block);
-    return !shown(block) && (version.written || version.changing());
-  };
   std::vector<std::uint64_t> fresh;
-  for (std::uint64_t block = first; block < end; ++block)
-    if (wanted(block)) {
-      fresh.push_back(block);
-      scratch_.push_back(BlockBytes(lane, page, block));
-    }
+  for (std::uint64_t block = first; block < end; ++block) {
+    if (has(place.resident, block)) continue;
+    const auto version = sync::ReadVersion(words, block);
+    if (!version.written && !version.changing()) continue;
+    fresh.push_back(block);
+    scratch_.push_back(BlockBytes(lane, page, block));
+  }
   CANVAS_TRY(file().WantResident(scratch_));
-  for (const std::uint64_t block : fresh)
-    sync::ShowBlocks(place, block / 64, std::uint64_t{1} << block % 64);
+  for (const std::uint64_t block : fresh) show(place.resident, block);
+  // Marks only widen while the part lives: what lies between them now stays there.
+  const std::uint64_t low = sync::ReadLow(words);
+  for (std::uint64_t block = first; block < end; ++block)
+    if (has(place.resident, block) && !has(place.whole, block) && low <= block * per_block &&
+        std::min((block + 1) * per_block, shape.FramesIn(page.value())) <= mark)
+      show(place.whole, block);
   for (const auto& bytes : scratch_) resident_bytes_ += bytes.bytes;
   resident_blocks_ += fresh.size();
   return {};

@@ -205,18 +205,18 @@ PartWords CanvasFile::Part(std::byte* base, PageIndex page, format::SlotRun run,
   namespace slot = format::slot_control;
   std::byte* start = base + geometry_.Page(page).value();
   const std::uint64_t at = geometry_.SlotControl(run);
-  return PartWords{.lane_id = sync::WordAt(start, at + slot::kLaneId),
+  return PartWords{.versions = sync::WordAt(start, geometry_.Versions(run)),
+                   .data = start + geometry_.Data(run),
+                   .block_stride = block_stride,
                    .life = sync::WordAt(start, at + slot::kLife),
                    .mark = sync::WordAt(start, at + slot::kMark),
                    .low = sync::WordAt(start, at + slot::kLow),
                    .sequence = sync::WordAt(start, at + slot::kSequence),
                    .undo_block = sync::WordAt(start, at + slot::kUndoBlock),
-                   .undo_version = sync::WordAt(start, at + slot::kUndoVersion),
-                   .undo_checksum = sync::WordAt(start, at + slot::kUndoChecksum),
-                   .versions = sync::WordAt(start, geometry_.Versions(run)),
-                   .data = start + geometry_.Data(run),
                    .undo = start + geometry_.UndoPlace(run),
-                   .block_stride = block_stride};
+                   .lane_id = sync::WordAt(start, at + slot::kLaneId),
+                   .undo_version = sync::WordAt(start, at + slot::kUndoVersion),
+                   .undo_checksum = sync::WordAt(start, at + slot::kUndoChecksum)};
 }
 
 Result<void> CanvasFile::CheckPage(PageIndex page) const {

@@ -10,18 +10,18 @@ struct PartWords {
   using Word = typename Sync::template Atomic<std::uint64_t>;
   using Bytes = typename Sync::SharedBytes;
 
-  Word* lane_id = nullptr;        // stored by the owner, before the part becomes ready
+  Word* versions = nullptr;  // one a block
+  Bytes data{};              // block b at data + b x block_stride
+  std::uint32_t block_stride = 0;
   Word* life = nullptr;           // format::Life
   Word* mark = nullptr;           // high-water mark, in frames
   Word* low = nullptr;            // low-water mark, in frames
   Word* sequence = nullptr;       // odd while a block is being overwritten or the part punched
   Word* undo_block = nullptr;     // block + 1; 0: empty
+  Bytes undo{};                   // room for one block
+  Word* lane_id = nullptr;        // stored by the owner, before the part becomes ready
   Word* undo_version = nullptr;   // the block's version before
   Word* undo_checksum = nullptr;  // of the undo place's bytes
-  Word* versions = nullptr;       // one a block
-  Bytes data{};                   // block b at data + b x block_stride
-  Bytes undo{};                   // room for one block
-  std::uint32_t block_stride = 0;
 };
 
 }  // namespace canvas::sync

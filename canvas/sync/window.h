@@ -19,7 +19,7 @@
 // reordering, and the feeder's runs a full one on every processor that runs a thread of this
 // process (membarrier(2), PRIVATE_EXPEDITED: "pairing barrier() with membarrier()").
 //
-// A seat's word is never the same again: a turn is counted up at every change. So one look tells a
+// A seat's word is never the same again: a turn is counted up whenever a reader looks. So one look tells a
 // reader that comes back to the same page all the time from one that never left, and a busy reader
 // holds nothing up.
 //
@@ -37,12 +37,13 @@
 
 namespace canvas::sync {
 
-// One page of one lane, as it is shown. The block bits lie elsewhere.
+// One page of one lane, as it is shown. The bits lie elsewhere, one a block.
 template <typename Sync>
 struct WindowPage {
   using Word = typename Sync::template Atomic<std::uint64_t>;
-  Word shown{};            // page + 1; 0: nothing
-  Word* blocks = nullptr;  // one bit a block
+  Word shown{};              // page + 1; 0: nothing
+  Word* resident = nullptr;  // the block's bytes are
+  Word* whole = nullptr;     // resident, and all of its frames between the marks, which only widen
 };
 
 inline constexpr int kSeatPageBits = 21;  // pages are below 2^20
@@ -52,9 +53,9 @@ inline constexpr std::uint64_t kSeatPageMask = (std::uint64_t{1} << kSeatPageBit
 template <typename Sync>
 void LookAt(typename Sync::template Atomic<std::uint64_t>& seat, std::uint64_t page) noexcept {
   // Relaxed: stored by this reader alone.
-  const std::uint64_t turn = (seat.load(std::memory_order_relaxed) >> kSeatPageBits) + 1;
+  const std::uint64_t turn = (seat.load(std::memory_order_relaxed) | kSeatPageMask) + 1;
   // SYNC(seat): what was read before, of another page or of a view, is over.
-  seat.store(turn << kSeatPageBits | (page + 1), std::memory_order_release);
+  seat.store(turn + page + 1, std::memory_order_release);
   Sync::LightFence();
 }
 
@@ -62,9 +63,9 @@ void LookAt(typename Sync::template Atomic<std::uint64_t>& seat, std::uint64_t p
 template <typename Sync>
 void LookAway(typename Sync::template Atomic<std::uint64_t>& seat) noexcept {
   // Relaxed: stored by this reader alone.
-  const std::uint64_t turn = (seat.load(std::memory_order_relaxed) >> kSeatPageBits) + 1;
+  const std::uint64_t turn = seat.load(std::memory_order_relaxed) & ~kSeatPageMask;
   // SYNC(seat): what was read is over.
-  seat.store(turn << kSeatPageBits, std::memory_order_release);
+  seat.store(turn, std::memory_order_release);
 }
 
 // Reader, after LookAt. Step c: whether the page is shown, and with it the plain words of its place.
@@ -74,12 +75,12 @@ bool IsShown(const WindowPage<Sync>& place, std::uint64_t page) noexcept {
   return place.shown.load(std::memory_order_acquire) == page + 1;
 }
 
-// Reader, of a page that is shown. Whether the block's bytes are resident, and stay so until this
-// reader looks away.
-template <typename Sync>
-bool IsResident(const WindowPage<Sync>& place, std::uint64_t block) noexcept {
-  // SYNC(block): sees the memory as it was made resident.
-  return (place.blocks[block / 64].load(std::memory_order_acquire) >> block % 64 & 1) != 0;
+// Reader, of a page that is shown. Whether the block's bit is set: its bytes are resident, and stay
+// so until this reader looks away.
+template <typename Word>
+bool IsShownBlock(const Word* bits, std::uint64_t block) noexcept {
+  // SYNC(block): sees the memory as it was made resident, and the marks as they were.
+  return (bits[block / 64].load(std::memory_order_acquire) >> block % 64 & 1) != 0;
 }
 
 // Feeder. Step 2; no block is shown yet.
@@ -89,21 +90,21 @@ void ShowPage(WindowPage<Sync>& place, std::uint64_t page) noexcept {
   place.shown.store(page + 1, std::memory_order_release);
 }
 
-// Feeder. Step 2, for the blocks of word `word` whose bits are set.
-template <typename Sync>
-void ShowBlocks(WindowPage<Sync>& place, std::uint64_t word, std::uint64_t bits) noexcept {
+// Feeder. Step 2, for a word of bits.
+template <typename Word>
+void ShowBlocks(Word& word, std::uint64_t bits) noexcept {
   // Relaxed: stored by the feeder alone.
-  const std::uint64_t old = place.blocks[word].load(std::memory_order_relaxed);
+  const std::uint64_t old = word.load(std::memory_order_relaxed);
   // SYNC(block): publishes the memory as resident.
-  place.blocks[word].store(old | bits, std::memory_order_release);
+  word.store(old | bits, std::memory_order_release);
 }
 
 // Feeder. Step 3; the heavy fence comes after all that is hidden at a time.
-template <typename Sync>
-void HideBlocks(WindowPage<Sync>& place, std::uint64_t word, std::uint64_t bits) noexcept {
+template <typename Word>
+void HideBlocks(Word& word, std::uint64_t bits) noexcept {
   // Relaxed, load and store: the fence puts it before step 5.
-  const std::uint64_t old = place.blocks[word].load(std::memory_order_relaxed);
-  place.blocks[word].store(old & ~bits, std::memory_order_relaxed);
+  const std::uint64_t old = word.load(std::memory_order_relaxed);
+  word.store(old & ~bits, std::memory_order_relaxed);
 }
 template <typename Sync>
 void HidePage(WindowPage<Sync>& place) noexcept {
