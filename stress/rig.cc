@@ -161,6 +161,7 @@ Epoch EpochOf(std::span<const float> samples, std::uint32_t lane, std::int64_t f
 std::int64_t Now() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
 void Broken(const std::string& what) {
+  std::fflush(stdout);
   std::fprintf(stderr, "BROKEN (pid %d): %s\n", getpid(), what.c_str());
   std::fflush(stderr);
   _exit(1);

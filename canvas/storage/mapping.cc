@@ -50,7 +50,12 @@ bool Mapping::Lock(std::uint64_t offset, std::uint64_t bytes) const noexcept {
 
 void Mapping::LetGo(std::uint64_t offset, std::uint64_t bytes) const noexcept {
   syscall(SYS_munlock, base_ + offset, bytes);
-  madvise(base_ + offset, bytes, MADV_DONTNEED);
+  Forget(offset, bytes);
+}
+
+void Mapping::Forget(std::uint64_t offset, std::uint64_t bytes) const noexcept {
+  const std::uint64_t end = offset + bytes < bytes_ ? offset + bytes : bytes_;
+  if (offset < end) madvise(base_ + offset, end - offset, MADV_DONTNEED);
 }
 
 void Mapping::Poison() noexcept {

@@ -48,6 +48,8 @@ class Mapping {
   // Keeps them there (mlock2(2)). False, with errno, where the system does not let it: the limit on
   // locked memory.
   bool Lock(std::uint64_t offset, std::uint64_t bytes) const noexcept;
+  // Takes them out of the page tables, where they are not locked (MADV_DONTNEED).
+  void Forget(std::uint64_t offset, std::uint64_t bytes) const noexcept;
   // Lets go of them: no longer locked, nor in the page tables (munlock(2), MADV_DONTNEED). The
   // mapping stays; who touches them faults and has them again.
   void LetGo(std::uint64_t offset, std::uint64_t bytes) const noexcept;

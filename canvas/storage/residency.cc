@@ -69,6 +69,24 @@ void Residency::Lock(const Mapping& mapping, std::uint64_t start, std::uint64_t 
   }
 }
 
+// A fault maps what is cached around it as well: 64 KiB, or all of a large folio, at most what one
+// page table covers (mm/memory.c, do_fault_around and finish_fault). What nobody wants of that leaves
+// the page tables again.
+void Residency::Trim(const Mapping& mapping, std::uint64_t start, std::uint64_t end) noexcept {
+  constexpr std::uint64_t kAround = 2 * 1024 * 1024;
+  const auto next = pieces_.lower_bound(end);
+  const std::uint64_t behind = (end + kAround - 1) / kAround * kAround;
+  const std::uint64_t stop = next == pieces_.end() ? behind : std::min(behind, next->first);
+  if (stop > end) mapping.Forget(end, stop - end);
+  const auto own = pieces_.upper_bound(start);  // the one behind that which `start` lies in
+  const auto mine = own == pieces_.begin() ? own : std::prev(own);
+  const std::uint64_t before = start / kAround * kAround;
+  const std::uint64_t from =
+      mine == pieces_.begin() ? before : std::max(before, std::prev(mine)->second.end);
+  // Joined with what lies before it, there is nothing between.
+  if (mine->first == start && from < start) mapping.Forget(from, start - from);
+}
+
 Result<void> Residency::Want(const Mapping& mapping, std::span<const ByteRange> ranges) {
   const std::lock_guard lock(mutex_);
   std::vector<Span> fresh;
@@ -98,6 +116,7 @@ Result<void> Residency::Want(const Mapping& mapping, std::span<const ByteRange> 
   }
   for (const Span& span : fresh) {
     if (got) got = mapping.Populate(span.start, span.end - span.start);
+    if (got) Trim(mapping, span.start, span.end);
     if (got) Lock(mapping, span.start, span.end);
     Join(span.start, span.end);
   }

@@ -55,6 +55,7 @@ class Residency {
 
   Pieces::iterator Split(std::uint64_t at);
   void Join(std::uint64_t start, std::uint64_t end);
+  void Trim(const Mapping& mapping, std::uint64_t start, std::uint64_t end) noexcept;
   void Lock(const Mapping& mapping, std::uint64_t start, std::uint64_t end) noexcept;
   void Drop(const Mapping& mapping, std::span<const ByteRange> ranges) noexcept;
 
