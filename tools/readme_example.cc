@@ -18,10 +18,16 @@ int main() {
   if (auto written = writer.Write(Frame(90 * 48000), second); !written)
     std::fprintf(stderr, "%s\n", written.error().Message().c_str());
 
-  // Any number of readers, here or in other processes. No lock, no allocation.
-  LaneReader reader = song.Reader(strings).value();
+  // A window is kept in memory ahead of a position. A realtime thread reads in it, and says where it is.
+  Window window = song.MakeWindow({{strings}}).value();
+  Feeder feeder = Feeder::Start({.horizon_seconds = 2}).value();
+  Playhead playhead = feeder.Follow(window);
+  playhead.Publish(Frame(90 * 48000));
+  playhead.WaitReady(std::chrono::seconds(5));
+
+  LaneReader reader = window.Reader(strings).value();
   std::vector<float> block(2 * 256);
-  ReadResult got = reader.Read(Frame(90 * 48000), block);
+  ReadResult got = reader.Read(Frame(90 * 48000), block);  // no syscall, lock, allocation or fault
   std::printf("%llu frames\n", static_cast<unsigned long long>(got.written_frames));
 
   // Or in place, without a copy.
