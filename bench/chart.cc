@@ -17,7 +17,6 @@ constexpr double kPanelWidth = 560;
 constexpr double kMargin = 28;
 constexpr double kTop = 74;
 constexpr double kBarStep = 30;
-constexpr double kLabelWidth = 168;
 
 struct Colour {
   double r, g, b;
@@ -99,8 +98,14 @@ void DrawBars(const Pen& pen, const Panel& panel, double x, double y, double wid
   Axis axis;
   for (const Bar& bar : panel.bars) axis.Take(bar.value);
   axis.Widen();
-  const double left = x + kLabelWidth;
-  const double room = width - kLabelWidth - 96;
+  double labels = 0;
+  pen.Font(12, true);
+  for (const Bar& bar : panel.bars) labels = std::max(labels, pen.Width(bar.label));
+  pen.Font(11.5, true);
+  double texts = 0;
+  for (const Bar& bar : panel.bars) texts = std::max(texts, pen.Width(bar.text));
+  const double left = x + labels + 12;
+  const double room = width - labels - 12 - texts - 10;
   const double bottom = y + static_cast<double>(panel.bars.size()) * kBarStep;
   pen.Font(10.5);
   axis.ForEachDecade([&](double decade) {

@@ -21,7 +21,7 @@ import tempfile
 
 ROOT = pathlib.Path(os.environ.get("BUILD_WORKSPACE_DIRECTORY") or pathlib.Path(__file__).resolve().parent.parent)
 
-SHOWN, FAILED, ABSENT = "shown", "FAILED", "did not run"
+SHOWN, MISSED, FAILED, ABSENT = "shown", "missed", "FAILED", "did not run"
 
 
 class Row:
@@ -82,11 +82,11 @@ class Report:
         self.pictures = []
         self.machine = "not said: the latency bench did not run"
 
-    def add(self, group, claim, how, command, figure, good=True):
+    def add(self, group, claim, how, command, figure, good=True, otherwise=FAILED):
         """figure: what was found, or None where the output did not say it."""
         row = Row(group, claim, how, command)
         if figure is not None:
-            row.status, row.figure = (SHOWN if good else FAILED), figure
+            row.status, row.figure = (SHOWN if good else otherwise), figure
         self.rows.append(row)
 
     def from_test(self, tests, label, group, claim, how, pattern, command=None):
@@ -146,7 +146,7 @@ def models(report, tests):
                f"bazel test {label}", f"{counts[1]} mutants, {counts[2]} caught, {counts[3]} survived" if counts else None,
                bool(counts) and counts[1] == counts[2])
     caught = {}
-    for by in re.findall(r"caught after \d+ executions \((\w+?)(?:_model)?[:, ]", log):
+    for by in re.findall(r"caught after \d+ executions \((kill states|\w+?)(?:_model)?[:,]", log):
         caught[by.replace("_", " ")] = caught.get(by.replace("_", " "), 0) + 1
     panels = []
     if bars:
@@ -155,7 +155,7 @@ def models(report, tests):
         panels.append({"title": "Mutants caught", "subtitle": "by the model that caught them first", "unit": "",
                        "bars": [{"label": k, "value": v, "text": str(v)} for k, v in sorted(caught.items(), key=lambda x: -x[1])]})
     if panels:
-        report.pictures.append(("Interleavings and mutants", panels))
+        report.pictures.append(("Models", panels))
 
 
 def rigs(report, tests):
@@ -189,9 +189,9 @@ def realtime(report, tests):
     report.from_test(tests, "//stress:budget_stress", group, "the work of a read is bounded", "instructions, counted by callgrind, against budgets for each compiler", r"^(worst read .*)$")
     kinds = re.findall(r"^  (.{40,50}?)\s+(\d+)\s+([\d.]+) x", tests.log("//stress:budget_stress"), re.M)
     if kinds:
-        report.pictures.append(("Instructions of a read", [{
+        report.pictures.append((group, [{
             "title": "Instructions of a read", "subtitle": "callgrind; x: against 256 frames inside a block", "unit": "",
-            "bars": [{"label": k[0].strip().replace("256 frames, ", "").replace("256 frames ", "")[:30], "value": int(k[1]), "text": f"{int(k[1]):,}, {k[2]} x"} for k in kinds]}]))
+            "bars": [{"label": k[0].strip().replace("256 frames, ", "").replace("256 frames ", ""), "value": int(k[1]), "text": f"{int(k[1]):,}, {k[2]} x"} for k in kinds]}]))
 
 
 def memory(report, tests):
@@ -221,7 +221,7 @@ def latency(report, rounds, work):
     data = json.loads(out.read_text())
     report.machine = data["machine"]
     for target in data["targets"]:
-        report.add(group, target["what"], "interleaved in one process; target: " + target["target"], command, target["measured"], target["met"])
+        report.add(group, target["what"], "interleaved in one process; target: " + target["target"], command, target["measured"], target["met"], MISSED)
     for row in data.get("tails", []):
         if row["who"] in ("floor", "canvas read"):
             report.add(group, f"single reads, {row['who']}", f"{row['reads']:,} timed one by one, 256 frames", command,
@@ -229,14 +229,14 @@ def latency(report, rounds, work):
     for name in data.get("missing", []):
         report.skipped.append(("//bench:latency_bench", f"{name} is not installed, and left out"))
     if picture.exists():
-        report.pictures.append(("Latency", picture.read_text()))
+        report.pictures.append((group, picture.read_text()))
     said = run(["bazel", "run", "-c", "opt", "//bench:sharing_bench", "--", "--rounds=11"])
     command = "bazel run -c opt //bench:sharing_bench"
     for name, claim in [("visibility", "a frame written here is read there soon"), ("appender", "an appender beside costs little"), ("readers", "sixteen readers on two cores")]:
         figure = first(rf"^  {name}\s+(.*)$", said)
         ratio, bound = re.search(r"([\d.]+) x", figure or ""), re.search(r"\(at (most|least) ([\d.]+)\)", figure or "")
         good = bool(ratio and bound) and (float(ratio[1]) <= float(bound[2]) if bound[1] == "most" else float(ratio[1]) >= float(bound[2]))
-        report.add(group, claim, "between processes", command, figure, good)
+        report.add(group, claim, "between processes", command, figure, good, MISSED)
 
 
 def not_here(report):
@@ -280,7 +280,7 @@ p.machine { color: #6a727c; margin: 0 0 20px; }
 .tally span { display: inline-block; border-radius: 5px; padding: 3px 12px; margin-right: 8px; font-weight: 600; }
 table { border-collapse: collapse; width: 100%; table-layout: fixed; } td, th { text-align: left; vertical-align: top; padding: 7px 10px; border-bottom: 1px solid #e4e7eb; overflow-wrap: anywhere; }
 th { color: #6a727c; font-weight: 600; font-size: 13px; } td.figure { font-variant-numeric: tabular-nums; } code { font: 12px/1.5 "DejaVu Sans Mono", monospace; color: #454c55; }
-.shown { background: #e0f1e4; color: #16662d; } .FAILED { background: #fbdcd5; color: #a1260b; } .absent { background: #eceef1; color: #5b636d; }
+.shown { background: #e0f1e4; color: #16662d; } .missed { background: #fdf0cf; color: #80580a; } .FAILED { background: #fbdcd5; color: #a1260b; } .absent { background: #eceef1; color: #5b636d; }
 td.status { font-weight: 600; width: 90px; } figure { margin: 12px 0; overflow-x: auto; } figure svg { max-width: 100%; height: auto; }
 """
 
@@ -290,13 +290,13 @@ def page(report, svgs):
     out.append("<h1>Canvas: what it promises, and what was shown</h1>")
     commit = run(["git", "describe", "--always", "--dirty"]) or "no commit"
     out.append(f"<p class=machine>{html.escape(commit.strip())}, {datetime.datetime.now():%Y-%m-%d %H:%M}; {html.escape(report.machine)}</p>")
-    counts = {s: sum(r.status == s for r in report.rows) for s in (SHOWN, FAILED, ABSENT)}
+    counts = {s: sum(r.status == s for r in report.rows) for s in (SHOWN, MISSED, FAILED, ABSENT)}
     out.append("<p class=tally>" + "".join(f"<span class='{s if s != ABSENT else 'absent'}'>{counts[s]} {s}</span>" for s in counts) + "</p>")
     groups = list(dict.fromkeys(r.group for r in report.rows))
-    for title, svg in svgs:
-        out.append(f"<figure aria-label='{html.escape(title)}'>{svg}</figure>")
     for group in groups:
-        out.append(f"<h2>{html.escape(group)}</h2><table><colgroup><col style='width:24%'><col style='width:20%'><col style='width:29%'><col style='width:18%'><col style='width:9%'></colgroup>"
+        out.append(f"<h2>{html.escape(group)}</h2>")
+        out.extend(f"<figure>{svg}</figure>" for of, svg in svgs if of == group)
+        out.append("<table><colgroup><col style='width:24%'><col style='width:20%'><col style='width:29%'><col style='width:18%'><col style='width:9%'></colgroup>"
                    "<tr><th>claim<th>how it was checked<th>figure<th>to repeat it<th></tr>")
         for row in report.rows:
             if row.group == group:
@@ -335,15 +335,15 @@ def main():
         work = pathlib.Path(scratch)
         tests = Tests(["//..."], [])
         every_test(report, tests)
+        realtime(report, tests)
+        latency(report, 41 if options.full else 15, work)
         models(report, tests)
         rigs(report, tests)
-        realtime(report, tests)
         memory(report, tests)
-        latency(report, 41 if options.full else 15, work)
         not_here(report)
         campaigns(report)
         svgs = []
-        for title, picture in report.pictures:
+        for group, picture in report.pictures:
             if isinstance(picture, list):
                 panels, svg = work / "panels.json", work / "picture.svg"
                 panels.write_text(json.dumps(picture))
@@ -353,14 +353,14 @@ def main():
             # Glyphs are named alike in every drawing: each gets names of its own.
             n = len(svgs)
             picture = re.sub(r'(id="|href="#|url\(#)', rf"\1p{n}-", picture[picture.index("<svg"):])
-            svgs.append((title, picture))
+            svgs.append((group, picture))
         out = ROOT / options.out
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(page(report, svgs))
     in_text(report)
     failed = [r for r in report.rows if r.status == FAILED]
-    print(f"\n{len(report.rows)} claims: {sum(r.status == SHOWN for r in report.rows)} shown, {len(failed)} FAILED, "
-          f"{sum(r.status == ABSENT for r in report.rows)} did not run; {out}")
+    print(f"\n{len(report.rows)} claims: {sum(r.status == SHOWN for r in report.rows)} shown, "
+          f"{sum(r.status == MISSED for r in report.rows)} targets missed, {len(failed)} FAILED, {sum(r.status == ABSENT for r in report.rows)} did not run; {out}")
     return 1 if failed else 0
 
 
