@@ -67,7 +67,7 @@ constexpr std::int64_t kHot = 256 * 1024 / 8;  // of a walk in L2, likewise
 constexpr int kMaxLanes = 64;
 constexpr std::int64_t kMaxFrames = 32768;        // of a read or a view
 constexpr std::int64_t kPiece = 524288;           // written at a time
-constexpr std::int64_t kAppended = 30 * kRate;    // behind that, by the process beside
+constexpr std::int64_t kAppended = 55 * kRate;    // behind that, by the process beside
 constexpr std::int64_t kShort = 40 * 60 * kRate;  // where the material begins in 45 minutes
 constexpr std::int64_t kLong = (24 * 60 - 10) * 60 * kRate;  // and in 24 hours
 
@@ -455,8 +455,12 @@ class Beside {
         usleep(200);
         continue;
       }
-      // Appended: behind what is read, fifty times as fast as music; for half a minute of it.
-      if (shared_->doing == 1 && end >= kAppended) end = 0;
+      // Appended: behind what is read, fifty times as fast as music, as far as there is room: that
+      // is for a second, of which the bench needs a third.
+      if (shared_->doing == 1 && end >= kAppended) {
+        fmt::print(stderr, "there is no more room to append: fewer --rounds\n");
+        std::_Exit(1);
+      }
       for (int lane = 0; lane < 4; ++lane) {
         const std::int64_t first = shared_->doing == 1 ? LengthOf(lane) + end : at + lane * 1000;
         if (shared_->doing == 2) Material::Fill(lane, first, block);

@@ -95,7 +95,6 @@ void Play(const std::string& path, std::int64_t seconds, std::int64_t step_ms) {
   std::vector<LaneReader> readers;
   for (const LaneId id : ids) readers.push_back(Must(window.Reader(id)));
 
-  std::uint64_t most_own = 0;
   std::uint64_t most_beyond = 0;
   std::uint64_t most_resident = 0;
   std::uint64_t most_window = 0;
@@ -119,7 +118,6 @@ void Play(const std::string& path, std::int64_t seconds, std::int64_t step_ms) {
     std::uint64_t covered = window.Report().resident_bytes;
     const Memory now = Now();
     covered = std::max(covered, window.Report().resident_bytes);
-    most_own = std::max(most_own, now.own);
     most_resident = std::max(most_resident, now.resident);
     most_window = std::max(most_window, covered);
     most_locked = std::max(most_locked, now.locked);

@@ -181,7 +181,7 @@ bool RealtimeGuard::Complete(std::string* why) {
 #endif
 }
 
-RealtimeGuard::RealtimeGuard(Mode mode) {
+RealtimeGuard::RealtimeGuard(Mode mode) : thread_(&t_thread) {
   t_thread = PerThread{};
   t_thread.trap = mode == Mode::kTrap;
   if (!Complete()) return;
@@ -198,9 +198,11 @@ RealtimeGuard::RealtimeGuard(Mode mode) {
   counts_ = {};
   t_thread.counts = {};
   t_thread.first = nullptr;
+  first_ = nullptr;
 }
 
 RealtimeGuard::~RealtimeGuard() {
+  if (thread_ != &t_thread) return;  // its thread is gone, and with it what was set there
   t_thread.armed = false;
   t_thread.selector = 0;
 #ifdef CANVAS_FULL_GUARD
@@ -209,6 +211,10 @@ RealtimeGuard::~RealtimeGuard() {
 }
 
 void RealtimeGuard::Arm() {
+  if (thread_ != &t_thread) {
+    std::fputs("realtime guard: armed in another thread than it was made in\n", stderr);
+    std::abort();
+  }
   rusage usage{};
   getrusage(RUSAGE_THREAD, &usage);
   minor_before_ = static_cast<std::uint64_t>(usage.ru_minflt);
@@ -232,11 +238,16 @@ void RealtimeGuard::Disarm() {
   scope.minor_faults = static_cast<std::uint64_t>(usage.ru_minflt) - minor_before_;
   scope.major_faults = static_cast<std::uint64_t>(usage.ru_majflt) - major_before_;
   counts_ += scope;
+  if (first_ == nullptr && t_thread.first != nullptr) {
+    first_ = t_thread.first;
+    first_number_ = t_thread.first_number;
+    first_from_ = t_thread.first_from;
+  }
 }
 
 std::string RealtimeGuard::First() const {
-  if (t_thread.first == nullptr) return {};
-  return fmt::format("{} {} from {}", t_thread.first, t_thread.first_number, t_thread.first_from);
+  if (first_ == nullptr) return {};
+  return fmt::format("{} {} from {}", first_, first_number_, first_from_);
 }
 
 RealtimeCounts& RealtimeCounts::operator+=(const RealtimeCounts& other) {

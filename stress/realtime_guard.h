@@ -51,17 +51,23 @@ class RealtimeGuard {
   RealtimeGuard& operator=(const RealtimeGuard&) = delete;
   ~RealtimeGuard();
 
-  // Begins and ends a guarded scope. Each costs a syscall, outside of it.
+  // Begins and ends a guarded scope. Each costs a syscall, outside of it. In another thread than the
+  // maker's they end the program: nothing would be counted.
   void Arm();
   void Disarm();
 
   // Of all scopes so far.
   const RealtimeCounts& counts() const { return counts_; }
   // The first violation but a page fault: what, and from which address; empty where there was none.
+  // Any thread, when no scope is armed.
   std::string First() const;
 
  private:
   RealtimeCounts counts_;
+  const void* thread_ = nullptr;  // the maker's
+  const char* first_ = nullptr;
+  long first_number_ = -1;
+  const void* first_from_ = nullptr;
   std::uint64_t minor_before_ = 0;
   std::uint64_t major_before_ = 0;
 };

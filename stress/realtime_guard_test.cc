@@ -206,9 +206,23 @@ TEST_F(RealtimeGuardTest, TrapsOnDemandAndSaysWhat) {
   trapped([] {});
 }
 
+TEST_F(RealtimeGuardTest, BelongsToItsThreadAndIsAskedByAny) {
+  RealtimeGuard* made = nullptr;
+  std::thread maker([&] {
+    made = new RealtimeGuard;
+    made->Arm();
+    syscall(SYS_getpid);
+    made->Disarm();
+  });
+  maker.join();
+  EXPECT_EQ(made->counts().syscalls, 1U);
+  EXPECT_TRUE(made->First().starts_with("syscall 39 from 0x")) << made->First();
+  EXPECT_DEATH(made->Arm(), "another thread");
+  delete made;
+}
+
 TEST_F(RealtimeGuardTest, OtherThreadsAreNotGuarded) {
   RealtimeGuard guard;
-  std::vector<int> sizes;
   std::thread other([&] { usleep(1000); });
   guard.Arm();
   volatile int sum = 0;

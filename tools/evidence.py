@@ -185,6 +185,7 @@ def realtime(report, tests):
     report.from_test(tests, "//stress:realtime_guard_test", group, "the guard fires", "each kind of violation planted, counted and trapped", r"^\[  PASSED  \] (\d+ tests)")
     report.from_test(tests, "//tools:jack_test", group, "a JACK callback of sixteen lanes under the guard", "jackd2, dummy driver, period 1,024",
                      r"^(guard: .*|in the callback: .*|reads that came too late.*)$")
+    report.from_test(tests, "//tools:jack_test", group, "the same callback with a planted syscall", "it must be counted, and the player must fail", r"^planted: guard: (.*)$")
     report.from_test(tests, "//tools:jack_test", group, "what it rendered is the file's, sample for sample", "captured by another client", r"^(captured .*)$")
     report.from_test(tests, "//stress:budget_stress", group, "the work of a read is bounded", "instructions, counted by callgrind, against budgets for each compiler", r"^(worst read .*)$")
     kinds = re.findall(r"^  (.{40,50}?)\s+(\d+)\s+([\d.]+) x", tests.log("//stress:budget_stress"), re.M)

@@ -5,7 +5,8 @@
 //
 // It is an example of reading from a realtime callback, not a player: it plays lanes at the server's rate
 // and leaves the others out, and knows no transport. With --guard the callback runs under the realtime
-// guard (stress/realtime_guard.h), and any syscall, allocation, lock or page fault in it is counted.
+// guard (stress/realtime_guard.h), and any syscall, allocation, lock or page fault in it is counted; with
+// --plant=1 it makes a syscall on purpose, to show that.
 #include <fmt/format.h>
 #include <jack/jack.h>
 #include <unistd.h>
@@ -45,6 +46,7 @@ struct Player {
   std::int64_t position = 0;
   std::int64_t end = 0;
   bool guarded = false;
+  bool plant = false;
   std::optional<RealtimeGuard> guard;
 
   std::atomic<bool> playing{false};
@@ -71,6 +73,7 @@ struct Player {
         right[i] += block[i * step + step - 1] * gain;
       }
     }
+    if (plant) getppid();
     position += frames;
     playhead->Publish(Frame(position));
   }
@@ -78,6 +81,9 @@ struct Player {
   int Process(jack_nframes_t frames) {
     auto* left = static_cast<float*>(jack_port_get_buffer(ports[0], frames));
     auto* right = static_cast<float*>(jack_port_get_buffer(ports[1], frames));
+    // A guard belongs to its thread: made here, before anything is played. (JACK's thread init callback
+    // also runs in other threads.)
+    if (guarded && !guard) guard.emplace();
     if (!playing.load(std::memory_order_acquire) || position >= end || frames > kMostFrames) {
       if (position >= end) done.store(true, std::memory_order_release);
       std::fill_n(left, frames, 0.0F);
@@ -116,6 +122,7 @@ int main(int argc, char** argv) {
   double from = 0;
   double seconds = 30;
   bool guarded = false;
+  bool plant = false;
   std::vector<std::string> connect;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
@@ -126,6 +133,8 @@ int main(int argc, char** argv) {
       seconds = std::atof(value().data());
     else if (argument.starts_with("--guard="))
       guarded = value() != "0";
+    else if (argument == "--plant=1")
+      plant = true;
     else if (argument.starts_with("--connect="))
       connect.emplace_back(value());
     else if (!argument.starts_with("-") && path.empty())
@@ -164,19 +173,13 @@ int main(int argc, char** argv) {
   player->position = static_cast<std::int64_t>(from * static_cast<double>(rate));
   player->end = player->position + static_cast<std::int64_t>(seconds * static_cast<double>(rate));
   player->guarded = guarded;
+  player->plant = plant;
   player->playhead->Publish(Frame(player->position));
   if (!player->playhead->WaitReady(std::chrono::seconds(30))) Die("the window is never ready");
 
   jack_set_process_callback(
       client,
       [](jack_nframes_t frames, void* me) { return static_cast<Player*>(me)->Process(frames); },
-      player.get());
-  jack_set_thread_init_callback(
-      client,
-      [](void* me) {
-        auto* p = static_cast<Player*>(me);
-        if (p->guarded && !p->guard) p->guard.emplace();
-      },
       player.get());
   jack_set_xrun_callback(
       client,

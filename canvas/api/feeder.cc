@@ -45,8 +45,13 @@ struct Playhead::State {
   void MeasureSpeed(std::int64_t at, bool jumped);
   bool FillFrom(std::int64_t at, FrameRange target);
 
+  bool usable() const { return static_cast<bool>(window->core().file->CheckUsable()); }
+
   const std::shared_ptr<WindowCore> window;
   const FeederOptions options;
+  // Held whenever the window is moved, a slice at a time. After `ended` it is no more.
+  std::mutex moving;
+  bool ended = false;
   alignas(128) sync::Word published{static_cast<std::uint64_t>(kNowhere)};
 
   // The feeder's thread alone.
@@ -64,12 +69,16 @@ struct Playhead::State {
 // The stretch to cover for a position, by its speed.
 FrameRange Playhead::State::TargetAt(std::int64_t at) const {
   const Rate clock = window->options().clock;
-  const std::int64_t most = Frames(window->options().max_seconds, clock) - 1;
-  const std::int64_t behind = std::min(Frames(options.behind_seconds, clock), most / 2);
+  // At least the frame that the position is at, whatever the options say.
+  const std::int64_t most =
+      std::max<std::int64_t>(Frames(window->options().max_seconds, clock) - 1, 2);
+  const std::int64_t behind =
+      std::max<std::int64_t>(std::min(Frames(options.behind_seconds, clock), most / 2), 1);
   const double factor = std::max(1.0, std::abs(speed));
-  const std::int64_t ahead = static_cast<std::int64_t>(
+  auto ahead = static_cast<std::int64_t>(
       std::min(static_cast<double>(most - behind),
                static_cast<double>(Frames(options.horizon_seconds, clock)) * factor));
+  ahead = std::max<std::int64_t>(ahead, 1);
   // A position may be anything; what is far beyond the canvas is clipped there.
   constexpr std::int64_t kFar = std::int64_t{1} << 61;
   at = std::clamp(at, -kFar, kFar);
@@ -97,7 +106,8 @@ bool Playhead::State::FillFrom(std::int64_t at, FrameRange to) {
   const std::int64_t slice = Frames(kSliceSeconds, window->options().clock);
   std::int64_t first = std::clamp(at, to.first.value(), to.end.value());
   std::int64_t end = first;
-  bool forwards = speed >= -0.1;
+  const bool forwards = speed >= -0.1;
+  bool whole = true;
   while (first > to.first.value() || end < to.end.value()) {
     FrameRange piece;
     if (forwards ? end < to.end.value() : first <= to.first.value()) {
@@ -107,13 +117,17 @@ bool Playhead::State::FillFrom(std::int64_t at, FrameRange to) {
       piece = {Frame(std::max(first - slice, to.first.value())), Frame(first)};
       first = piece.first.value();
     }
-    const auto filled = AboutFile(window->Fill(piece), window->core());
-    const std::lock_guard lock(mutex);
-    if (!filled) {
-      report.error = filled.error().Message();
-      return true;
+    Result<bool> filled = false;
+    {
+      const std::lock_guard lock(moving);
+      if (ended) return true;
+      filled = AboutFile(window->Fill(piece), window->core());
     }
-    ready = {Frame(first), Frame(end)};
+    const std::lock_guard lock(mutex);
+    if (!filled) report.error = filled.error().Message();
+    if (!filled || !*filled) whole = false;
+    // As far as there is no gap.
+    if (whole) ready = {Frame(first), Frame(end)};
     if (!to.Contains(Frame(position()))) return false;
   }
   return true;
@@ -140,7 +154,11 @@ void Playhead::State::Look() {
       ready = {std::max(ready.first, to.first), std::min(ready.end, to.end)};
       if (!ready.Contains(Frame(at))) ready = {Frame(at), Frame(at)};
     }
-    window->Aim(to);
+    {
+      const std::lock_guard lock(moving);
+      if (ended) return;
+      window->Aim(to);
+    }
     const bool whole = FillFrom(at, to);
     {
       const std::lock_guard lock(mutex);
@@ -154,16 +172,34 @@ void Playhead::State::Look() {
 
 Playhead::Playhead(std::shared_ptr<State> state) : state_(std::move(state)) {}
 Playhead::Playhead(Playhead&&) noexcept = default;
-Playhead& Playhead::operator=(Playhead&&) noexcept = default;
-Playhead::~Playhead() = default;
+Playhead& Playhead::operator=(Playhead&& other) noexcept {
+  if (this != &other) {
+    End();
+    state_ = std::move(other.state_);
+  }
+  return *this;
+}
+Playhead::~Playhead() { End(); }
+
+void Playhead::End() noexcept {
+  if (state_ == nullptr) return;
+  if (!state_->usable()) {
+    // A forked child: the feeder's thread, which is not here, may have held its mutexes.
+    new std::shared_ptr<State>(std::move(state_));
+    return;
+  }
+  const std::lock_guard lock(state_->moving);
+  state_->ended = true;
+}
 
 void Playhead::Publish(Frame position) noexcept {
   sync::Publish(state_->published, static_cast<std::uint64_t>(position.value()));
 }
 
 bool Playhead::WaitReady(std::chrono::milliseconds timeout) const {
+  if (!state_->usable()) return false;
   std::unique_lock lock(state_->mutex);
-  return state_->looked.wait_for(lock, timeout, [&] {
+  return state_->looked.wait_for(lock, std::min(timeout, kLongestWait), [&] {
     const Frame at(state_->position());
     return !state_->target.empty() && state_->target.Contains(at) &&
            state_->ready == state_->target;
@@ -171,6 +207,7 @@ bool Playhead::WaitReady(std::chrono::milliseconds timeout) const {
 }
 
 FeederReport Playhead::Report() const {
+  if (!state_->usable()) return {.error = state_->window->Report().message};
   const std::uint64_t misses = state_->window->Report().misses;
   const std::lock_guard lock(state_->mutex);
   FeederReport report = state_->report;
@@ -194,15 +231,11 @@ struct Feeder::Body {
   void Run() {
     std::unique_lock lock(mutex);
     while (!stop) {
-      std::vector<std::shared_ptr<Playhead::State>> all;
-      std::erase_if(heads, [&](const std::weak_ptr<Playhead::State>& head) {
-        all.push_back(head.lock());
-        return all.back() == nullptr;
-      });
+      std::erase_if(heads, [](const auto& head) { return head.expired(); });
+      const std::vector<std::weak_ptr<Playhead::State>> all = heads;
       lock.unlock();
-      for (const auto& head : all)
-        if (head != nullptr) head->Look();
-      all.clear();
+      for (const auto& each : all)
+        if (const auto head = each.lock(); head != nullptr) head->Look();
       lock.lock();
       wake.wait_for(lock, options.period, [&] { return stop; });
     }
@@ -217,22 +250,24 @@ struct Feeder::Body {
   std::thread thread;
 };
 
-Feeder::Feeder(std::unique_ptr<Body> body) : body_(std::move(body)) {}
-Feeder::Feeder(Feeder&&) noexcept = default;
-Feeder& Feeder::operator=(Feeder&&) noexcept = default;
-
-Feeder::~Feeder() {
-  // In a forked child there is no thread to join, and its mutex may be held for ever.
-  if (body_ != nullptr && body_->pid != getpid()) (void)body_.release();
+// In a forked child there is no thread to join, and its mutex may be held for ever.
+void Feeder::EndBody::operator()(Body* body) const noexcept {
+  if (body->pid == getpid()) delete body;
 }
 
+Feeder::Feeder(std::unique_ptr<Body, EndBody> body) : body_(std::move(body)) {}
+Feeder::Feeder(Feeder&&) noexcept = default;
+Feeder& Feeder::operator=(Feeder&&) noexcept = default;
+Feeder::~Feeder() = default;
+
 Result<Feeder> Feeder::Start(const FeederOptions& options) {
-  if (options.period <= std::chrono::microseconds::zero() || !(options.horizon_seconds >= 0) ||
+  if (options.period <= std::chrono::microseconds::zero() ||
+      options.period > std::chrono::hours(1) || !(options.horizon_seconds >= 0) ||
       !(options.behind_seconds >= 0) || options.horizon_seconds > 24 * 3600 ||
       options.behind_seconds > 24 * 3600)
     return Fail(ErrorCode::kInvalidArgument, "a feeder's period, horizon or stretch behind",
-                "the period is more than nothing, the others 0 to 86400 s");
-  auto body = std::make_unique<Body>(options);
+                "the period is more than nothing and at most an hour, the others 0 to 86400 s");
+  std::unique_ptr<Body, EndBody> body(new Body(options));
   // Signals are for the program's own threads.
   sigset_t all;
   sigset_t before;

@@ -13,8 +13,9 @@
 // as far as the window's longest stretch allows. A jump is seen at the next look, and the window
 // is filled from the new position on.
 //
-// How closely it follows: a jump, and a block that a live writer has just written, are resident one
-// period later, and the time it takes to make them so (bench/feeder figures in the README).
+// How closely it follows: a jump, and a block that a live writer has just written, are resident at the
+// next look, at most a period later, and after the time that it takes to make them so (the README
+// has the figure).
 //
 // Thread safety: a Feeder is thread-safe; a Playhead is published by one thread at a time, its other
 // calls are thread-safe.
@@ -52,7 +53,8 @@ class Playhead {
  public:
   Playhead(Playhead&&) noexcept;
   Playhead& operator=(Playhead&&) noexcept;
-  // The feeder follows it no longer. The window stays where it is.
+  // The feeder follows it no longer. The window stays where it is. Waits for what the feeder is
+  // just making resident, at most a quarter of a second of material.
   ~Playhead();
 
   // Where the reader is, at the window's clock. Wait-free: one store.
@@ -68,6 +70,7 @@ class Playhead {
   friend class Feeder;
   struct State;
   explicit Playhead(std::shared_ptr<State> state);
+  void End() noexcept;
   std::shared_ptr<State> state_;
 };
 
@@ -85,8 +88,11 @@ class Feeder {
 
  private:
   struct Body;
-  explicit Feeder(std::unique_ptr<Body> body);
-  std::unique_ptr<Body> body_;
+  struct EndBody {
+    void operator()(Body* body) const noexcept;
+  };
+  explicit Feeder(std::unique_ptr<Body, EndBody> body);
+  std::unique_ptr<Body, EndBody> body_;
 };
 
 }  // namespace canvas

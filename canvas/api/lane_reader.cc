@@ -73,7 +73,7 @@ ReadStatus LaneReader::Enter(Frame frame) noexcept {
     sync::LookAt<sync::StdSync>(seat_->seat, page_.value());
     if (!sync::IsShown(*window_place_, page_.value())) return ReadStatus::kOutside;
     const storage::PartLook& look = window_place_->look;
-    if (sync::Observe(*look.watch) != look.value) return ReadStatus::kOutside;
+    if (!look.Stands()) return ReadStatus::kOutside;
     present_ = look.part.has_value();
     if (present_) part_ = *look.part;
   } else if (!present_ || sync::ReadLife(part_.words) != part_.life) {
@@ -118,8 +118,11 @@ ReadStatus LaneReader::CopyRun(std::uint64_t local, std::uint64_t frames, float*
     const std::uint64_t count = std::min(end - local, per_block_ - offset);
     const std::uint64_t below = local < mark ? std::min(count, mark - local) : 0;
     auto outcome = sync::BlockRead::kUnwritten;
-    if (below != 0 && !Resident(block)) {
-      if (status == ReadStatus::kOk) status = ReadStatus::kOutside;
+    if (below != 0 && !IsShown(block)) {
+      // One look decides: a block that is written from now on was not when the window looked.
+      const auto version = sync::ReadVersion(part_.words, block);
+      if ((version.written || version.changing()) && status == ReadStatus::kOk)
+        status = ReadStatus::kOutside;
     } else if (below != 0) {
       outcome =
           sync::ReadBlock(part_.words, block, static_cast<std::uint32_t>(offset * frame_bytes_),
@@ -135,21 +138,19 @@ ReadStatus LaneReader::CopyRun(std::uint64_t local, std::uint64_t frames, float*
   return status;
 }
 
-// Whether what a read of the block touches is resident: not its samples, where it is unwritten.
-bool LaneReader::Resident(std::uint64_t block) const noexcept {
-  if (seat_ == nullptr || sync::IsShownBlock(window_place_->resident, block)) return true;
-  const auto version = sync::ReadVersion(part_.words, block);
-  return !version.written && !version.changing();
+// Whether the block's samples may be touched.
+bool LaneReader::IsShown(std::uint64_t block) const noexcept {
+  return seat_ == nullptr || sync::IsShownBlock(window_place_->resident, block);
 }
 
-// Frames of one block, between the marks. False where the part lives no longer, or the copy raced.
-inline bool LaneReader::CopyWithin(std::uint64_t block, std::uint64_t offset, std::uint64_t frames,
-                                   float* out) const noexcept {
-  return sync::ReadBlock(part_.words, block, static_cast<std::uint32_t>(offset * frame_bytes_),
-                         static_cast<std::uint32_t>(frames * frame_bytes_),
-                         out) == sync::BlockRead::kOk &&
-         // A life is never lived again: the same after the copy, the same before.
-         sync::LifeStands(part_.words, part_.life);
+// Frames of one block, between the marks. kUnwritten also where the part lives no longer.
+inline sync::BlockRead LaneReader::CopyWithin(std::uint64_t block, std::uint64_t offset,
+                                              std::uint64_t frames, float* out) const noexcept {
+  const auto outcome =
+      sync::ReadBlock(part_.words, block, static_cast<std::uint32_t>(offset * frame_bytes_),
+                      static_cast<std::uint32_t>(frames * frame_bytes_), out);
+  // A life is never lived again: the same after the copy, the same before.
+  return sync::LifeStands(part_.words, part_.life) ? outcome : sync::BlockRead::kUnwritten;
 }
 
 ReadResult LaneReader::Read(Frame first, std::span<float> out) noexcept {
@@ -163,21 +164,24 @@ ReadResult LaneReader::Read(Frame first, std::span<float> out) noexcept {
     const std::uint64_t offset = local - block * per_block_;
     if (frames != 0 && offset + frames <= per_block_ &&
         frames <= static_cast<std::uint64_t>(page_end_ - first)) {
+      auto outcome = sync::BlockRead::kUnwritten;
       if (seat_ != nullptr) {
         sync::LookAt<sync::StdSync>(seat_->seat, page_.value());
-        const bool good = sync::IsShown(*window_place_, page_.value()) &&
-                          sync::IsShownBlock(window_place_->whole, block) &&
-                          CopyWithin(block, offset, frames, out.data());
+        if (sync::IsShown(*window_place_, page_.value()) &&
+            sync::IsShownBlock(window_place_->whole, block))
+          outcome = CopyWithin(block, offset, frames, out.data());
         sync::LookAway<sync::StdSync>(seat_->seat);
-        if (good) {
+        if (outcome == sync::BlockRead::kOk)
           PrefetchBehind(part_.words.data + (local + frames) * frame_bytes_, frames * frame_bytes_);
-          return {ReadStatus::kOk, frames};
-        }
       } else if (offset != 0 &&  // at the start of a block the other path reads ahead
                  local + frames <= sync::ReadMark(part_.words) &&
-                 sync::ReadLow(part_.words) <= local &&
-                 CopyWithin(block, offset, frames, out.data())) {
-        return {ReadStatus::kOk, frames};
+                 sync::ReadLow(part_.words) <= local) {
+        outcome = CopyWithin(block, offset, frames, out.data());
+      }
+      if (outcome == sync::BlockRead::kOk) return {ReadStatus::kOk, frames};
+      if (outcome == sync::BlockRead::kRaced) {  // all its tries are used up
+        std::memset(out.data(), 0, frames * frame_bytes_);
+        return {ReadStatus::kRaced, 0};
       }
     }
   }
@@ -185,6 +189,7 @@ ReadResult LaneReader::Read(Frame first, std::span<float> out) noexcept {
 }
 
 ReadResult LaneReader::ReadAcross(Frame first, std::span<float> out) noexcept {
+  EndView();
   if (!file_->CheckUsable()) return {ReadStatus::kClosed, 0};
   std::uint64_t left = frames_of_(out.size());
   const std::uint64_t asked = left;
@@ -260,8 +265,8 @@ View LaneReader::OpenView(Frame first, std::uint64_t max_frames) noexcept {
     const std::uint64_t block = block_of_(end);
     const auto version = sync::ReadVersion(part_.words, block);
     if (end == local && version.written)
-      view.status_ = version.changing() ? ReadStatus::kRaced : ReadStatus::kOutside;
-    if (!version.written || version.changing() || !Resident(block)) break;
+      view.status_ = IsShown(block) ? ReadStatus::kRaced : ReadStatus::kOutside;
+    if (!version.written || version.changing() || !IsShown(block)) break;
     view.status_ = ReadStatus::kOk;
     end = std::min(mark, (block + 1) * per_block_);
   }

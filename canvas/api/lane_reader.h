@@ -6,7 +6,8 @@
 // A reader that was made by Canvas::Reader reads everywhere, and its reads may fault and ask the
 // kernel. One that was made by a Window reads inside it, and is for realtime threads: Read, ViewAt,
 // StillValid and EndView then make no syscall, allocate nothing, take no lock, and touch only
-// memory that the window has made resident. What they do is bounded: for each block a few loads and
+// memory that the window has made resident, besides the reader's own and a few lines of the window's
+// (ordinary memory of the process, which a fork() makes fault once at the next store). What they do is bounded: for each block a few loads and
 // at most four copies (canvas/sync/overwrite.h), and a few more loads for each page.
 //
 // Thread safety: a reader belongs to one thread at a time; make one for each thread.
@@ -23,6 +24,7 @@
 #include "canvas/base/units.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/storage/part.h"
+#include "canvas/sync/overwrite.h"
 
 namespace canvas {
 
@@ -114,9 +116,9 @@ class LaneReader {
   bool SetPage(Frame frame) noexcept;
   ReadStatus Enter(Frame frame) noexcept;
   void ReadAhead(std::uint64_t local) noexcept;
-  bool Resident(std::uint64_t block) const noexcept;
-  bool CopyWithin(std::uint64_t block, std::uint64_t offset, std::uint64_t frames,
-                  float* out) const noexcept;
+  bool IsShown(std::uint64_t block) const noexcept;
+  sync::BlockRead CopyWithin(std::uint64_t block, std::uint64_t offset, std::uint64_t frames,
+                             float* out) const noexcept;
   View OpenView(Frame first, std::uint64_t max_frames) noexcept;
   void CountMiss() noexcept;
   ReadStatus CopyRun(std::uint64_t local, std::uint64_t frames, float* out,

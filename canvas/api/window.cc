@@ -63,7 +63,12 @@ Result<std::shared_ptr<WindowCore>> WindowCore::Make(std::shared_ptr<CanvasCore>
 }
 
 WindowCore::~WindowCore() {
-  if (!file().CheckUsable()) return;  // a forked child: nothing is its own
+  if (!file().CheckUsable()) {
+    // A forked child: nothing is its own, and the feeder was perhaps in the midst of these.
+    new std::vector<Departure>(std::move(leaving_));
+    new std::vector<storage::ByteRange>(std::move(scratch_));
+    return;
+  }
   for (WindowLane& lane : lanes_)
     for (const auto& held : lane.held_)
       if (held.in_use) Depart(lane, held.page, 0, lane.lane_.shape.max_blocks(), true);
@@ -172,6 +177,7 @@ void WindowCore::Collect() {
 }
 
 void WindowCore::Aim(FrameRange range) {
+  if (!file().CheckUsable()) return;  // a forked child, where the mutex may be held for ever
   const std::lock_guard lock(mutex_);
   aim_ = range;
   for (WindowLane& lane : lanes_) {
@@ -200,10 +206,32 @@ void WindowCore::Aim(FrameRange range) {
   Collect();
 }
 
+// Shows a page again that was hidden, and that readers have not all left yet. False where it is not
+// in its place any more, or is another by now.
+bool WindowCore::ShowAgain(WindowLane& lane, PageIndex page) {
+  auto& held = lane.HeldOf(page);
+  WindowPlace& place = lane.PlaceOf(page);
+  if (held.in_use || held.page != page || !place.look.Stands()) return false;
+  const auto departure = std::ranges::find_if(
+      leaving_, [&](const Departure& d) { return d.lane == &lane && d.page == page && d.whole; });
+  if (departure == leaving_.end()) return false;
+  // It keeps its lock, and what every read touches; the blocks go, and are shown anew.
+  departure->whole = false;
+  for (const auto& range : place.look.touched) {
+    if (range.bytes == 0) continue;
+    departure->ranges.erase(std::ranges::find(departure->ranges, range));
+    resident_bytes_ += range.bytes;
+  }
+  held.in_use = true;
+  sync::ShowPage(place, page.value());
+  return true;
+}
+
 // Shows a page that is not shown yet. False where that must wait.
 Result<bool> WindowCore::ShowPage(WindowLane& lane, PageIndex page) {
   auto& held = lane.HeldOf(page);
   if (held.leaving != 0) Collect();
+  if (held.leaving != 0 && ShowAgain(lane, page)) return true;
   if (held.leaving != 0 || held.in_use) return false;
   const format::LockRange lock = LockOf(lane, page);
   switch (file().shared_locks().TryShared(lock)) {
@@ -227,16 +255,16 @@ Result<bool> WindowCore::ShowPage(WindowLane& lane, PageIndex page) {
   return true;
 }
 
-Result<void> WindowCore::FillPage(WindowLane& lane, PageIndex page, FrameRange range) {
+Result<bool> WindowCore::FillPage(WindowLane& lane, PageIndex page, FrameRange range) {
   auto& held = lane.HeldOf(page);
   WindowPlace& place = lane.PlaceOf(page);
-  if (held.in_use && held.page == page && sync::Observe(*place.look.watch) != place.look.value)
+  if (held.in_use && held.page == page && !place.look.Stands())
     Depart(lane, page, 0, lane.lane_.shape.max_blocks(), true);
   if (!held.in_use || held.page != page) {
     CANVAS_ASSIGN(const bool shown, ShowPage(lane, page));
-    if (!shown) return {};
+    if (!shown) return false;
   }
-  if (!place.look.part) return {};
+  if (!place.look.part) return true;
   const auto& words = place.look.part->words;
   const auto& shape = lane.lane_.shape;
   const std::uint64_t per_block = shape.frames_per_block();
@@ -272,13 +300,14 @@ Result<void> WindowCore::FillPage(WindowLane& lane, PageIndex page, FrameRange r
       show(place.whole, block);
   for (const auto& bytes : scratch_) resident_bytes_ += bytes.bytes;
   resident_blocks_ += fresh.size();
-  return {};
+  return true;
 }
 
-Result<void> WindowCore::Fill(FrameRange range) {
-  const std::lock_guard lock(mutex_);
+Result<bool> WindowCore::Fill(FrameRange range) {
   CANVAS_TRY(file().CheckUsable());
+  const std::lock_guard lock(mutex_);
   Collect();
+  bool all = true;
   for (WindowLane& lane : lanes_) {
     const auto& shape = lane.lane_.shape;
     const FrameRange part{
@@ -286,14 +315,31 @@ Result<void> WindowCore::Fill(FrameRange range) {
         std::min(ToRateUp(range.end, options_.clock, shape.rate()), lane.aim_.end)};
     if (part.empty()) continue;
     const std::uint64_t last = shape.PageOf(part.end - 1);
-    for (std::uint64_t page = shape.PageOf(part.first); page <= last; ++page)
-      CANVAS_TRY(FillPage(lane, PageIndex(static_cast<std::uint32_t>(page)), part));
+    for (std::uint64_t page = shape.PageOf(part.first); page <= last; ++page) {
+      CANVAS_ASSIGN(const bool shown,
+                    FillPage(lane, PageIndex(static_cast<std::uint32_t>(page)), part));
+      all = all && shown;
+    }
   }
   file().LockTheRest();
+  return all;
+}
+
+Result<void> WindowCore::MoveTo(FrameRange range) {
+  CANVAS_TRY(file().CheckUsable());
+  const std::lock_guard moving(moving_);
+  Aim(range);
+  CANVAS_ASSIGN(const bool all, Fill(range));
+  if (!all)
+    return Fail(ErrorCode::kBusy,
+                "a page is just being given back, or a reader's view still holds its place",
+                "try again when the reader has gone on");
   return {};
 }
 
 WindowReport WindowCore::Report() const {
+  if (auto usable = file().CheckUsable(); !usable)
+    return {.range = {}, .message = usable.error().Message()};
   const std::lock_guard lock(mutex_);
   const auto state = file().ResidentState();
   WindowReport report{.range = aim_,
@@ -316,15 +362,17 @@ WindowReport WindowCore::Report() const {
 Result<void> Window::MoveTo(FrameRange range) {
   const WindowOptions& options = core_->options();
   const auto move = [&]() -> Result<void> {
-    if (range.end < range.first ||
-        range.end - range.first >
-            ToRateUp(Frame(options.max_seconds), {1, 1}, options.clock).value())
+    // Of any two positions: as unsigned numbers, their distance does not overflow.
+    const auto frames = static_cast<std::uint64_t>(range.end.value()) -
+                        static_cast<std::uint64_t>(range.first.value());
+    const auto most = static_cast<std::uint64_t>(
+        ToRateUp(Frame(options.max_seconds), {1, 1}, options.clock).value());
+    if (range.end < range.first || frames > most)
       return Fail(
           ErrorCode::kInvalidArgument,
           fmt::format("a window over frames {} to {}", range.first.value(), range.end.value()),
           fmt::format("it was made for at most {} s", options.max_seconds));
-    core_->Aim(range);
-    return core_->Fill(range);
+    return core_->MoveTo(range);
   };
   return AboutFile(move(), core_->core());
 }
@@ -332,6 +380,7 @@ Result<void> Window::MoveTo(FrameRange range) {
 WindowReport Window::Report() const { return core_->Report(); }
 
 Result<LaneReader> Window::Reader(LaneId id) const {
+  CANVAS_TRY(core_->core().file->CheckUsable());
   WindowLane* lane = core_->Find(id);
   if (lane == nullptr)
     return Fail(ErrorCode::kNotFound, fmt::format("lane {} is not in this window", id.value()),

@@ -55,7 +55,9 @@ class Window {
  public:
   // Covers [range.first, range.end) of every lane when it returns: what was not covered before is
   // made resident, what is no longer is let go. Waits for the disk where it must.
-  // Errors: kInvalidArgument (longer than max_seconds), kIo, kUnsupported (before Linux 5.14).
+  // Errors: kInvalidArgument (longer than max_seconds), kBusy (a page is just being given back, or
+  // a reader's view still holds the place it would take: all the rest is covered), kIo,
+  // kUnsupported (before Linux 5.14), kClosed (in a forked child).
   Result<void> MoveTo(FrameRange range);
 
   WindowReport Report() const;

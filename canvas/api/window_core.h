@@ -78,9 +78,12 @@ class WindowCore {
   // What the window is to cover from now on; lets go of everything else as soon as no reader looks
   // at it. Makes nothing resident.
   void Aim(FrameRange range);
-  // Looks at what lies in `range`, within the aim, and makes it resident.
-  // Errors: kIo, kUnsupported. What was reached before an error stays.
-  Result<void> Fill(FrameRange range);
+  // Looks at what lies in `range`, within the aim, and makes it resident. False where a page must
+  // wait: it is just being given back, or a reader still looks at the one whose place it takes.
+  // Errors: kIo, kUnsupported, kClosed. What was reached before an error stays.
+  Result<bool> Fill(FrameRange range);
+  // Both, not mixed with another thread's. Errors: as Fill; kBusy where that says false.
+  Result<void> MoveTo(FrameRange range);
   WindowReport Report() const;
 
   // The lane's, or nullptr.
@@ -114,11 +117,13 @@ class WindowCore {
   void Depart(WindowLane& lane, PageIndex page, std::uint64_t first_block, std::uint64_t end_block,
               bool whole);
   void Collect();
-  Result<void> FillPage(WindowLane& lane, PageIndex page, FrameRange range);
+  Result<bool> FillPage(WindowLane& lane, PageIndex page, FrameRange range);
+  bool ShowAgain(WindowLane& lane, PageIndex page);
   Result<bool> ShowPage(WindowLane& lane, PageIndex page);
 
   std::shared_ptr<CanvasCore> core_;
   WindowOptions options_;
+  std::mutex moving_;  // before the other
   mutable std::mutex mutex_;
   std::deque<WindowLane> lanes_;
   std::deque<WindowSeat> seats_;

@@ -71,22 +71,28 @@ PartLook LookForPart(const CanvasFile& file, const LanePlace& lane, PageIndex pa
   const format::Geometry& geometry = file.geometry();
   const auto word = [&](std::uint64_t offset) { return sync::WordAt(file.read_base(), offset); };
   PartLook look;
-  // Watches the word at `offset`, whose bytes are there.
-  const auto watch = [&](std::uint64_t offset) {
+  constexpr std::uint64_t kAll = ~std::uint64_t{0};
+  // Watches bits of the word at `offset`, whose bytes are there.
+  const auto watch = [&](std::uint64_t offset, std::uint64_t mask) {
     look.watch = word(offset);
-    look.value = sync::Observe(*look.watch);
+    look.mask = mask;
+    look.value = sync::Observe(*look.watch) & mask;
     look.touched[0] = {offset, 8};
   };
+  // One bit of a table of them: others' bits in the same word tell nothing.
+  const auto watch_bit = [&](std::uint64_t table, std::uint64_t bit) {
+    watch(table + bit / 64 * 8, std::uint64_t{1} << bit % 64);
+  };
   const std::uint64_t chunk = CanvasFile::IndexChunk(page);
-  watch(format::kControlOffset + format::control::kIndexChunks + chunk / 64 * 8);
-  if ((look.value >> chunk % 64 & 1) == 0) return look;
-  watch(format::kPageIndexOffset + std::uint64_t{page.value()} * 8);
+  watch_bit(format::kControlOffset + format::control::kIndexChunks, chunk);
+  if (look.value == 0) return look;
+  watch(format::kPageIndexOffset + std::uint64_t{page.value()} * 8, kAll);
   if (look.value != format::kPageReady || !file.PageReady(page)) return look;
   const std::uint64_t start = geometry.Page(page).value();
   const std::uint64_t slot = geometry.SlotNumber(lane.slots);
-  watch(start + format::page_control::kSlotBits + slot / 64 * 8);
-  if ((look.value >> slot % 64 & 1) == 0) return look;
-  watch(start + geometry.SlotControl(lane.slots) + format::slot_control::kLife);
+  watch_bit(start + format::page_control::kSlotBits, slot);
+  if (look.value == 0) return look;
+  watch(start + geometry.SlotControl(lane.slots) + format::slot_control::kLife, kAll);
   const auto found = FindPart(file, lane, page);
   // Another life than the one that is watched: it is not this look's answer, and the watch says so.
   if (!found || found->life != look.value) return look;

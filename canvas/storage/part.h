@@ -16,6 +16,7 @@
 #include "canvas/storage/canvas_file.h"
 #include "canvas/storage/header.h"
 #include "canvas/storage/ownership.h"
+#include "canvas/sync/presence.h"
 
 namespace canvas::storage {
 
@@ -47,10 +48,14 @@ inline std::optional<FoundPart> FindPart(const CanvasFile& file, const LanePlace
 struct PartLook {
   std::optional<FoundPart> part;
   const sync::Word* watch = nullptr;  // of the file, through the readers' mapping
-  std::uint64_t value = 0;            // what it held
+  std::uint64_t mask = 0;             // the bits of it that tell
+  std::uint64_t value = 0;            // what those were
   // What readers touch on the strength of this look, besides samples: the watched word; of a part
   // its controls, version words and undo place.
   std::array<ByteRange, 3> touched{};
+
+  // Realtime, where `touched` is resident.
+  bool Stands() const noexcept { return (sync::Observe(*watch) & mask) == value; }
 };
 PartLook LookForPart(const CanvasFile& file, const LanePlace& lane, PageIndex page) noexcept;
 

@@ -77,13 +77,14 @@ void Residency::Trim(const Mapping& mapping, std::uint64_t start, std::uint64_t 
   const auto next = pieces_.lower_bound(end);
   const std::uint64_t behind = (end + kAround - 1) / kAround * kAround;
   const std::uint64_t stop = next == pieces_.end() ? behind : std::min(behind, next->first);
-  if (stop > end) mapping.Forget(end, stop - end);
+  // Neither where what lies behind was joined with it: there is nothing between.
+  if (stop > end && (next == pieces_.begin() || std::prev(next)->second.end == end))
+    mapping.Forget(end, stop - end);
   const auto own = pieces_.upper_bound(start);  // the one behind that which `start` lies in
   const auto mine = own == pieces_.begin() ? own : std::prev(own);
   const std::uint64_t before = start / kAround * kAround;
   const std::uint64_t from =
       mine == pieces_.begin() ? before : std::max(before, std::prev(mine)->second.end);
-  // Joined with what lies before it, there is nothing between.
   if (mine->first == start && from < start) mapping.Forget(from, start - from);
 }
 

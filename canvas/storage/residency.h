@@ -23,6 +23,7 @@ namespace canvas::storage {
 struct ByteRange {
   std::uint64_t offset = 0;
   std::uint64_t bytes = 0;
+  friend bool operator==(const ByteRange&, const ByteRange&) = default;
 };
 
 class Residency {
