@@ -14,7 +14,6 @@
 //
 //   latency_bench [--rounds=N] [--case=SUBSTRING] [--json=FILE] [--picture=FILE.svg|png]
 #include <fmt/format.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/statfs.h>
@@ -26,9 +25,11 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -384,6 +385,7 @@ class Report {
     all_[kind].push_back({{"case", name}, {"rows", rows}});
     std::fflush(stdout);
   }
+  bool empty() const { return all_.empty(); }
   json& of(const std::string& kind) { return all_[kind]; }
   std::string Text() const { return all_.dump(2); }
 
@@ -749,7 +751,11 @@ int main(int argc, char** argv) {
     };
     std::string number;
     if (take("--rounds=", number)) {
-      std::from_chars(number.data(), number.data() + number.size(), rounds);
+      const char* const end = number.data() + number.size();
+      if (std::from_chars(number.data(), end, rounds).ptr != end || rounds < 1 || rounds > 100) {
+        fmt::print(stderr, "--rounds takes 1 to 100, not '{}'\n", number);
+        return 2;
+      }
     } else if (!take("--case=", only) && !take("--json=", json_path) &&
                !take("--picture=", picture)) {
       fmt::print(stderr,
@@ -758,14 +764,20 @@ int main(int argc, char** argv) {
       return 2;
     }
   }
-  if (rounds < 1) return 2;
-
   std::string directory = (std::filesystem::temp_directory_path() / "canvas-bench-XXXXXX").string();
   if (mkdtemp(directory.data()) == nullptr) return 1;
-  struct Remove {
-    std::string path;
-    ~Remove() { std::filesystem::remove_all(path); }
-  } const remove{directory};
+  // The bench itself is a child: however it ends, a gigabyte of files goes.
+  if (const pid_t child = fork(); child != 0) {
+    static volatile pid_t bench = child;
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+      std::signal(signal, [](int) { kill(bench, SIGKILL); });
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    std::filesystem::remove_all(directory);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
 
   Material material(directory + "/short.canvas", 45 * 60, kShort, kMaxLanes);
   Material long_one(directory + "/long.canvas", 24 * 3600, kLong, 4);
@@ -790,6 +802,10 @@ int main(int argc, char** argv) {
   BesideWriters(report, material, beside, rounds);
   Tails(report, material, peers, rounds, tails);
   OpenLoop(report, material, rounds);
+  if (report.empty()) {
+    fmt::print(stderr, "no case has '{}' in its name\n", only);
+    return 2;
+  }
   report.Finish();
 
   report.of("machine") = machine;
@@ -799,6 +815,10 @@ int main(int argc, char** argv) {
   if (!json_path.empty()) {
     std::ofstream out(json_path);
     out << report.Text() << "\n";
+    if (!out.flush()) {
+      fmt::print(stderr, "{} could not be written\n", json_path);
+      return 1;
+    }
   }
   if (!picture.empty() && !bars.empty()) {
     std::vector<bench::Panel> panels = {
@@ -807,7 +827,10 @@ int main(int argc, char** argv) {
          .bars = bars,
          .unit = "ns"}};
     if (!tails.lines.empty()) panels.push_back(tails);
-    if (!bench::Draw(picture, panels)) fmt::print(stderr, "{} could not be drawn\n", picture);
+    if (!bench::Draw(picture, panels)) {
+      fmt::print(stderr, "{} could not be drawn\n", picture);
+      return 1;
+    }
   }
   return 0;
 }

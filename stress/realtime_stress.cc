@@ -228,7 +228,7 @@ bool Right(const float* samples, std::uint32_t lane, std::int64_t frame) {
 void ReadUnderGuard(const std::string& path, std::int64_t reads, std::uint32_t seed) {
   Material material(path);
   Feeder feeder = Must(Feeder::Start({.horizon_seconds = kAhead, .behind_seconds = kBehind}));
-  Playhead playhead = feeder.Follow(*material.window);
+  Playhead playhead = Must(feeder.Follow(*material.window));
   std::int64_t at = kPage - kRate / 4;
   playhead.Publish(Frame(at));
   if (!playhead.WaitReady(std::chrono::seconds(60))) Broken("the window is never ready");

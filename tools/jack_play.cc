@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -64,7 +65,7 @@ struct Player {
     for (std::size_t lane = 0; lane < readers.size(); ++lane) {
       const auto got = readers[lane].Read(
           Frame(position), std::span(block).first(std::size_t{frames} * channels[lane]));
-      // What is unwritten is silent, and that is right; what is outside came too late.
+      // What is unwritten, or past the end, is zeros, and that is right; what is outside came too late.
       if (got.status == canvas::ReadStatus::kOutside || got.status == canvas::ReadStatus::kRaced)
         not_ok.fetch_add(1, std::memory_order_relaxed);
       const std::uint32_t step = channels[lane];
@@ -115,6 +116,19 @@ T Must(canvas::Result<T> result) {
 
 std::atomic<bool> g_stop{false};
 
+constexpr const char* kUsage =
+    "usage: jack_play CANVAS [--from=SECONDS] [--seconds=N] [--guard=1] [--plant=1]\n"
+    "                 [--connect=LEFT_INPUT --connect=RIGHT_INPUT]\n";
+
+// Seconds: a decimal number up to a year.
+double ParseSeconds(std::string_view text) {
+  double value = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !(value >= 0 && value <= 3.2e7))
+    Die(fmt::format("'{}' is not a number of seconds", text));
+  return value;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -127,31 +141,39 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
     const auto value = [&] { return argument.substr(argument.find('=') + 1); };
-    if (argument.starts_with("--from="))
-      from = std::atof(value().data());
-    else if (argument.starts_with("--seconds="))
-      seconds = std::atof(value().data());
-    else if (argument.starts_with("--guard="))
-      guarded = value() != "0";
-    else if (argument == "--plant=1")
+    if (argument == "--help") {
+      fmt::print("{}", kUsage);
+      return 0;
+    }
+    if (argument.starts_with("--from=")) {
+      from = ParseSeconds(value());
+    } else if (argument.starts_with("--seconds=")) {
+      seconds = ParseSeconds(value());
+    } else if (argument == "--guard=1") {
+      guarded = true;
+    } else if (argument == "--plant=1") {
       plant = true;
-    else if (argument.starts_with("--connect="))
+    } else if (argument.starts_with("--connect=")) {
       connect.emplace_back(value());
-    else if (!argument.starts_with("-") && path.empty())
+    } else if (!argument.starts_with("-") && path.empty()) {
       path = argument;
-    else
-      path.clear(), i = argc;
+    } else {
+      fmt::print(stderr, "jack_play: what is '{}'?\n{}", argument, kUsage);
+      return 2;
+    }
   }
-  if (path.empty() || !(seconds > 0) || !(from >= 0))
-    Die("usage: jack_play CANVAS [--from=SECONDS] [--seconds=N] [--guard=1] "
-        "[--connect=LEFT_INPUT --connect=RIGHT_INPUT]");
+  if (path.empty()) {
+    fmt::print(stderr, "{}", kUsage);
+    return 2;
+  }
+  const auto canvas = Must(canvas::Canvas::Open(path));
 
+  jack_set_error_function([](const char*) {});  // what it says without a server is said below
   jack_status_t status{};
   jack_client_t* client = jack_client_open("canvas", JackNoStartServer, &status);
   if (client == nullptr) Die("no JACK server answers (JACK_DEFAULT_SERVER says which)");
   const auto rate = static_cast<std::uint64_t>(jack_get_sample_rate(client));
 
-  const auto canvas = Must(canvas::Canvas::Open(path));
   std::vector<canvas::LaneId> lanes;
   auto player = std::make_unique<Player>();
   for (const canvas::LaneInfo& lane : Must(canvas.Lanes())) {
@@ -167,7 +189,7 @@ int main(int argc, char** argv) {
   if (lanes.empty()) Die("no lane to play at the server's rate");
   const auto window = Must(canvas.MakeWindow(lanes, {.clock = {rate, 1}, .max_seconds = 2}));
   auto feeder = Must(canvas::Feeder::Start({.horizon_seconds = 0.6, .behind_seconds = 0.1}));
-  player->playhead.emplace(feeder.Follow(window));
+  player->playhead.emplace(Must(feeder.Follow(window)));
   for (const canvas::LaneId lane : lanes) player->readers.push_back(Must(window.Reader(lane)));
   player->gain = 1.0F / static_cast<float>(lanes.size());
   player->position = static_cast<std::int64_t>(from * static_cast<double>(rate));

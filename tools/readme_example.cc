@@ -21,7 +21,7 @@ int main() {
   // A window is kept in memory ahead of a position. A realtime thread reads in it, and says where it is.
   Window window = song.MakeWindow({{strings}}).value();
   Feeder feeder = Feeder::Start({.horizon_seconds = 2}).value();
-  Playhead playhead = feeder.Follow(window);
+  Playhead playhead = feeder.Follow(window).value();
   playhead.Publish(Frame(90 * 48000));
   playhead.WaitReady(std::chrono::seconds(5));
 

@@ -9,7 +9,8 @@
 //   reader->Read(canvas::Frame(48000), block);
 //
 // Invariants
-//   I1  A frame that was never written costs no disk, reads as zero, and says that it is unwritten.
+//   I1  A block that was never written costs no disk, reads as zeros, and says that it is unwritten;
+//       so do the frames before a page's first written one and behind its last.
 //   I2  A lane has one writer at a time over each page.
 //   I3  No call throws; what can go wrong is a Result or a status.
 //

@@ -61,7 +61,8 @@ struct Playhead::State {
 
   mutable std::mutex mutex;  // guards the rest
   mutable std::condition_variable looked;
-  FrameRange ready;  // everything that was written in it, at the last look, is resident
+  std::uint64_t whole_look = 0;  // the last that made all of its target resident
+  FrameRange ready;              // everything that was written in it, at the last look, is resident
   FrameRange target;
   FeederReport report;
 };
@@ -125,6 +126,7 @@ bool Playhead::State::FillFrom(std::int64_t at, FrameRange to) {
     }
     const std::lock_guard lock(mutex);
     if (!filled) report.error = filled.error().Message();
+    if (filled && !*filled) ++report.held_up;
     if (!filled || !*filled) whole = false;
     // As far as there is no gap.
     if (whole) ready = {Frame(first), Frame(end)};
@@ -159,14 +161,15 @@ void Playhead::State::Look() {
       if (ended) return;
       window->Aim(to);
     }
-    const bool whole = FillFrom(at, to);
+    const bool stayed = FillFrom(at, to);
     {
       const std::lock_guard lock(mutex);
+      if (ready == target) whole_look = report.looks;
       report.longest_look =
           std::max<std::chrono::nanoseconds>(report.longest_look, Clock::now() - begin);
     }
     looked.notify_all();
-    if (whole) return;
+    if (stayed) return;
   }
 }
 
@@ -190,6 +193,7 @@ void Playhead::End() noexcept {
   }
   const std::lock_guard lock(state_->moving);
   state_->ended = true;
+  state_->window->EndFollowing();
 }
 
 void Playhead::Publish(Frame position) noexcept {
@@ -199,11 +203,10 @@ void Playhead::Publish(Frame position) noexcept {
 bool Playhead::WaitReady(std::chrono::milliseconds timeout) const {
   if (!state_->usable()) return false;
   std::unique_lock lock(state_->mutex);
-  return state_->looked.wait_for(lock, std::min(timeout, kLongestWait), [&] {
-    const Frame at(state_->position());
-    return !state_->target.empty() && state_->target.Contains(at) &&
-           state_->ready == state_->target;
-  });
+  // A look that begins from now on sees what was published before.
+  const std::uint64_t now = state_->report.looks;
+  return state_->looked.wait_for(lock, std::min(timeout, kLongestWait),
+                                 [&] { return state_->whole_look > now; });
 }
 
 FeederReport Playhead::Report() const {
@@ -285,7 +288,9 @@ Result<Feeder> Feeder::Start(const FeederOptions& options) {
   return Feeder(std::move(body));
 }
 
-Playhead Feeder::Follow(const Window& window) {
+Result<Playhead> Feeder::Follow(const Window& window) {
+  if (auto followed = window.core_->BeginFollowing(); !followed)
+    return std::unexpected(std::move(followed).error());
   auto state = std::make_shared<Playhead::State>(window.core_, body_->options);
   {
     const std::lock_guard lock(body_->mutex);

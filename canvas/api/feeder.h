@@ -4,10 +4,10 @@
 //
 //   auto feeder = Feeder::Start({.horizon_seconds = 2});
 //   auto playhead = feeder->Follow(*window);
-//   playhead.Publish(Frame(0));
-//   playhead.WaitReady(std::chrono::seconds(1));
+//   playhead->Publish(Frame(0));
+//   playhead->WaitReady(std::chrono::seconds(1));
 //   ...
-//   playhead.Publish(position);                 // realtime thread, once a callback
+//   playhead->Publish(position);                // realtime thread, once a callback
 //
 // Ahead is where the position moves to: forwards or backwards, at any speed; the faster, the farther,
 // as far as the window's longest stretch allows. A jump is seen at the next look, and the window
@@ -46,6 +46,9 @@ struct FeederReport {
   std::uint64_t late = 0;   // looks that found it inside, and there was something not yet resident
   std::chrono::nanoseconds longest_look{0};  // from seeing a position to having all of its horizon
   std::uint64_t misses = 0;                  // reads in the window that met something outside
+  // Slices that could not be shown: a page is just being given back, or a reader's view (ViewAt
+  // without EndView) still holds the place it would take.
+  std::uint64_t held_up = 0;
   std::string error = {};  // the last one, with the path; empty where none happened
 };
 
@@ -57,11 +60,13 @@ class Playhead {
   // just making resident, at most a quarter of a second of material.
   ~Playhead();
 
-  // Where the reader is, at the window's clock. Wait-free: one store.
+  // Where the reader is, at the window's clock. Wait-free: one store. (The least of all numbers
+  // means nowhere, and moves nothing.)
   void Publish(Frame position) noexcept;
 
-  // Waits until everything ahead of the position that was published last is resident; at most
-  // `timeout`. Whether it is.
+  // Waits until the feeder has looked at the position that was published last, and everything ahead
+  // of it is resident; at most `timeout`. Whether it is. A reader that holds a view (ViewAt) may
+  // keep a page from being shown: end it before (EndView).
   bool WaitReady(std::chrono::milliseconds timeout) const;
 
   FeederReport Report() const;
@@ -83,8 +88,8 @@ class Feeder {
   ~Feeder();
 
   // Moves the window from the first published position on. Who moves it by hand as well is undone
-  // at the next look.
-  Playhead Follow(const Window& window);
+  // at the next look. Errors: kBusy (another playhead moves it), kClosed (in a forked child).
+  Result<Playhead> Follow(const Window& window);
 
  private:
   struct Body;

@@ -195,8 +195,19 @@ ReadResult LaneReader::ReadAcross(Frame first, std::span<float> out) noexcept {
   const std::uint64_t asked = left;
   float* to = out.data();
   ReadResult result;
-  if (first < Frame(0) || first > end_ || asked > static_cast<std::uint64_t>(end_ - first))
-    return {ReadStatus::kEnd, 0};
+  if (first < Frame(0) || first > end_ || asked > static_cast<std::uint64_t>(end_ - first)) {
+    // Zeros before the beginning and behind the end; what lies between is read.
+    std::memset(to, 0, asked * frame_bytes_);
+    const std::uint64_t before =
+        first < Frame(0)
+            ? std::min(asked, std::uint64_t{0} - static_cast<std::uint64_t>(first.value()))
+            : 0;
+    const Frame from = std::max(first, Frame(0));
+    const std::uint64_t there =
+        from < end_ ? std::min(asked - before, static_cast<std::uint64_t>(end_ - from)) : 0;
+    if (there != 0) result = ReadAcross(from, out.subspan(before * channels_, there * channels_));
+    return {ReadStatus::kEnd, result.written_frames};
+  }
   while (left > 0) {
     ReadStatus status = Enter(first);
     const auto local = static_cast<std::uint64_t>(first - page_first_);
@@ -261,7 +272,8 @@ View LaneReader::OpenView(Frame first, std::uint64_t max_frames) noexcept {
   const std::uint64_t mark = std::min(sync::ReadMark(part_.words), in_page);
   if (local < sync::ReadLow(part_.words)) return view;
   std::uint64_t end = local;
-  while (end < mark && end - local < max_frames) {
+  const std::uint64_t least = std::max<std::uint64_t>(max_frames, 1);  // for the status
+  while (end < mark && end - local < least) {
     const std::uint64_t block = block_of_(end);
     const auto version = sync::ReadVersion(part_.words, block);
     if (end == local && version.written)

@@ -33,14 +33,16 @@ class WindowLane;
 struct WindowPlace;
 struct WindowSeat;
 
+// What is written is known by the block (32 KiB by default), and to the frame where a page's part
+// begins and ends: frames that were left out between others within a block are written, as zeros.
 enum class ReadStatus : std::uint8_t {
   kOk,               // every frame was written
   kPartlyUnwritten,  // some were; the others are zeros
   kUnwritten,        // none was; all zeros
   kOutside,          // some lies outside the reader's window, and was not looked at: zeros there
   kRaced,            // a block kept changing under the copy; try again. Zeros there
-  kEnd,              // negative, past the capacity, or past the mapping limit; nothing was copied
-  kClosed,           // the reader belongs to the parent of a forked process
+  kEnd,     // some lies before 0, past the capacity, or past the mapping limit: zeros there
+  kClosed,  // the reader belongs to the parent of a forked process
 };
 
 struct ReadResult {

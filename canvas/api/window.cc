@@ -47,6 +47,11 @@ Result<std::shared_ptr<WindowCore>> WindowCore::Make(std::shared_ptr<CanvasCore>
                                                      const WindowOptions& options) {
   if (!Rate::Make(options.clock.num, options.clock.den))
     return Fail(ErrorCode::kInvalidArgument, "the window's clock is no rate");
+  if (ToRate(Frame(options.max_seconds), {1, 1}, options.clock) < Frame(2))
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("a window of {} seconds at a clock of {} Hz", options.max_seconds,
+                            ToString(options.clock)),
+                "it holds at least two of the clock's frames");
   if (options.max_seconds == 0 || options.max_seconds > 24 * 3600)
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("a window of {} seconds", options.max_seconds), "1 to 86400");
@@ -337,6 +342,20 @@ Result<void> WindowCore::MoveTo(FrameRange range) {
   return {};
 }
 
+Result<void> WindowCore::BeginFollowing() {
+  CANVAS_TRY(file().CheckUsable());
+  const std::lock_guard lock(mutex_);
+  if (std::exchange(followed_, true))
+    return Fail(ErrorCode::kBusy, "another playhead moves this window",
+                "make a window for each position");
+  return {};
+}
+
+void WindowCore::EndFollowing() noexcept {
+  const std::lock_guard lock(mutex_);
+  followed_ = false;
+}
+
 WindowReport WindowCore::Report() const {
   if (auto usable = file().CheckUsable(); !usable)
     return {.range = {}, .message = usable.error().Message()};
@@ -366,7 +385,7 @@ Result<void> Window::MoveTo(FrameRange range) {
     const auto frames = static_cast<std::uint64_t>(range.end.value()) -
                         static_cast<std::uint64_t>(range.first.value());
     const auto most = static_cast<std::uint64_t>(
-        ToRateUp(Frame(options.max_seconds), {1, 1}, options.clock).value());
+        ToRate(Frame(options.max_seconds), {1, 1}, options.clock).value());
     if (range.end < range.first || frames > most)
       return Fail(
           ErrorCode::kInvalidArgument,

@@ -8,6 +8,8 @@
 //
 // A Feeder (feeder.h) moves windows by itself, ahead of positions that a realtime thread publishes.
 //
+// It covers whole blocks (32 KiB by default): up to one more at either end.
+//
 // What a window covers is populated (MADV_POPULATE_READ) and locked (mlock2): the written blocks of
 // its lanes, and the few words and the undo place that reading them takes. Unwritten blocks take no
 // memory. What is left behind leaves this process's page tables again; nothing is ever unmapped, and
@@ -41,7 +43,7 @@ struct WindowOptions {
 };
 
 struct WindowReport {
-  FrameRange range;                   // what it covers, at its clock
+  FrameRange range;                   // what it was last moved to, at its clock
   std::uint64_t resident_blocks = 0;  // sample blocks
   std::uint64_t resident_bytes = 0;   // samples, and what reading them takes
   // Whether everything that this handle's windows cover is locked. Where it is not, the system may

@@ -86,6 +86,10 @@ class WindowCore {
   Result<void> MoveTo(FrameRange range);
   WindowReport Report() const;
 
+  // One feeder at a time. Errors: kBusy, kClosed.
+  Result<void> BeginFollowing();
+  void EndFollowing() noexcept;
+
   // The lane's, or nullptr.
   WindowLane* Find(LaneId id);
   // A seat for a reader of it, until Leave.
@@ -130,6 +134,7 @@ class WindowCore {
   std::vector<Departure> leaving_;
   std::vector<storage::ByteRange> scratch_;
   FrameRange aim_;
+  bool followed_ = false;
   std::uint64_t resident_bytes_ = 0;
   std::uint64_t resident_blocks_ = 0;
 };

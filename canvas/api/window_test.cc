@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -249,6 +250,8 @@ TEST_F(WindowTest, BadRequestsAreErrors) {
   EXPECT_EQ(testing::CodeOf(canvas.MakeWindow(std::span(&nobody, 1))), ErrorCode::kNotFound);
   EXPECT_EQ(testing::CodeOf(canvas.MakeWindow(std::span(&lane, 1), {.max_seconds = 0})),
             ErrorCode::kInvalidArgument);
+  EXPECT_EQ(testing::CodeOf(canvas.MakeWindow(std::span(&lane, 1), {.clock = {1, 1000}})),
+            ErrorCode::kInvalidArgument);
   EXPECT_EQ(testing::CodeOf(canvas.MakeWindow(std::span(&lane, 1), {.clock = {0, 1}})),
             ErrorCode::kInvalidArgument);
   Window window = Make(2);
@@ -265,7 +268,7 @@ TEST_F(WindowTest, BadRequestsAreErrors) {
   EXPECT_EQ(testing::CodeOf(Feeder::Start({.period = {}})), ErrorCode::kInvalidArgument);
   // A horizon of nothing is the frame itself.
   Feeder feeder = Must(Feeder::Start({.horizon_seconds = 0, .behind_seconds = 0}));
-  Playhead playhead = feeder.Follow(window);
+  Playhead playhead = Must(feeder.Follow(window));
   playhead.Publish(Frame(5));
   EXPECT_TRUE(playhead.WaitReady(std::chrono::milliseconds::max()));
 }
@@ -334,6 +337,74 @@ TEST_F(WindowTest, APageThatAReaderNeverLeftIsShownAgain) {
   Must(writer.Erase({Frame(0), Frame(kRate)}));  // nothing of it is held any more
 }
 
+TEST_F(WindowTest, ReadyIsOfThePositionThatWasPublishedLast) {
+  Write(0, 20 * kRate);
+  Window window = Make();
+  LaneReader reader = Must(window.Reader(lane));
+  std::vector<float> out(2 * kRate);
+  Feeder feeder = Must(Feeder::Start({.horizon_seconds = 2}));
+  Playhead playhead = Must(feeder.Follow(window));
+  for (int i = 0; i < 20; ++i) {
+    playhead.Publish(Frame(0));
+    ASSERT_TRUE(playhead.WaitReady(std::chrono::seconds(30)));
+    // Forwards by less than the horizon: inside what is ready, and what lies ahead of it is not.
+    playhead.Publish(Frame(kRate * 3 / 2));
+    ASSERT_TRUE(playhead.WaitReady(std::chrono::seconds(30)));
+    ASSERT_EQ(reader.Read(Frame(kRate * 3 / 2), out).status, ReadStatus::kOk) << i;
+  }
+}
+
+TEST_F(WindowTest, AViewThatIsHeldIsReported) {
+  Must(Canvas::Create(directory.path("long"), [] {
+    auto options = testing::SmallCanvas();
+    options.capacity_seconds = 400;
+    return options;
+  }()));
+  Canvas other = testing::OpenForWriting(directory.path("long"));
+  const LaneId id = Must(other.AddLane({.name = "a", .channels = 2, .rate = kClock}));
+  for (const std::int64_t page : {0, 8})
+    Must(Must(other.Own(id)).Write(Frame(page * kRate), Samples(1, page * kRate, kRate, 2)));
+  Window window = Must(other.MakeWindow(std::span(&id, 1), {.clock = kClock, .max_seconds = 1}));
+  LaneReader reader = Must(window.Reader(id));
+  Feeder feeder = Must(Feeder::Start({.horizon_seconds = 0.5, .behind_seconds = 0}));
+  Playhead playhead = Must(feeder.Follow(window));
+  playhead.Publish(Frame(0));
+  ASSERT_TRUE(playhead.WaitReady(std::chrono::seconds(30)));
+  EXPECT_EQ(reader.ViewAt(Frame(0), 10).status(), ReadStatus::kOk);  // held until the next call
+  playhead.Publish(Frame(8 * kRate));                                // in the same place
+  EXPECT_FALSE(playhead.WaitReady(std::chrono::milliseconds(100)));
+  EXPECT_GT(playhead.Report().held_up, 0U);
+  reader.EndView();
+  EXPECT_TRUE(playhead.WaitReady(std::chrono::seconds(30)));
+}
+
+TEST_F(WindowTest, BeyondTheEndsThereAreZerosAndWhatIsThereComes) {
+  const auto end = static_cast<std::int64_t>(canvas.capacity_pages()) * kRate;
+  Write(0, 200);
+  Write(end - 200, 200);
+  for (const bool in_window : {false, true}) {
+    Window window = Make();
+    LaneReader reader = in_window ? Must(window.Reader(lane)) : Must(canvas.Reader(lane));
+    std::vector<float> out(2 * 100, 7.0F);
+    Must(window.MoveTo({Frame(-100), Frame(100)}));
+    EXPECT_EQ(reader.Read(Frame(-60), out), (ReadResult{ReadStatus::kEnd, 40}));
+    EXPECT_TRUE(std::all_of(out.begin(), out.begin() + 120, [](float s) { return s == 0; }));
+    EXPECT_TRUE(std::equal(out.begin() + 120, out.end(), Samples(1, 0, 40, 2).begin()));
+    Must(window.MoveTo({Frame(end - 100), Frame(end + 100)}));
+    out.assign(200, 7.0F);
+    EXPECT_EQ(reader.Read(Frame(end - 30), out), (ReadResult{ReadStatus::kEnd, 30}));
+    EXPECT_TRUE(std::equal(out.begin(), out.begin() + 60, Samples(1, end - 30, 30, 2).begin()));
+    EXPECT_TRUE(std::all_of(out.begin() + 60, out.end(), [](float s) { return s == 0; }));
+    for (const std::int64_t far :
+         {end, end + 5, std::int64_t{-100}, std::numeric_limits<std::int64_t>::min(),
+          std::numeric_limits<std::int64_t>::max()}) {
+      out.assign(200, 7.0F);
+      EXPECT_EQ(reader.Read(Frame(far), out), (ReadResult{ReadStatus::kEnd, 0})) << far;
+      EXPECT_EQ(out, std::vector<float>(200));
+    }
+  }
+}
+
 TEST_F(WindowTest, AReadAtTheEndHoldsNothing) {
   const auto end = static_cast<std::int64_t>(canvas.capacity_pages()) * kRate;
   Write(end - kRate, kRate);
@@ -399,10 +470,12 @@ TEST_F(WindowTest, APlayheadThatIsGoneMovesNothing) {
   std::vector<float> out(20);
   Feeder feeder = Must(Feeder::Start({.period = std::chrono::microseconds(100)}));
   for (int i = 0; i < 50; ++i) {
-    Playhead playhead = feeder.Follow(window);
+    Playhead playhead = Must(feeder.Follow(window));
     playhead.Publish(Frame(15 * kRate));
     if (i % 2 == 0) playhead.WaitReady(std::chrono::seconds(10));
-    playhead = feeder.Follow(window);  // that one never publishes
+    EXPECT_EQ(testing::CodeOf(feeder.Follow(window)), ErrorCode::kBusy);
+    std::optional<Playhead> gone(std::move(playhead));
+    gone.reset();
     Must(window.MoveTo({Frame(0), Frame(kRate)}));
     for (int look = 0; look < 200; ++look)
       ASSERT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kOk) << i;
@@ -414,7 +487,7 @@ TEST_F(WindowTest, ForkedChildrenAreToldWhateverTheFeederIsDoing) {
   Window window = Make();
   Feeder feeder =
       Must(Feeder::Start({.horizon_seconds = 3, .period = std::chrono::microseconds(1)}));
-  Playhead playhead = feeder.Follow(window);
+  Playhead playhead = Must(feeder.Follow(window));
   playhead.Publish(Frame(0));
   ASSERT_TRUE(playhead.WaitReady(std::chrono::seconds(30)));
   for (int i = 0; i < 100; ++i) {
@@ -443,7 +516,7 @@ TEST_F(WindowTest, AForkedChildHasNoWindow) {
   Must(window.MoveTo({Frame(0), Frame(kRate)}));
   auto reader = std::make_unique<LaneReader>(Must(window.Reader(lane)));
   auto feeder = std::make_unique<Feeder>(Must(Feeder::Start()));
-  auto playhead = std::make_unique<Playhead>(feeder->Follow(window));
+  auto playhead = std::make_unique<Playhead>(Must(feeder->Follow(window)));
   std::vector<float> out(20);
   ASSERT_EQ(reader->Read(Frame(0), out).status, ReadStatus::kOk);
   const pid_t child = fork();
@@ -468,7 +541,7 @@ TEST_F(WindowTest, TheFeederFollowsForwardsBackwardsAndJumps) {
   Write(0, 20 * kRate);
   Window window = Make(4);
   Feeder feeder = Must(Feeder::Start({.horizon_seconds = 1, .behind_seconds = 0.25}));
-  Playhead playhead = feeder.Follow(window);
+  Playhead playhead = Must(feeder.Follow(window));
   LaneReader reader = Must(window.Reader(lane));
   EXPECT_FALSE(playhead.WaitReady(std::chrono::milliseconds(1)));  // nowhere yet
   std::vector<float> out(2 * kBlock);
@@ -492,7 +565,7 @@ TEST_F(WindowTest, TheFeederFollowsForwardsBackwardsAndJumps) {
 TEST_F(WindowTest, TheFeederFollowsALiveWriter) {
   Window window = Make(4);
   Feeder feeder = Must(Feeder::Start({.horizon_seconds = 2}));
-  Playhead playhead = feeder.Follow(window);
+  Playhead playhead = Must(feeder.Follow(window));
   LaneReader reader = Must(window.Reader(lane));
   playhead.Publish(Frame(0));
   ASSERT_TRUE(playhead.WaitReady(std::chrono::seconds(30)));
