@@ -137,13 +137,16 @@ bool Playhead::State::FillFrom(std::int64_t at, FrameRange to) {
 
 void Playhead::State::Look() {
   for (int again = 0; again < 4; ++again) {
-    const std::int64_t at = position();
-    if (at == kNowhere) return;
+    if (position() == kNowhere) return;
     const auto begin = Clock::now();
+    std::int64_t at = 0;
     bool jumped = false;
     {
       const std::lock_guard lock(mutex);
+      // The position of a look is read after the look is counted: who published and then asked how
+      // many there were waits for one that saw it (WaitReady).
       ++report.looks;
+      at = position();
       jumped = !target.Contains(Frame(at));
       if (jumped) ++report.jumps;
       if (!jumped && !ready.Contains(Frame(at))) ++report.late;

@@ -42,7 +42,7 @@ enum class ReadStatus : std::uint8_t {
   kOutside,          // some lies outside the reader's window, and was not looked at: zeros there
   kRaced,            // a block kept changing under the copy; try again. Zeros there
   kEnd,     // some lies before 0, past the capacity, or past the mapping limit: zeros there
-  kClosed,  // the reader belongs to the parent of a forked process
+  kClosed,  // the reader belongs to the parent of a forked process; nothing was copied
 };
 
 struct ReadResult {
