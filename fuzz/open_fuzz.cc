@@ -41,6 +41,7 @@ canvas::CreateOptions Tiny() {
   options.capacity_seconds = 10;
   options.block_bytes = 512;
   options.extent_bytes = 4096;
+  options.slot_align_bytes = 4096;
   options.small_slot_bytes = 16 * 1024;
   options.header_place_bytes = 16 * 1024;
   return options;

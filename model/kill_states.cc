@@ -43,7 +43,7 @@ using Word = KillSync::Atomic<std::uint64_t>;
 constexpr std::uint64_t kBlocks = 2;
 
 struct PartMemory {
-  Word lane_id, life, mark, low, sequence, undo_block, undo_version, undo_checksum;
+  Word lane_id, life, mark, low, sequence, undo_block, undo_version, undo_checksum, events;
   std::array<Word, kBlocks> versions;
   std::array<Word, kBlocks * 2> data;
   std::array<Word, 2> undo;
@@ -60,7 +60,8 @@ struct PartMemory {
             .undo = KillSync::SharedBytes(undo.data()),
             .lane_id = &lane_id,
             .undo_version = &undo_version,
-            .undo_checksum = &undo_checksum};
+            .undo_checksum = &undo_checksum,
+            .events = &events};
   }
 };
 
@@ -70,7 +71,6 @@ struct Memory {
   std::array<Word, 8> owner;
   Word root, durable;
   std::array<Word, 6> places;
-  Word event_word;
   std::array<Word, 4> events;
   Word bits;
   std::array<Word, 2> reserved;
@@ -80,7 +80,7 @@ struct Memory {
   }
   canvas::sync::SnapshotWords<KillSync> Snapshot() { return {&root, &durable, 3}; }
   canvas::sync::EventWords<KillSync> Events() {
-    return {&event_word, KillSync::SharedBytes(events.data()), 8, 2};
+    return {&parts[0].events, &parts[0].life, KillSync::SharedBytes(events.data()), 8, 2};
   }
 };
 
@@ -316,7 +316,7 @@ void Edit(Memory& m) {
   const auto now = canvas::sync::ReadRoot(words);
   const auto lock = [](std::uint32_t place) { return canvas::format::LockRange{place, 1}; };
   const KillSync::Locks locks;
-  const auto free = canvas::sync::ChoosePlace(words, locks, now, now.place, lock);
+  const auto free = canvas::sync::ChoosePlace(words, locks, now, 0, lock);
   const Root next{now.generation + 1, free.place};
   const std::uint64_t content[2] = {next.generation, next.generation};
   KillSync::CopyIn(KillSync::SharedBytes(m.places.data()) + next.place * 16, content, 16);
@@ -348,34 +348,84 @@ Scenario SnapshotScenario() {
           ReadSnapshot};
 }
 
+// Reserving is a call of the kernel.
+bool ReserveEvents(std::uint32_t, std::uint32_t, std::uint32_t) {
+  Recorder::Get().Syscall();
+  return true;
+}
+
+// Events are lane x 256 + generation x 16 + index. A part that is not ready has no list.
 std::string ReadEventList(Memory& m) {
+  const auto words = m.parts[0].Words();
+  if (Life::FromWord(canvas::sync::ReadLife(words)).state != PartState::kReady) return "";
+  const std::uint64_t lane = canvas::sync::ReadLane(words);
   const auto state = canvas::sync::ReadEventState(m.Events());
   for (std::uint32_t i = 0; i < state.count; ++i)
-    if (m.events[state.half * 2 + i].value() != state.generation * 16 + i)
-      return "an event that is counted is not there";
+    if (m.events[state.half * 2 + i].value() != lane * 256 + state.generation * 16 + i)
+      return "an event that is counted is not there, or another lane's";
   return "";
+}
+
+void EditEvents(Memory& m, std::uint64_t lane, std::uint64_t count) {
+  const std::uint64_t generation = canvas::sync::ReadEventState(m.Events()).generation + 1;
+  const std::uint64_t first = lane * 256 + generation * 16;
+  const std::uint64_t list[2] = {first, first + 1};
+  canvas::sync::ReplaceEvents(m.Events(), list, static_cast<std::uint32_t>(count), ReserveEvents);
 }
 
 Scenario EventsScenario() {
   return {"events",
           [](Memory& m) {
-            m.event_word.Set(EventState{1, 0, 0}.ToWord());
+            m.parts[0].life.Set(Life{1, PartState::kReady}.ToWord());
+            m.parts[0].lane_id.Set(7);
+            m.parts[0].events.Set(EventState{1, 0, 0}.ToWord());
           },
           [](Memory& m) {
-            for (std::uint64_t event = 16; event < 18; ++event)
-              canvas::sync::AppendEvents(m.Events(), &event, 1);
-            for (std::uint64_t generation = 2; generation < 4; ++generation) {
-              const std::uint64_t list[2] = {generation * 16, generation * 16 + 1};
-              canvas::sync::ReplaceEvents(m.Events(), list, 2);
-            }
+            for (std::uint64_t event = 7 * 256 + 16; event < 7 * 256 + 18; ++event)
+              canvas::sync::AppendEvents(m.Events(), &event, 1, ReserveEvents);
+            EditEvents(m, 7, 2);
+            EditEvents(m, 7, 2);
           },
           ReadEventList,
-          [](Memory& m) {
-            const auto state = canvas::sync::ReadEventState(m.Events());
-            const std::uint64_t next = (state.generation + 1) * 16;
-            canvas::sync::ReplaceEvents(m.Events(), &next, 1);
-          },
+          [](Memory& m) { EditEvents(m, 7, 1); },
           ReadEventList};
+}
+
+// The part is given back, and goes to lane 8, which finds an empty list and fills it.
+Scenario EventReuseScenario() {
+  const auto punch = [](Memory& m) {
+    const auto words = m.parts[0].Words();
+    canvas::sync::BeginPunch(words);
+    Recorder::Get().Syscall();
+    for (Word& word : m.events) word.Set(0);
+    Recorder::Get().Syscall();
+    canvas::sync::EndPunch(words, kBlocks);
+  };
+  const auto reuse = [](Memory& m) {
+    canvas::sync::MakeReady(m.parts[0].Words(), 8);
+    const auto state = canvas::sync::ReadEventState(m.Events());
+    const std::uint64_t event = 8 * 256 + state.generation * 16;
+    canvas::sync::AppendEvents(m.Events(), &event, 1, ReserveEvents);
+  };
+  return {"events, reused",
+          [](Memory& m) {
+            m.parts[0].life.Set(Life{1, PartState::kReady}.ToWord());
+            m.parts[0].lane_id.Set(7);
+            m.events[0].Set(7 * 256 + 16);
+            m.parts[0].events.Set(EventState{1, 0, 1}.ToWord());
+          },
+          [=](Memory& m) {
+            punch(m);
+            reuse(m);
+          },
+          ReadEventList,
+          [=](Memory& m) {
+            if (canvas::sync::PunchUnfinished(m.parts[0].Words())) punch(m);
+          },
+          [=](Memory& m) -> std::string {
+            if (Life::FromWord(m.parts[0].life.value()).state == PartState::kPunched) reuse(m);
+            return ReadEventList(m);
+          }};
 }
 
 std::string ReadPresent(Memory& m) {
@@ -517,8 +567,8 @@ const std::vector<model::LogicMutant>& LogicMutants() {
 
 int main(int argc, char** argv) {
   const std::vector<Scenario> scenarios = {
-      AppendScenario(),   OverwriteScenario(), PunchScenario(),   TakeoverScenario(),
-      SnapshotScenario(), EventsScenario(),    PresenceScenario()};
+      AppendScenario(),   OverwriteScenario(), PunchScenario(),      TakeoverScenario(),
+      SnapshotScenario(), EventsScenario(),    EventReuseScenario(), PresenceScenario()};
   bool good = true;
   const bool sweep = argc > 1 && std::string(argv[1]) == "--sweep";
   for (const Scenario& scenario : scenarios) {

@@ -48,7 +48,9 @@ struct Shared : model::SharedPart<1> {
     if (version.changing()) return;
     const std::uint64_t value[2] = {data[0].load(std::memory_order::relaxed),
                                     data[1].load(std::memory_order::relaxed)};
-    if (!canvas::sync::ViewStillValid(part, sequence, 0)) return;
+    if (!canvas::sync::ViewStillValid(canvas::sync::ViewWords<RelacySync>{part.sequence, part.life},
+                                      sequence, 0))
+      return;
     RL_ASSERT(value[0] == value[1] && value[0] <= latest);
   }
   // Answers the epoch read, never below `newest`; `newest` where the read raced.

@@ -77,7 +77,9 @@ struct Shared : model::SharedPart<1> {
     if (version.changing() || !version.written) return;
     const std::uint64_t value[2] = {data[0].load(std::memory_order::relaxed),
                                     data[1].load(std::memory_order::relaxed)};
-    if (!canvas::sync::ViewStillValid(part, sequence_before, before)) return;
+    if (!canvas::sync::ViewStillValid(canvas::sync::ViewWords<RelacySync>{part.sequence, part.life},
+                                      sequence_before, before))
+      return;
     RL_ASSERT(value[0] == lane && value[1] == lane);
   }
   // A window stands: what is ready under it stays.

@@ -14,7 +14,8 @@ template <std::size_t kBlocks>
 struct SharedPart {
   static constexpr std::uint32_t kStride = 16;
   LockTable lock_table;
-  Atomic<std::uint64_t> lane_id, life, mark, low, sequence, undo_block, undo_version, undo_checksum;
+  Atomic<std::uint64_t> lane_id, life, mark, low, sequence, undo_block, undo_version, undo_checksum,
+      events;
   Atomic<std::uint64_t> versions[kBlocks];
   Atomic<std::uint64_t> data[kBlocks * 2];
   Atomic<std::uint64_t> undo[2];
@@ -23,7 +24,7 @@ struct SharedPart {
   void Clear() {
     lock_table.Clear();
     for (auto* word : {&lane_id, &life, &mark, &sequence, &undo_block, &undo_version,
-                       &undo_checksum, &undo[0], &undo[1]})
+                       &undo_checksum, &events, &undo[0], &undo[1]})
       word->store(0, std::memory_order::relaxed);
     low.store(~std::uint64_t{0}, std::memory_order::relaxed);
     for (auto& word : versions) word.store(0, std::memory_order::relaxed);
@@ -36,6 +37,7 @@ struct SharedPart {
     undo_block.Name("undo block");
     undo_version.Name("undo version");
     undo_checksum.Name("undo checksum");
+    events.Name("event word");
     for (auto& word : versions) word.Name("version");
   }
   canvas::sync::PartWords<RelacySync> Part() {
@@ -50,7 +52,8 @@ struct SharedPart {
             .undo = SharedBytes(undo, "undo"),
             .lane_id = &lane_id,
             .undo_version = &undo_version,
-            .undo_checksum = &undo_checksum};
+            .undo_checksum = &undo_checksum,
+            .events = &events};
   }
   RelacySync::Locks Locks() { return RelacySync::Locks(lock_table); }
 };

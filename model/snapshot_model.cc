@@ -22,6 +22,7 @@ struct Shared {
   void Clear() {
     lock_table.Clear();
     root.Name("root");
+    durable.Name("durable");
     for (auto& word : places) word.store(4, std::memory_order::relaxed);
     for (int i = 0; i < 2; ++i) places[2 + i].store(5, std::memory_order::relaxed);
     root.store(Root{5, 1}.ToWord(), std::memory_order::relaxed);
@@ -36,7 +37,7 @@ struct Shared {
   // False where every other place is pinned.
   bool Edit() {
     const auto now = canvas::sync::ReadRoot(Words());
-    const auto free = canvas::sync::ChoosePlace(Words(), Locks(), now, now.place, PlaceLock);
+    const auto free = canvas::sync::ChoosePlace(Words(), Locks(), now, 0, PlaceLock);
     if (free.outcome != LockTry::kTaken) return model::Died();
     const Root next{now.generation + 1, free.place};
     const std::uint64_t content[2] = {next.generation, next.generation};
@@ -61,6 +62,40 @@ struct Shared {
     for (const std::uint32_t word : {first + 1, first})
       RL_ASSERT(places[word].load(std::memory_order::relaxed) == pin.root.generation);
     locks.Unlock(PlaceLock(pin.root.place));
+  }
+};
+
+// A sync of one process: what the root names goes to disk while it is pinned, and is called durable
+// then (storage/canvas_file.cc). What a power loss would leave at any moment after: the durable root,
+// over a place that holds it. Another process looks, as it might after the power came back.
+struct SyncModel : rl::test_suite<SyncModel, 3>, Shared {
+  void before() { Clear(); }
+  void thread(unsigned index) {
+    if (index == 0) {
+      Edit();
+      Edit();
+    } else if (index == 1) {
+      auto locks = Locks();
+      const auto pin = canvas::sync::PinRoot(Words(), locks, PlaceLock);
+      if (pin.outcome != LockTry::kTaken) return;
+      canvas::sync::AdvanceDurable(Words(), pin.root);
+      locks.Unlock(PlaceLock(pin.root.place));
+      HoldsDurable();
+    } else {
+      HoldsDurable();
+    }
+  }
+  // Nobody may write the durable one's place while it is that. The look is the disk's: it is at what
+  // is newest of both.
+  void HoldsDurable() {
+    const auto now = [](model::Atomic<std::uint64_t>& word) {
+      return word.fetch_add(0, std::memory_order::acq_rel);
+    };
+    const auto before = Root::FromWord(now(durable));
+    const std::uint64_t words[2] = {now(places[before.place * 2]),
+                                    now(places[before.place * 2 + 1])};
+    if (Root::FromWord(now(durable)) != before) return;
+    RL_ASSERT(words[0] == before.generation && words[1] == before.generation);
   }
 };
 
@@ -133,11 +168,15 @@ int main(int argc, char** argv) {
        model::Full<DelayModel>("one edit beside a pin", 3'000'000),
        model::DeepBound<DeathModel<false>>("a death, a successor, a copying reader", 1),
        model::DeepBound<DeathModel<true>>("a death, a successor, a pin", 1),
+       model::Bound<SyncModel>("a sync beside two edits", 2),
        model::Random<EditModel<true, 2>>("a pin and a copying reader"),
        model::Random<DeathModel<true>>("a death, a successor, a pin")},
       {{"publish before the place is written", Step::kCopyIn, "Edit", "place", Fault::kLate},
        {"skip the reader's re-check", Step::kLoad, "RootStands", "root", Fault::kSkip},
        {"skip the pin's re-check", Step::kLoad, "PinRoot", "root", Fault::kSkip},
+       {"reuse the durable one's place", Step::kLoad, "ReadDurable", "durable", Fault::kSkip},
+       {"call another place durable", Step::kExchange, "AdvanceDurable", "durable", Fault::kChange,
+        [](std::uint64_t word) { return word ^ 1; }},
        {"pin without the lock", Step::kLock, "shared", "", Fault::kSkip},
        {"reuse a place without its lock", Step::kLock, "exclusive", "", Fault::kSkip},
        {"forget the generation", Step::kExchange, "PublishRoot", "root", Fault::kChange,

@@ -63,6 +63,7 @@ canvas::CreateOptions Options() {
   options.capacity_seconds = 100;
   options.block_bytes = 512;
   options.extent_bytes = 4096;
+  options.slot_align_bytes = 4096;
   options.small_slot_bytes = 16 * 1024;
   options.header_place_bytes = 64 * 1024;
   return options;
@@ -77,6 +78,7 @@ format::Geometry GeometryOf(const canvas::CreateOptions& options) {
   fields.small_slots = options.small_slots;
   fields.block_bytes = options.block_bytes;
   fields.extent_bytes = options.extent_bytes;
+  fields.slot_align_bytes = options.slot_align_bytes;
   fields.wide_slot_bytes =
       Must(format::WideSlotBytesFor(options.rate, options.page_seconds, options.extent_bytes));
   fields.small_slot_bytes = options.small_slot_bytes;
@@ -135,7 +137,7 @@ std::string DumpOf(const std::string& path) {
   word(control::kCapacityPages, "capacity pages: 100");
   word(control::kHeaderRoot, "header root: generation 2, place 1");
   word(control::kDurableHeaderRoot, "durable header root: the same, for it was synced at close");
-  word(control::kFileBytes, "file bytes: to the end of page 0");
+  word(control::kDurableBytes, "file bytes: to the end of page 0");
   word(control::kIndexChunks, "index chunks: the first is reserved");
 
   dump.Title("header snapshot, place 1");

@@ -40,6 +40,7 @@ class BadFile : public ::testing::Test {
     Canvas canvas = OpenForWriting(path_);
     const LaneId lane = Must(canvas.AddLane({.name = "a", .channels = 2, .rate = {8000, 1}}));
     Must(Must(canvas.Own(lane)).Write(Frame(0), Samples(1, 0, 10000, 2)));
+    Must(canvas.Sync());  // what is known to be on disk, and missing, was taken by someone
   }
   void Poke(std::uint64_t offset, const void* bytes, std::size_t count) {
     const int fd = open(path_.c_str(), O_WRONLY | O_CLOEXEC);
@@ -179,7 +180,7 @@ TEST_F(BadFile, ControlWordsOutOfRangeAreRefused) {
     EXPECT_EQ(OpenCode(), ErrorCode::kCorrupt) << value;
   }
   PokeWord(format::kControlOffset + control::kCapacityPages, 100);
-  PokeWord(format::kControlOffset + control::kFileBytes, ~std::uint64_t{0});
+  PokeWord(format::kControlOffset + control::kDurableBytes, ~std::uint64_t{0});
   EXPECT_EQ(OpenCode(), ErrorCode::kCorrupt);
 }
 
@@ -224,6 +225,7 @@ TEST_F(BadFile, RandomDamageNeverCrashesAReaderOrAWriter) {
     fields.small_slots = 4;
     fields.block_bytes = 512;
     fields.extent_bytes = 4096;
+    fields.slot_align_bytes = 4096;
     fields.wide_slot_bytes = *format::WideSlotBytesFor(fields.rate, 1, 4096);
     fields.small_slot_bytes = 16 * 1024;
     fields.capacity_pages = 100;

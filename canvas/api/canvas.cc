@@ -25,49 +25,55 @@ constexpr bool kThreadSanitizer = false;
 }  // namespace
 
 Result<void> Canvas::Create(const std::string& path, const CreateOptions& options) {
-  const auto create = [&]() -> Result<void> {
-    storage::CreateRequest request;
-    auto& g = request.geometry;
-    CANVAS_ASSIGN(g.rate, Rate::Make(options.rate.num, options.rate.den));
-    g.page_seconds = options.page_seconds;
-    g.wide_slots = options.slots;
-    g.small_slots = options.small_slots;
-    g.block_bytes = options.block_bytes;
-    g.extent_bytes = options.extent_bytes;
-    g.small_slot_bytes = options.small_slot_bytes;
-    g.header_place_bytes = options.header_place_bytes;
-    if (options.page_seconds == 0)
-      return Fail(ErrorCode::kInvalidArgument, "page_seconds is 0", "it is 1 to 3600");
-    g.capacity_pages = options.capacity_seconds / options.page_seconds +
-                       (options.capacity_seconds % options.page_seconds != 0 ? 1 : 0);
-    if (g.extent_bytes == 0)
-      return Fail(ErrorCode::kInvalidArgument, "extent_bytes is 0", "it is a power of two");
-    CANVAS_ASSIGN(g.wide_slot_bytes,
-                  format::WideSlotBytesFor(g.rate, g.page_seconds, g.extent_bytes));
-    request.header.title = options.title;
-    request.header.provenance = {program_invocation_short_name, options.tool, std::nullopt,
-                                 storage::NowUnixNs()};
-    request.mode = options.mode;
-    request.allow_remote = options.allow_remote;
-    return storage::CreateCanvasFile(path, request);
-  };
-  auto created = create();
-  if (!created) return std::unexpected(std::move(created).error().About(path));
-  return {};
+  return NoThrow([&]() -> Result<void> {
+    const auto create = [&]() -> Result<void> {
+      storage::CreateRequest request;
+      auto& g = request.geometry;
+      CANVAS_ASSIGN(g.rate, Rate::Make(options.rate.num, options.rate.den));
+      g.page_seconds = options.page_seconds;
+      g.wide_slots = options.slots;
+      g.small_slots = options.small_slots;
+      g.block_bytes = options.block_bytes;
+      g.extent_bytes = options.extent_bytes;
+      g.slot_align_bytes = options.slot_align_bytes;
+      g.small_slot_bytes = options.small_slot_bytes;
+      g.header_place_bytes = options.header_place_bytes;
+      if (options.page_seconds == 0)
+        return Fail(ErrorCode::kInvalidArgument, "page_seconds is 0", "it is 1 to 3600");
+      g.capacity_pages = options.capacity_seconds / options.page_seconds +
+                         (options.capacity_seconds % options.page_seconds != 0 ? 1 : 0);
+      const std::uint32_t unit = std::max(g.extent_bytes, g.slot_align_bytes);
+      if (unit == 0)
+        return Fail(ErrorCode::kInvalidArgument, "extent_bytes is 0", "it is a power of two");
+      CANVAS_ASSIGN(g.wide_slot_bytes, format::WideSlotBytesFor(g.rate, g.page_seconds, unit));
+      request.header.title = options.title;
+      request.header.provenance = {program_invocation_short_name, options.tool, std::nullopt,
+                                   storage::NowUnixNs()};
+      request.mode = options.mode;
+      request.allow_remote = options.allow_remote;
+      return storage::CreateCanvasFile(path, request);
+    };
+    auto created = create();
+    if (!created) return std::unexpected(std::move(created).error().About(path));
+    return {};
+  });
 }
 
 Result<Canvas> Canvas::Open(const std::string& path, const OpenOptions& options) {
-  storage::FileOptions file_options;
-  file_options.access = options.access;
-  file_options.max_map_bytes = options.max_map_bytes;
-  file_options.single_mapping = options.single_mapping || kThreadSanitizer;
-  file_options.allow_remote = options.allow_remote;
-  CANVAS_ASSIGN(auto file, storage::CanvasFile::Open(path, file_options));
-  auto core = std::make_shared<CanvasCore>(
-      std::move(file), options.name.empty() ? program_invocation_short_name : options.name);
-  core->sync_on_close = options.sync_on_close && options.access == Access::kReadWrite;
-  CANVAS_TRY(core->headers.Current());
-  return Canvas(std::move(core));
+  return NoThrow([&]() -> Result<Canvas> {
+    storage::FileOptions file_options;
+    file_options.access = options.access;
+    file_options.max_map_bytes = options.max_map_bytes;
+    file_options.single_mapping = options.single_mapping || kThreadSanitizer;
+    file_options.allow_remote = options.allow_remote;
+    CANVAS_ASSIGN(auto file, storage::CanvasFile::Open(path, file_options));
+    const auto wait = std::clamp(options.edit_wait, std::chrono::milliseconds(0), kLongestWait);
+    auto core = std::make_shared<CanvasCore>(
+        std::move(file), options.name.empty() ? program_invocation_short_name : options.name, wait);
+    core->sync_on_close = options.sync_on_close && options.access == Access::kReadWrite;
+    CANVAS_TRY(core->headers.Current());
+    return Canvas(std::move(core));
+  });
 }
 
 Canvas::Canvas(std::shared_ptr<CanvasCore> core) : core_(std::move(core)) {}
@@ -77,14 +83,16 @@ Canvas& Canvas::operator=(Canvas&&) noexcept = default;
 Canvas::~Canvas() = default;
 
 Result<void> Canvas::Close() {
-  if (core_ == nullptr) return {};
-  CANVAS_TRY(core_->file->CheckUsable());
-  const auto core = std::exchange(core_, nullptr);
-  if (!core->sync_on_close) return {};
-  auto synced = core->file->Sync();
-  // Readers and writers that live on sync again at their end, if they change anything.
-  if (core.use_count() == 1) core->sync_on_close = false;
-  return synced;
+  return NoThrow([&]() -> Result<void> {
+    if (core_ == nullptr) return {};
+    CANVAS_TRY(core_->file->CheckUsable());
+    const auto core = std::exchange(core_, nullptr);
+    if (!core->sync_on_close) return {};
+    auto synced = core->file->Sync();
+    // Readers and writers that live on sync again at their end, if they change anything.
+    if (core.use_count() == 1) core->sync_on_close = false;
+    return synced;
+  });
 }
 
 Result<void> Canvas::CheckOpen() const {
@@ -94,7 +102,7 @@ Result<void> Canvas::CheckOpen() const {
   return core_->file->CheckUsable();
 }
 
-CanvasInfo Canvas::Info() const {
+CanvasInfo Canvas::InfoOf() const {
   if (core_ == nullptr) return {};
   const auto& superblock = core_->file->superblock();
   const auto& g = superblock.geometry;
@@ -111,9 +119,14 @@ CanvasInfo Canvas::Info() const {
   info.small_slots = g.small_slots;
   info.block_bytes = g.block_bytes;
   info.capacity_pages = core_->file->CapacityPages();
-  for (std::uint64_t page = 0; page < core_->file->mapped_pages(); ++page)
-    if (core_->file->PageReady(PageIndex(static_cast<std::uint32_t>(page)))) ++info.ready_pages;
+  core_->file->ForEachReadyPage(0, core_->file->mapped_pages(),
+                                [&](PageIndex) { ++info.ready_pages; });
   return info;
+}
+
+CanvasInfo Canvas::Info() const noexcept {
+  auto info = NoThrow([&]() -> Result<CanvasInfo> { return InfoOf(); });
+  return info ? *std::move(info) : CanvasInfo{};
 }
 
 std::uint64_t Canvas::capacity_pages() const {
@@ -121,52 +134,65 @@ std::uint64_t Canvas::capacity_pages() const {
 }
 
 Result<void> Canvas::AllocatePage(PageIndex page) {
-  CANVAS_TRY(CheckOpen());
-  CANVAS_TRY(core_->file->CheckWritable());
-  return AboutFile(core_->file->EnsurePage(page), *core_);
+  return NoThrow([&]() -> Result<void> {
+    CANVAS_TRY(CheckOpen());
+    CANVAS_TRY(core_->file->CheckWritable());
+    return AboutFile(core_->file->EnsurePage(page), *core_);
+  });
 }
 
 Result<void> Canvas::PunchPage(PageIndex page) {
-  CANVAS_TRY(CheckOpen());
-  CANVAS_TRY(AboutFile(core_->file->CheckPage(page), *core_));
-  CANVAS_TRY(core_->file->CheckWritable());
-  CANVAS_ASSIGN(const auto header, core_->headers.Current());
-  for (const storage::LaneRecord& lane : header->lanes) {
-    CANVAS_ASSIGN(const auto place, storage::LanePlace::Of(lane, core_->file->geometry()));
-    if (!storage::NeedsPunch(*core_->file, place, page)) continue;
-    CANVAS_ASSIGN(LaneWriter writer, Own(lane.id, {page, page + 1}));
-    CANVAS_TRY(AboutFile(storage::PunchPart(*core_->file, place, page, *writer.owner_), *core_));
-  }
-  return {};
+  return NoThrow([&]() -> Result<void> {
+    CANVAS_TRY(CheckOpen());
+    CANVAS_TRY(AboutFile(core_->file->CheckPage(page), *core_));
+    CANVAS_TRY(core_->file->CheckWritable());
+    CANVAS_ASSIGN(const auto header, core_->headers.Current());
+    for (const storage::LaneRecord& lane : header->lanes) {
+      if (!storage::HoldsFrames(lane.kind)) continue;
+      CANVAS_ASSIGN(const auto place, storage::LanePlace::Of(lane, core_->file->geometry()));
+      if (!storage::NeedsPunch(*core_->file, place, page)) continue;
+      CANVAS_ASSIGN(LaneWriter writer, Own(lane.id, {page, page + 1}));
+      CANVAS_TRY(AboutFile(storage::PunchPart(*core_->file, place, page, *writer.owner_), *core_));
+    }
+    return {};
+  });
 }
 
 Result<DiskUsage> Canvas::Usage() const {
-  CANVAS_TRY(CheckOpen());
-  CANVAS_ASSIGN(const auto header, core_->headers.Current());
-  DiskUsage usage;
-  struct stat status {};
-  if (fstat(core_->file->fd().get(), &status) != 0)
-    return AboutFile<DiskUsage>(FailErrno(errno, "fstat"), *core_);
-  usage.apparent_bytes = static_cast<std::uint64_t>(status.st_size);
-  constexpr std::uint64_t kStatBlock = 512;  // stat(2): st_blocks is in these, whatever the disk's
-  usage.allocated_bytes = static_cast<std::uint64_t>(status.st_blocks) * kStatBlock;
-  for (const storage::LaneRecord& lane : header->lanes) {
-    CANVAS_ASSIGN(const LaneReader reader, Reader(lane.id));
-    const std::uint64_t written = reader.Extent().written_frames * lane.channels * sizeof(float);
-    usage.lanes.push_back({lane.id, lane.name, written});
-    usage.written_bytes += written;
-  }
-  return usage;
+  return NoThrow([&]() -> Result<DiskUsage> {
+    CANVAS_TRY(CheckOpen());
+    CANVAS_ASSIGN(const auto header, core_->headers.Current());
+    DiskUsage usage;
+    struct stat status {};
+    if (fstat(core_->file->fd().get(), &status) != 0)
+      return AboutFile<DiskUsage>(FailErrno(errno, "fstat"), *core_);
+    usage.apparent_bytes = static_cast<std::uint64_t>(status.st_size);
+    constexpr std::uint64_t kStatBlock =
+        512;  // stat(2): st_blocks is in these, whatever the disk's
+    usage.allocated_bytes = static_cast<std::uint64_t>(status.st_blocks) * kStatBlock;
+    for (const storage::LaneRecord& lane : header->lanes) {
+      if (!storage::HoldsFrames(lane.kind)) continue;
+      CANVAS_ASSIGN(const LaneReader reader, Reader(lane.id));
+      const std::uint64_t written = reader.Extent().written_frames * lane.channels * sizeof(float);
+      usage.lanes.push_back({lane.id, lane.name, written});
+      usage.written_bytes += written;
+    }
+    return usage;
+  });
 }
 
 Result<void> Canvas::Sync() {
-  CANVAS_TRY(CheckOpen());
-  return core_->file->Sync();
+  return NoThrow([&]() -> Result<void> {
+    CANVAS_TRY(CheckOpen());
+    return core_->file->Sync();
+  });
 }
 
 Result<CheckReport> Canvas::Check() const {
-  CANVAS_TRY(CheckOpen());
-  return storage::CheckCanvas(*core_->file, core_->headers, core_->owners);
+  return NoThrow([&]() -> Result<CheckReport> {
+    CANVAS_TRY(CheckOpen());
+    return storage::CheckCanvas(*core_->file, core_->headers, core_->owners);
+  });
 }
 
 }  // namespace canvas

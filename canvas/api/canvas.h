@@ -12,7 +12,10 @@
 //   I1  A block that was never written costs no disk, reads as zeros, and says that it is unwritten;
 //       so do the frames before a page's first written one and behind its last.
 //   I2  A lane has one writer at a time over each page.
-//   I3  No call throws; what can go wrong is a Result or a status.
+//   I3  No call throws; what can go wrong is a Result or a status. Want of memory is kNoMemory from
+//       any call, and leaves everything as after another error.
+//   I4  No call of a writer waits for another process without bound: who is stopped stops nobody
+//       for good. (Waiting for the disk is the kernel's.)
 //
 // Thread safety: a Canvas may be used by several threads at once; readers and writers by one each.
 // Fork: a forked child cannot use its parent's handles, and says so; it opens the canvas itself.
@@ -54,7 +57,10 @@ struct CreateOptions {
   std::uint64_t capacity_seconds = 24 * 3600;  // rounded up to whole pages
   std::uint32_t block_bytes = 32 * 1024;       // a power of two from 512
   std::uint32_t extent_bytes = 1024 * 1024;    // a power of two from 4096
-  std::uint64_t small_slot_bytes = 1024 * 1024;
+  // What slots start on multiples of: 2 MiB, the largest folio of the page cache, so that giving one
+  // slot back faults nobody's window over another. Less (a power of two from 4096) for small models.
+  std::uint32_t slot_align_bytes = 2 * 1024 * 1024;
+  std::uint64_t small_slot_bytes = 2 * 1024 * 1024;
   std::uint32_t header_place_bytes = 8 * 1024 * 1024;
   std::string title = {};
   std::string tool = {};  // provenance: what makes the canvas
@@ -68,6 +74,9 @@ struct OpenOptions {
   std::uint64_t max_map_bytes = 0;  // address space to use; 0: the whole capacity
   bool single_mapping = false;      // writers share the readers' mapping; for ThreadSanitizer
   bool sync_on_close = true;
+  // How long an edit of the metadata waits for another process that is in the midst of one; then it
+  // is kBusy, and says who that is.
+  std::chrono::milliseconds edit_wait{5000};
   bool allow_remote = false;
 };
 
@@ -120,7 +129,8 @@ class Canvas {
   // Afterwards, and after a move, every call fails with kClosed.
   Result<void> Close();
 
-  CanvasInfo Info() const;
+  // Empty after Close and after a move, and where there is no memory for it.
+  CanvasInfo Info() const noexcept;
   // How many pages the timeline has room for.
   std::uint64_t capacity_pages() const;
 
@@ -129,11 +139,16 @@ class Canvas {
   Result<LaneInfo> FindLane(std::string_view name) const;
   Result<LaneInfo> FindLane(LaneId id) const;
 
+  // Edits of the metadata. Errors of each, besides its own: kBusy (another process is editing for
+  // longer than edit_wait), kLimit (the header is full, or all its places are pinned), kCorrupt (the
+  // newest header is lost), kUnsupported (a lane whose kind is not known here), kNoSpace.
+  //
   // Errors: kInvalidArgument (name, channels, rate), kExists (name), kLimit (no free slots).
   Result<LaneId> AddLane(const LaneSpec& spec);
   Result<void> RenameLane(LaneId id, const std::string& name);
   Result<void> DescribeLane(LaneId id, const std::string& description);
-  // Gives all its space back. Errors: kOwned, kBusy, kNotFound.
+  // Gives all its space back: or, where it cannot be removed, none of it. Errors: kOwned, kBusy (a
+  // window or a hold; what was given back before is), kNotFound.
   Result<void> RemoveLane(LaneId id);
   // The same, for who owns all its pages already: nobody else gets in between.
   Result<void> RemoveLane(LaneWriter writer);
@@ -176,7 +191,8 @@ class Canvas {
 
   // Pages become ready by themselves when they are written to; this does it ahead of time.
   Result<void> AllocatePage(PageIndex page);
-  // Gives every lane's part of a page back. Errors: kOwned, kBusy.
+  // Gives every lane's part of a page back, but of lanes whose kind is not known here.
+  // Errors: kOwned, kBusy.
   Result<void> PunchPage(PageIndex page);
 
   Result<DiskUsage> Usage() const;
@@ -188,6 +204,7 @@ class Canvas {
  private:
   explicit Canvas(std::shared_ptr<CanvasCore> core);
   Result<void> CheckOpen() const;
+  CanvasInfo InfoOf() const;
   std::shared_ptr<CanvasCore> core_;
 };
 

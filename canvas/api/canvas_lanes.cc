@@ -49,60 +49,68 @@ Result<storage::Ownership> CanvasCore::Own(const storage::LanePlace& place, Page
 }
 
 Result<std::vector<LaneInfo>> Canvas::Lanes() const {
-  CANVAS_TRY(CheckOpen());
-  CANVAS_ASSIGN(const auto header, core_->headers.Current());
-  std::vector<LaneInfo> lanes;
-  std::ranges::transform(header->lanes, std::back_inserter(lanes), ToInfo);
-  return lanes;
+  return NoThrow([&]() -> Result<std::vector<LaneInfo>> {
+    CANVAS_TRY(CheckOpen());
+    CANVAS_ASSIGN(const auto header, core_->headers.Current());
+    std::vector<LaneInfo> lanes;
+    std::ranges::transform(header->lanes, std::back_inserter(lanes), ToInfo);
+    return lanes;
+  });
 }
 
 Result<LaneInfo> Canvas::FindLane(std::string_view name) const {
-  CANVAS_TRY(CheckOpen());
-  CANVAS_ASSIGN(const auto header, core_->headers.Current());
-  if (const auto* lane = header->Find(name)) return ToInfo(*lane);
-  return AboutFile<LaneInfo>(NoSuchLane(fmt::format("'{}'", name)), *core_);
+  return NoThrow([&]() -> Result<LaneInfo> {
+    CANVAS_TRY(CheckOpen());
+    CANVAS_ASSIGN(const auto header, core_->headers.Current());
+    if (const auto* lane = header->Find(name)) return ToInfo(*lane);
+    return AboutFile<LaneInfo>(NoSuchLane(fmt::format("'{}'", name)), *core_);
+  });
 }
 
 Result<LaneInfo> Canvas::FindLane(LaneId id) const {
-  CANVAS_TRY(CheckOpen());
-  auto found = AboutFile(core_->Find(id), *core_);
-  if (!found) return std::unexpected(std::move(found).error());
-  return ToInfo(found->first);
+  return NoThrow([&]() -> Result<LaneInfo> {
+    CANVAS_TRY(CheckOpen());
+    auto found = AboutFile(core_->Find(id), *core_);
+    if (!found) return std::unexpected(std::move(found).error());
+    return ToInfo(found->first);
+  });
 }
 
 Result<LaneId> Canvas::AddLane(const LaneSpec& spec) {
-  CANVAS_TRY(CheckOpen());
-  LaneId id;
-  const auto add = [&](storage::Header& header) -> Result<void> {
-    CANVAS_TRY(storage::ValidateLaneName(spec.name));
-    if (header.Find(spec.name) != nullptr)
-      return Fail(ErrorCode::kExists, fmt::format("there is a lane '{}' already", spec.name),
-                  "choose another name");
-    if (spec.kind != LaneKind::kAudio && spec.kind != LaneKind::kSignal)
-      return Fail(ErrorCode::kInvalidArgument, "lanes are audio or signal so far");
-    CANVAS_ASSIGN(const Rate rate, Rate::Make(spec.rate.num, spec.rate.den));
-    LaneSpec exact = spec;
-    exact.rate = rate;
-    CANVAS_ASSIGN(const auto shape, ShapeFor(exact, core_->file->geometry()));
-    CANVAS_ASSIGN(const auto slots, storage::FindSlots(header, core_->file->geometry(), shape));
-    if (header.next_lane_id > format::kMaxLaneId)
-      return Fail(ErrorCode::kLimit, "all lane ids have been used", "start a new canvas");
-    id = LaneId(header.next_lane_id++);
-    storage::LaneRecord lane;
-    lane.id = id;
-    lane.name = spec.name;
-    lane.kind = spec.kind;
-    lane.channels = spec.channels;
-    lane.rate = rate;
-    lane.slots = slots;
-    lane.description = spec.description;
-    lane.provenance = {program_invocation_short_name, spec.tool, std::nullopt,
-                       storage::NowUnixNs()};
-    header.lanes.push_back(std::move(lane));
-    return {};
-  };
-  CANVAS_TRY(core_->headers.Edit(add));
-  return id;
+  return NoThrow([&]() -> Result<LaneId> {
+    CANVAS_TRY(CheckOpen());
+    LaneId id;
+    const auto add = [&](storage::Header& header) -> Result<void> {
+      CANVAS_TRY(storage::ValidateLaneName(spec.name));
+      if (header.Find(spec.name) != nullptr)
+        return Fail(ErrorCode::kExists, fmt::format("there is a lane '{}' already", spec.name),
+                    "choose another name");
+      if (spec.kind != LaneKind::kAudio && spec.kind != LaneKind::kSignal)
+        return Fail(ErrorCode::kInvalidArgument, "lanes are audio or signal so far");
+      CANVAS_ASSIGN(const Rate rate, Rate::Make(spec.rate.num, spec.rate.den));
+      LaneSpec exact = spec;
+      exact.rate = rate;
+      CANVAS_ASSIGN(const auto shape, ShapeFor(exact, core_->file->geometry()));
+      CANVAS_ASSIGN(const auto slots, storage::FindSlots(header, core_->file->geometry(), shape));
+      if (header.next_lane_id > format::kMaxLaneId)
+        return Fail(ErrorCode::kLimit, "all lane ids have been used", "start a new canvas");
+      id = LaneId(header.next_lane_id++);
+      storage::LaneRecord lane;
+      lane.id = id;
+      lane.name = spec.name;
+      lane.kind = spec.kind;
+      lane.channels = spec.channels;
+      lane.rate = rate;
+      lane.slots = slots;
+      lane.description = spec.description;
+      lane.provenance = {program_invocation_short_name, spec.tool, std::nullopt,
+                         storage::NowUnixNs()};
+      header.lanes.push_back(std::move(lane));
+      return {};
+    };
+    CANVAS_TRY(core_->headers.Edit(add));
+    return id;
+  });
 }
 
 namespace {
@@ -110,106 +118,128 @@ namespace {
 // Applies `change` to one lane's record.
 Result<void> EditLane(
     CanvasCore& core, LaneId id,
-    const std::function<Result<void>(storage::Header&, storage::LaneRecord&)>& change) {
-  return core.headers.Edit([&](storage::Header& header) -> Result<void> {
+    const std::function<Result<void>(storage::Header&, storage::LaneRecord&)>& change,
+    storage::ReservedPlace* reserved = nullptr) {
+  const auto edit = [&](storage::Header& header) -> Result<void> {
     const auto lane = std::ranges::find(header.lanes, id, &storage::LaneRecord::id);
     if (lane == header.lanes.end()) return NoSuchLane(fmt::format("with id {}", id.value()));
+    // What is not known here is not changed.
+    CANVAS_TRY(storage::LanePlace::Of(*lane, core.file->geometry()));
     return change(header, *lane);
-  });
+  };
+  return core.headers.Edit(edit, reserved);
 }
 
 }  // namespace
 
 Result<void> Canvas::RenameLane(LaneId id, const std::string& name) {
-  CANVAS_TRY(CheckOpen());
-  return EditLane(
-      *core_, id, [&](storage::Header& header, storage::LaneRecord& lane) -> Result<void> {
-        CANVAS_TRY(storage::ValidateLaneName(name));
-        const auto* other = header.Find(name);
-        if (other != nullptr && other->id != id)
-          return Fail(ErrorCode::kExists, fmt::format("there is a lane '{}' already", name),
-                      "choose another name");
-        lane.name = name;
-        return {};
-      });
+  return NoThrow([&]() -> Result<void> {
+    CANVAS_TRY(CheckOpen());
+    return EditLane(
+        *core_, id, [&](storage::Header& header, storage::LaneRecord& lane) -> Result<void> {
+          CANVAS_TRY(storage::ValidateLaneName(name));
+          const auto* other = header.Find(name);
+          if (other != nullptr && other->id != id)
+            return Fail(ErrorCode::kExists, fmt::format("there is a lane '{}' already", name),
+                        "choose another name");
+          lane.name = name;
+          return {};
+        });
+  });
 }
 
 Result<void> Canvas::DescribeLane(LaneId id, const std::string& description) {
-  CANVAS_TRY(CheckOpen());
-  return EditLane(*core_, id, [&](storage::Header&, storage::LaneRecord& lane) -> Result<void> {
-    lane.description = description;
-    return {};
+  return NoThrow([&]() -> Result<void> {
+    CANVAS_TRY(CheckOpen());
+    return EditLane(*core_, id, [&](storage::Header&, storage::LaneRecord& lane) -> Result<void> {
+      lane.description = description;
+      return {};
+    });
   });
 }
 
 Result<void> Canvas::RemoveLane(LaneId id) {
-  CANVAS_ASSIGN(LaneWriter writer, Own(id));
-  return RemoveLane(std::move(writer));
+  return NoThrow([&]() -> Result<void> {
+    CANVAS_ASSIGN(LaneWriter writer, Own(id));
+    return RemoveLane(std::move(writer));
+  });
 }
 
 Result<void> Canvas::RemoveLane(LaneWriter writer) {
-  CANVAS_TRY(CheckOpen());
-  if (writer.core_ != core_ || !(writer.pages() == kAllPages))
-    return AboutFile<void>(Fail(ErrorCode::kInvalidArgument,
-                                "the writer does not own all pages of a lane of this canvas"),
-                           *core_);
-  const LaneId id = writer.lane().id;
-  CANVAS_TRY(AboutFile(core_->headers.CheckEditable(), *core_));
-  // Empty first, so that whoever gets its slots next finds nothing of it.
-  CANVAS_TRY(
-      writer.Erase({Frame(0), writer.place_.shape.FirstFrame(core_->file->CapacityPages())}));
-  return EditLane(*core_, id, [&](storage::Header& header, storage::LaneRecord&) -> Result<void> {
-    std::erase_if(header.lanes, [&](const storage::LaneRecord& lane) { return lane.id == id; });
-    return {};
+  return NoThrow([&]() -> Result<void> {
+    CANVAS_TRY(CheckOpen());
+    if (writer.core_ != core_ || !(writer.pages() == kAllPages))
+      return AboutFile<void>(Fail(ErrorCode::kInvalidArgument,
+                                  "the writer does not own all pages of a lane of this canvas"),
+                             *core_);
+    const LaneId id = writer.lane().id;
+    // The place of the header without it, before anything is given up; then empty first, so that
+    // whoever gets its slots next finds nothing of it.
+    CANVAS_ASSIGN(storage::ReservedPlace place, core_->headers.Reserve());
+    CANVAS_TRY(
+        writer.Erase({Frame(0), writer.place_.shape.FirstFrame(core_->file->CapacityPages())}));
+    const auto leave = [&](storage::Header& header, storage::LaneRecord&) -> Result<void> {
+      std::erase_if(header.lanes, [&](const storage::LaneRecord& lane) { return lane.id == id; });
+      return {};
+    };
+    return EditLane(*core_, id, leave, &place);
   });
 }
 
 Result<std::uint32_t> Canvas::AddTempoMap(TempoMap map) {
-  CANVAS_TRY(CheckOpen());
-  CANVAS_TRY(ValidateTempoMap(map));
-  CANVAS_TRY(core_->headers.Edit([&](storage::Header& header) -> Result<void> {
-    map.id = header.next_tempo_map_id++;
-    header.tempo_maps.push_back(map);
-    return {};
-  }));
-  return map.id;
+  return NoThrow([&]() -> Result<std::uint32_t> {
+    CANVAS_TRY(CheckOpen());
+    CANVAS_TRY(ValidateTempoMap(map));
+    CANVAS_TRY(core_->headers.Edit([&](storage::Header& header) -> Result<void> {
+      map.id = header.next_tempo_map_id++;
+      header.tempo_maps.push_back(map);
+      return {};
+    }));
+    return map.id;
+  });
 }
 
 Result<void> Canvas::RemoveTempoMap(std::uint32_t id) {
-  CANVAS_TRY(CheckOpen());
-  return core_->headers.Edit([&](storage::Header& header) -> Result<void> {
-    if (std::erase_if(header.tempo_maps, [&](const TempoMap& map) { return map.id == id; }) == 0)
-      return Fail(ErrorCode::kNotFound, fmt::format("no tempo map with id {}", id));
-    return {};
+  return NoThrow([&]() -> Result<void> {
+    CANVAS_TRY(CheckOpen());
+    return core_->headers.Edit([&](storage::Header& header) -> Result<void> {
+      if (std::erase_if(header.tempo_maps, [&](const TempoMap& map) { return map.id == id; }) == 0)
+        return Fail(ErrorCode::kNotFound, fmt::format("no tempo map with id {}", id));
+      return {};
+    });
   });
 }
 
 Result<std::vector<TempoMap>> Canvas::TempoMaps() const {
-  CANVAS_TRY(CheckOpen());
-  CANVAS_ASSIGN(const auto header, core_->headers.Current());
-  return header->tempo_maps;
+  return NoThrow([&]() -> Result<std::vector<TempoMap>> {
+    CANVAS_TRY(CheckOpen());
+    CANVAS_ASSIGN(const auto header, core_->headers.Current());
+    return header->tempo_maps;
+  });
 }
 
 Result<LaneWriter> Canvas::Own(LaneId id) { return Own(id, kAllPages); }
 
 Result<LaneWriter> Canvas::Own(LaneId id, PageRange pages) {
-  CANVAS_TRY(CheckOpen());
-  const auto own = [&]() -> Result<LaneWriter> {
-    CANVAS_TRY(core_->file->CheckWritable());
-    CANVAS_ASSIGN(const auto found, core_->Find(id));
-    if (pages.empty() || pages.end > kAllPages.end)
-      return Fail(ErrorCode::kInvalidArgument, "an empty or impossible range of pages");
-    auto owner = core_->Own(found.second, pages);
-    if (!owner) {
-      Error& error = owner.error();
-      return Fail(error.code(), fmt::format("lane '{}': {}", found.first.name, error.what()),
-                  error.hint());
-    }
-    // The lane may have been removed while we waited for it.
-    CANVAS_TRY(core_->Find(id));
-    return LaneWriter(core_, *std::move(owner), found.second, ToInfo(found.first));
-  };
-  return AboutFile(own(), *core_);
+  return NoThrow([&]() -> Result<LaneWriter> {
+    CANVAS_TRY(CheckOpen());
+    const auto own = [&]() -> Result<LaneWriter> {
+      CANVAS_TRY(core_->file->CheckWritable());
+      CANVAS_ASSIGN(const auto found, core_->Find(id));
+      if (pages.empty() || pages.end > kAllPages.end)
+        return Fail(ErrorCode::kInvalidArgument, "an empty or impossible range of pages");
+      auto owner = core_->Own(found.second, pages);
+      if (!owner) {
+        Error& error = owner.error();
+        return Fail(error.code(), fmt::format("lane '{}': {}", found.first.name, error.what()),
+                    error.hint());
+      }
+      // The lane may have been removed while we waited for it.
+      CANVAS_TRY(core_->Find(id));
+      return LaneWriter(core_, *std::move(owner), found.second, ToInfo(found.first));
+    };
+    return AboutFile(own(), *core_);
+  });
 }
 
 Result<LaneWriter> Canvas::OwnWithin(LaneId id, std::chrono::milliseconds wait) {
@@ -217,20 +247,22 @@ Result<LaneWriter> Canvas::OwnWithin(LaneId id, std::chrono::milliseconds wait) 
 }
 
 Result<LaneWriter> Canvas::OwnWithin(LaneId id, PageRange pages, std::chrono::milliseconds wait) {
-  using Clock = std::chrono::steady_clock;
-  // A death wakes nobody, so every sleep is short; a busy writer wakes all the time, so none is
-  // shorter.
-  constexpr std::chrono::milliseconds kLongest(100);
-  constexpr std::chrono::milliseconds kShortest(2);
-  const auto end = Clock::now() + std::min(wait, kLongestWait);
-  for (;;) {
-    const std::uint32_t seen = ChangeCount();
-    auto owned = Own(id, pages);
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
-    if (owned || owned.error().code() != ErrorCode::kOwned || left.count() <= 0) return owned;
-    std::this_thread::sleep_for(std::min(left, kShortest));
-    WaitForChange(seen, std::min(left, kLongest));
-  }
+  return NoThrow([&]() -> Result<LaneWriter> {
+    using Clock = std::chrono::steady_clock;
+    // A death wakes nobody, so every sleep is short; a busy writer wakes all the time, so none is
+    // shorter.
+    constexpr std::chrono::milliseconds kLongest(100);
+    constexpr std::chrono::milliseconds kShortest(2);
+    const auto end = Clock::now() + std::min(wait, kLongestWait);
+    for (;;) {
+      const std::uint32_t seen = ChangeCount();
+      auto owned = Own(id, pages);
+      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
+      if (owned || owned.error().code() != ErrorCode::kOwned || left.count() <= 0) return owned;
+      std::this_thread::sleep_for(std::min(left, kShortest));
+      WaitForChange(seen, std::min(left, kLongest));
+    }
+  });
 }
 
 std::uint32_t Canvas::ChangeCount() const noexcept {
@@ -239,22 +271,26 @@ std::uint32_t Canvas::ChangeCount() const noexcept {
 
 std::uint32_t Canvas::WaitForChange(std::uint32_t seen,
                                     std::chrono::milliseconds timeout) const noexcept {
-  if (core_ == nullptr || !core_->file->CheckUsable()) return seen;
+  if (core_ == nullptr || core_->file->poisoned()) return seen;
   const auto ns =
       std::chrono::nanoseconds(std::clamp(timeout, std::chrono::milliseconds(0), kLongestWait));
   return core_->file->WaitChange(seen, static_cast<std::uint64_t>(ns.count()));
 }
 
 Result<std::vector<OwnerInfo>> Canvas::Owners() const {
-  CANVAS_TRY(CheckOpen());
-  return core_->owners.Living();
+  return NoThrow([&]() -> Result<std::vector<OwnerInfo>> {
+    CANVAS_TRY(CheckOpen());
+    return core_->owners.Living();
+  });
 }
 
 Result<LaneReader> Canvas::Reader(LaneId id) const {
-  CANVAS_TRY(CheckOpen());
-  auto found = AboutFile(core_->Find(id), *core_);
-  if (!found) return std::unexpected(std::move(found).error());
-  return LaneReader(core_->file, found->second, ToInfo(found->first));
+  return NoThrow([&]() -> Result<LaneReader> {
+    CANVAS_TRY(CheckOpen());
+    auto found = AboutFile(core_->Find(id), *core_);
+    if (!found) return std::unexpected(std::move(found).error());
+    return LaneReader(core_->file, found->second, ToInfo(found->first));
+  });
 }
 
 }  // namespace canvas

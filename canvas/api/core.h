@@ -17,13 +17,14 @@ namespace canvas {
 
 class CanvasCore {
  public:
-  CanvasCore(std::shared_ptr<storage::CanvasFile> canvas_file, std::string name)
-      : file(std::move(canvas_file)), headers(*file), owners(*file, std::move(name)) {}
+  CanvasCore(std::shared_ptr<storage::CanvasFile> canvas_file, const std::string& name,
+             std::chrono::milliseconds edit_wait)
+      : file(std::move(canvas_file)), headers(*file, name, edit_wait), owners(*file, name) {}
   CanvasCore(const CanvasCore&) = delete;
   CanvasCore& operator=(const CanvasCore&) = delete;
   // With the last handle, reader or writer.
   ~CanvasCore() {
-    if (sync_on_close && file->CheckUsable()) (void)file->Sync();
+    if (sync_on_close && !file->poisoned()) (void)NoThrow([&] { return file->Sync(); });
   }
 
   // The lane's record, and where its parts lie. Errors: kNotFound.

@@ -4,11 +4,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <condition_variable>
 #include <csignal>
 #include <limits>
 #include <mutex>
+#include <new>
+#include <string>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -44,8 +47,10 @@ struct Playhead::State {
   FrameRange TargetAt(std::int64_t at) const;
   void MeasureSpeed(std::int64_t at, bool jumped);
   bool FillFrom(std::int64_t at, FrameRange target);
+  void Tell(const Error& error);
+  void NoMemory();
 
-  bool usable() const { return static_cast<bool>(window->core().file->CheckUsable()); }
+  bool usable() const { return !window->core().file->poisoned(); }
 
   const std::shared_ptr<WindowCore> window;
   const FeederOptions options;
@@ -122,10 +127,10 @@ bool Playhead::State::FillFrom(std::int64_t at, FrameRange to) {
     {
       const std::lock_guard lock(moving);
       if (ended) return true;
-      filled = AboutFile(window->Fill(piece), window->core());
+      filled = AboutFile(NoThrow([&] { return window->Fill(piece); }), window->core());
     }
     const std::lock_guard lock(mutex);
-    if (!filled) report.error = filled.error().Message();
+    if (!filled) Tell(filled.error());
     if (filled && !*filled) ++report.held_up;
     if (!filled || !*filled) whole = false;
     // As far as there is no gap.
@@ -133,6 +138,17 @@ bool Playhead::State::FillFrom(std::int64_t at, FrameRange to) {
     if (!to.Contains(Frame(position()))) return false;
   }
   return true;
+}
+
+// Of the last error; the mutex is held.
+void Playhead::State::Tell(const Error& error) {
+  auto text = NoThrow([&]() -> Result<std::string> { return error.Message(); });
+  report.error = text ? *std::move(text) : std::string("out of memory");
+}
+
+void Playhead::State::NoMemory() {
+  const std::lock_guard lock(mutex);
+  Tell(Error::NoMemory());
 }
 
 void Playhead::State::Look() {
@@ -162,7 +178,13 @@ void Playhead::State::Look() {
     {
       const std::lock_guard lock(moving);
       if (ended) return;
-      window->Aim(to);
+      if (!NoThrow([&]() -> Result<void> {
+            window->Aim(to);
+            return {};
+          })) {
+        NoMemory();
+        return;
+      }
     }
     const bool stayed = FillFrom(at, to);
     {
@@ -191,7 +213,7 @@ void Playhead::End() noexcept {
   if (state_ == nullptr) return;
   if (!state_->usable()) {
     // A forked child: the feeder's thread, which is not here, may have held its mutexes.
-    new std::shared_ptr<State>(std::move(state_));
+    (void)new (std::nothrow) std::shared_ptr<State>(std::move(state_));
     return;
   }
   const std::lock_guard lock(state_->moving);
@@ -200,11 +222,12 @@ void Playhead::End() noexcept {
 }
 
 void Playhead::Publish(Frame position) noexcept {
+  if (state_ == nullptr) return;
   sync::Publish(state_->published, static_cast<std::uint64_t>(position.value()));
 }
 
 bool Playhead::WaitReady(std::chrono::milliseconds timeout) const {
-  if (!state_->usable()) return false;
+  if (state_ == nullptr || !state_->usable()) return false;
   std::unique_lock lock(state_->mutex);
   // A look that begins from now on sees what was published before.
   const std::uint64_t now = state_->report.looks;
@@ -212,13 +235,17 @@ bool Playhead::WaitReady(std::chrono::milliseconds timeout) const {
                                  [&] { return state_->whole_look > now; });
 }
 
-FeederReport Playhead::Report() const {
-  if (!state_->usable()) return {.error = state_->window->Report().message};
-  const std::uint64_t misses = state_->window->Report().misses;
-  const std::lock_guard lock(state_->mutex);
-  FeederReport report = state_->report;
-  report.misses = misses;
-  return report;
+FeederReport Playhead::Report() const noexcept {
+  if (state_ == nullptr) return {};
+  auto told = NoThrow([&]() -> Result<FeederReport> {
+    if (!state_->usable()) return FeederReport{.error = state_->window->Report().message};
+    const std::uint64_t misses = state_->window->Report().misses;
+    const std::lock_guard lock(state_->mutex);
+    FeederReport report = state_->report;
+    report.misses = misses;
+    return report;
+  });
+  return told ? *std::move(told) : FeederReport{};
 }
 
 struct Feeder::Body {
@@ -234,14 +261,20 @@ struct Feeder::Body {
     if (thread.joinable()) thread.join();
   }
 
+  // Where there is no memory for a look, it is made at the next one.
   void Run() {
+    std::vector<std::weak_ptr<Playhead::State>> all;
     std::unique_lock lock(mutex);
     while (!stop) {
       std::erase_if(heads, [](const auto& head) { return head.expired(); });
-      const std::vector<std::weak_ptr<Playhead::State>> all = heads;
+      const bool copied = NoThrow([&]() -> Result<void> {
+                            all = heads;
+                            return {};
+                          }).has_value();
       lock.unlock();
-      for (const auto& each : all)
-        if (const auto head = each.lock(); head != nullptr) head->Look();
+      if (copied)
+        for (const auto& each : all)
+          if (const auto head = each.lock(); head != nullptr) head->Look();
       lock.lock();
       wake.wait_for(lock, options.period, [&] { return stop; });
     }
@@ -267,39 +300,53 @@ Feeder& Feeder::operator=(Feeder&&) noexcept = default;
 Feeder::~Feeder() = default;
 
 Result<Feeder> Feeder::Start(const FeederOptions& options) {
-  if (options.period <= std::chrono::microseconds::zero() ||
-      options.period > std::chrono::hours(1) || !(options.horizon_seconds >= 0) ||
-      !(options.behind_seconds >= 0) || options.horizon_seconds > 24 * 3600 ||
-      options.behind_seconds > 24 * 3600)
-    return Fail(ErrorCode::kInvalidArgument, "a feeder's period, horizon or stretch behind",
-                "the period is more than nothing and at most an hour, the others 0 to 86400 s");
-  std::unique_ptr<Body, EndBody> body(new Body(options));
-  // Signals are for the program's own threads.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  int failed = 0;
-  try {
-    body->thread = std::thread([b = body.get()] { b->Run(); });
-  } catch (const std::system_error& error) {
-    failed = error.code().value();
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (failed != 0) return FailErrno(failed, "a thread for the feeder");
-  pthread_setname_np(body->thread.native_handle(), "canvas-feeder");
-  return Feeder(std::move(body));
+  return NoThrow([&]() -> Result<Feeder> {
+    if (options.period <= std::chrono::microseconds::zero() ||
+        options.period > std::chrono::hours(1) || !(options.horizon_seconds >= 0) ||
+        !(options.behind_seconds >= 0) || options.horizon_seconds > 24 * 3600 ||
+        options.behind_seconds > 24 * 3600)
+      return Fail(ErrorCode::kInvalidArgument, "a feeder's period, horizon or stretch behind",
+                  "the period is more than nothing and at most an hour, the others 0 to 86400 s");
+    std::unique_ptr<Body, EndBody> body(new (std::nothrow) Body(options));
+    if (body == nullptr) return std::unexpected(Error::NoMemory());
+    // Signals are for the program's own threads.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = 0;
+    try {
+      body->thread = std::thread([b = body.get()] { b->Run(); });
+    } catch (const std::system_error& error) {
+      failed = error.code().value();
+    } catch (const std::bad_alloc&) {
+      failed = ENOMEM;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    if (failed == ENOMEM) return std::unexpected(Error::NoMemory());
+    if (failed != 0)
+      return NoThrow(
+          [&]() -> Result<Feeder> { return FailErrno(failed, "a thread for the feeder"); });
+    pthread_setname_np(body->thread.native_handle(), "canvas-feeder");
+    return Feeder(std::move(body));
+  });
 }
 
 Result<Playhead> Feeder::Follow(const Window& window) {
-  if (auto followed = window.core_->BeginFollowing(); !followed)
-    return std::unexpected(std::move(followed).error());
-  auto state = std::make_shared<Playhead::State>(window.core_, body_->options);
-  {
+  return NoThrow([&]() -> Result<Playhead> {
+    if (body_ == nullptr) return Fail(ErrorCode::kClosed, "this feeder was moved from");
+    if (body_->pid != getpid())
+      return Fail(ErrorCode::kClosed, "this feeder belongs to the parent process",
+                  "start another one after fork");
+    CANVAS_TRY(window.CheckOpen());
+    // All that may run out of memory, before the window is taken.
+    auto state = std::make_shared<Playhead::State>(window.core_, body_->options);
     const std::lock_guard lock(body_->mutex);
+    body_->heads.reserve(body_->heads.size() + 1);
+    CANVAS_TRY(window.core_->BeginFollowing());
     body_->heads.push_back(state);
-  }
-  return Playhead(std::move(state));
+    return Playhead(std::move(state));
+  });
 }
 
 }  // namespace canvas

@@ -20,7 +20,8 @@
 // Thread safety: a Feeder is thread-safe; a Playhead is published by one thread at a time, its other
 // calls are thread-safe.
 // Realtime: Publish alone.
-// Fork: a forked child has no feeder.
+// Fork: a forked child has no feeder; Follow says so.
+// After a move: Publish does nothing, WaitReady is false, Report is empty, Follow answers kClosed.
 #pragma once
 
 #include <chrono>
@@ -69,7 +70,7 @@ class Playhead {
   // keep a page from being shown: end it before (EndView).
   bool WaitReady(std::chrono::milliseconds timeout) const;
 
-  FeederReport Report() const;
+  FeederReport Report() const noexcept;
 
  private:
   friend class Feeder;
@@ -81,14 +82,15 @@ class Playhead {
 
 class Feeder {
  public:
-  // Errors: kInvalidArgument (a period of nothing, a negative horizon), kIo (no thread).
+  // Errors: kInvalidArgument (a period of nothing, a negative horizon), kIo (no thread), kNoMemory.
   static Result<Feeder> Start(const FeederOptions& options = {});
   Feeder(Feeder&&) noexcept;
   Feeder& operator=(Feeder&&) noexcept;
   ~Feeder();
 
   // Moves the window from the first published position on. Who moves it by hand as well is undone
-  // at the next look. Errors: kBusy (another playhead moves it), kClosed (in a forked child).
+  // at the next look. Errors: kBusy (another playhead moves it), kClosed (in a forked child, after a
+  // move of either), kNoMemory.
   Result<Playhead> Follow(const Window& window);
 
  private:

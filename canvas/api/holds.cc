@@ -11,11 +11,13 @@
 namespace canvas {
 
 Result<std::vector<LaneInfo>> MetadataPin::Lanes() const {
-  CANVAS_TRY(CheckUsable());
-  CANVAS_ASSIGN(const storage::Header header, pin_.Decode());
-  std::vector<LaneInfo> lanes;
-  std::ranges::transform(header.lanes, std::back_inserter(lanes), ToInfo);
-  return lanes;
+  return NoThrow([&]() -> Result<std::vector<LaneInfo>> {
+    CANVAS_TRY(CheckUsable());
+    CANVAS_ASSIGN(const storage::Header header, pin_.Decode());
+    std::vector<LaneInfo> lanes;
+    std::ranges::transform(header.lanes, std::back_inserter(lanes), ToInfo);
+    return lanes;
+  });
 }
 
 Result<void> MetadataPin::CheckUsable() const {
@@ -24,9 +26,11 @@ Result<void> MetadataPin::CheckUsable() const {
 }
 
 Result<std::vector<TempoMap>> MetadataPin::TempoMaps() const {
-  CANVAS_TRY(CheckUsable());
-  CANVAS_ASSIGN(storage::Header header, pin_.Decode());
-  return std::move(header.tempo_maps);
+  return NoThrow([&]() -> Result<std::vector<TempoMap>> {
+    CANVAS_TRY(CheckUsable());
+    CANVAS_ASSIGN(storage::Header header, pin_.Decode());
+    return std::move(header.tempo_maps);
+  });
 }
 
 PageHold::PageHold(std::shared_ptr<CanvasCore> core, LaneId lane, PageRange pages)
@@ -35,34 +39,38 @@ PageHold::PageHold(std::shared_ptr<CanvasCore> core, LaneId lane, PageRange page
 PageHold::PageHold(PageHold&&) noexcept = default;
 
 PageHold::~PageHold() {
-  if (core_ != nullptr && core_->file->CheckUsable())
+  if (core_ != nullptr && !core_->file->poisoned())
     core_->file->shared_locks().Unlock(format::WindowLock(lane_, pages_));
 }
 
 Result<MetadataPin> Canvas::Pin() const {
-  CANVAS_TRY(CheckOpen());
-  CANVAS_ASSIGN(storage::HeaderPin pin, core_->headers.Pin());
-  return MetadataPin(core_, std::move(pin));
+  return NoThrow([&]() -> Result<MetadataPin> {
+    CANVAS_TRY(CheckOpen());
+    CANVAS_ASSIGN(storage::HeaderPin pin, core_->headers.Pin());
+    return MetadataPin(core_, std::move(pin));
+  });
 }
 
 Result<PageHold> Canvas::Hold(LaneId id, PageRange pages) const {
-  CANVAS_TRY(CheckOpen());
-  const auto hold = [&]() -> Result<PageHold> {
-    CANVAS_TRY(core_->Find(id));
-    if (pages.empty() || pages.end > kAllPages.end)
-      return Fail(ErrorCode::kInvalidArgument, "an empty or impossible range of pages");
-    switch (core_->file->shared_locks().TryShared(format::WindowLock(id, pages))) {
-      case sync::LockTry::kTaken:
-        return PageHold(core_, id, pages);
-      case sync::LockTry::kHeld:
-        return Fail(ErrorCode::kBusy, "one of the pages is just being given back",
-                    "try again in a moment");
-      case sync::LockTry::kFailed:
-        break;
-    }
-    return FailErrno(errno, "lock");
-  };
-  return AboutFile(hold(), *core_);
+  return NoThrow([&]() -> Result<PageHold> {
+    CANVAS_TRY(CheckOpen());
+    const auto hold = [&]() -> Result<PageHold> {
+      CANVAS_TRY(core_->Find(id));
+      if (pages.empty() || pages.end > kAllPages.end)
+        return Fail(ErrorCode::kInvalidArgument, "an empty or impossible range of pages");
+      switch (core_->file->shared_locks().TryShared(format::WindowLock(id, pages))) {
+        case sync::LockTry::kTaken:
+          return PageHold(core_, id, pages);
+        case sync::LockTry::kHeld:
+          return Fail(ErrorCode::kBusy, "one of the pages is just being given back",
+                      "try again in a moment");
+        case sync::LockTry::kFailed:
+          break;
+      }
+      return FailErrno(errno, "lock");
+    };
+    return AboutFile(hold(), *core_);
+  });
 }
 
 }  // namespace canvas

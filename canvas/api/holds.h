@@ -23,7 +23,7 @@ class CanvasCore;
 // One version of the metadata, read where it lies in the file. Made by Canvas::Pin.
 class MetadataPin {
  public:
-  // Grows by one at every edit of the metadata, by anyone.
+  // Grows at every edit of the metadata, by anyone.
   std::uint64_t generation() const { return pin_.generation(); }
 
   // As they were in this version, whatever was edited since. Errors: kCorrupt (somebody stored into

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <utility>
 
 #include "canvas/api/window_core.h"
@@ -41,12 +42,48 @@ LaneReader::LaneReader(std::shared_ptr<storage::CanvasFile> file, const storage:
       channels_(place.shape.channels()),
       end_(place.shape.FirstFrame(file_->mapped_pages())) {}
 
-LaneReader::LaneReader(std::shared_ptr<WindowCore> window, WindowLane& lane)
-    : LaneReader(window->core().file, lane.lane(), lane.info()) {
-  WindowSeat* seat = window->Enter(lane);
-  seat_ = {seat, LeaveSeat{std::move(window)}};
+// The seat is its own from the first step on, and left even where another one fails.
+LaneReader::LaneReader(std::shared_ptr<WindowCore> window, WindowLane& lane, WindowSeat& seat)
+    : LaneReader(std::unique_ptr<WindowSeat, LeaveSeat>(&seat, LeaveSeat{window}), *window, lane) {}
+
+LaneReader::LaneReader(std::unique_ptr<WindowSeat, LeaveSeat> seat, const WindowCore& window,
+                       WindowLane& lane)
+    : LaneReader(window.core().file, lane.lane(), lane.info()) {
+  seat_ = std::move(seat);
   window_lane_ = &lane;
 }
+
+// What is left is in no page, and reaches none.
+LaneReader::LaneReader(LaneReader&& other) noexcept
+    : page_first_(other.page_first_),
+      page_end_(other.page_end_),
+      frames_of_(other.frames_of_),
+      block_of_(other.block_of_),
+      per_block_(other.per_block_),
+      frame_bytes_(other.frame_bytes_),
+      page_(other.page_),
+      present_(std::exchange(other.present_, false)),
+      window_place_(other.window_place_),
+      seat_(std::move(other.seat_)),
+      part_(other.part_),
+      file_(std::move(other.file_)),
+      place_(other.place_),
+      info_(std::move(other.info_)),
+      channels_(other.channels_),
+      end_(std::exchange(other.end_, Frame(0))),
+      window_lane_(other.window_lane_),
+      next_(other.next_),
+      ahead_(other.ahead_) {
+  other.page_first_ = other.page_end_ = Frame(0);
+}
+
+LaneReader& LaneReader::operator=(LaneReader&& other) noexcept {
+  if (this == &other) return *this;
+  std::destroy_at(this);
+  return *std::construct_at(this, std::move(other));
+}
+
+LaneReader::~LaneReader() = default;
 
 void LaneReader::LeaveSeat::operator()(WindowSeat* seat) const noexcept { window->Leave(*seat); }
 
@@ -67,7 +104,7 @@ bool LaneReader::SetPage(Frame frame) noexcept {
 // Goes to the page of `frame`, and finds out whether the part is there: `present_`, with kOk. In a
 // window the reader says that it looks there, and goes by what is shown.
 ReadStatus LaneReader::Enter(Frame frame) noexcept {
-  if (!SetPage(frame)) return ReadStatus::kEnd;
+  if (!SetPage(frame)) return file_ == nullptr ? ReadStatus::kClosed : ReadStatus::kEnd;
   if (seat_ != nullptr) {
     present_ = false;
     sync::LookAt<sync::StdSync>(seat_->seat, page_.value());
@@ -124,12 +161,14 @@ ReadStatus LaneReader::CopyRun(std::uint64_t local, std::uint64_t frames, float*
       if ((version.written || version.changing()) && status == ReadStatus::kOk)
         status = ReadStatus::kOutside;
     } else if (below != 0) {
-      outcome =
-          sync::ReadBlock(part_.words, block, static_cast<std::uint32_t>(offset * frame_bytes_),
-                          static_cast<std::uint32_t>(below * frame_bytes_), out);
+      outcome = sync::ReadBlock(
+          part_.words, block, static_cast<std::uint32_t>(offset * frame_bytes_),
+          static_cast<std::uint32_t>(below * frame_bytes_), out, [this] { return UndoIsShown(); });
     }
     const std::uint64_t good = outcome == sync::BlockRead::kOk ? below : 0;
     if (outcome == sync::BlockRead::kRaced) status = ReadStatus::kRaced;
+    if (outcome == sync::BlockRead::kUndoAway && status == ReadStatus::kOk)
+      status = ReadStatus::kOutside;
     if (good != count) std::memset(out + good * channels_, 0, (count - good) * frame_bytes_);
     written += good;
     local += count;
@@ -143,12 +182,17 @@ bool LaneReader::IsShown(std::uint64_t block) const noexcept {
   return seat_ == nullptr || sync::IsShownBlock(window_place_->resident, block);
 }
 
+// Whether the part's undo place may be touched.
+bool LaneReader::UndoIsShown() const noexcept {
+  return seat_ == nullptr || sync::IsShownBlock(&window_place_->undo, 0);
+}
+
 // Frames of one block, between the marks. kUnwritten also where the part lives no longer.
 inline sync::BlockRead LaneReader::CopyWithin(std::uint64_t block, std::uint64_t offset,
                                               std::uint64_t frames, float* out) const noexcept {
-  const auto outcome =
-      sync::ReadBlock(part_.words, block, static_cast<std::uint32_t>(offset * frame_bytes_),
-                      static_cast<std::uint32_t>(frames * frame_bytes_), out);
+  const auto outcome = sync::ReadBlock(
+      part_.words, block, static_cast<std::uint32_t>(offset * frame_bytes_),
+      static_cast<std::uint32_t>(frames * frame_bytes_), out, [this] { return UndoIsShown(); });
   // A life is never lived again: the same after the copy, the same before.
   return sync::LifeStands(part_.words, part_.life) ? outcome : sync::BlockRead::kUnwritten;
 }
@@ -190,7 +234,7 @@ ReadResult LaneReader::Read(Frame first, std::span<float> out) noexcept {
 
 ReadResult LaneReader::ReadAcross(Frame first, std::span<float> out) noexcept {
   EndView();
-  if (!file_->CheckUsable()) return {ReadStatus::kClosed, 0};
+  if (file_ == nullptr || file_->poisoned()) return {ReadStatus::kClosed, 0};
   std::uint64_t left = frames_of_(out.size());
   const std::uint64_t asked = left;
   float* to = out.data();
@@ -264,7 +308,7 @@ View LaneReader::OpenView(Frame first, std::uint64_t max_frames) noexcept {
   if (view.status_ != ReadStatus::kOk) return view;
   view.status_ = ReadStatus::kUnwritten;
   if (!present_) return view;
-  view.words_ = part_.words;
+  view.words_ = {part_.words.sequence, part_.words.life};
   view.life_ = part_.life;
   view.sequence_ = sync::ViewSequence(part_.words);
   const auto local = static_cast<std::uint64_t>(first - page_first_);
@@ -288,40 +332,43 @@ View LaneReader::OpenView(Frame first, std::uint64_t max_frames) noexcept {
   return view;
 }
 
-LaneExtent LaneReader::Extent() const {
+LaneExtent LaneReader::Extent() const noexcept {
   LaneExtent extent;
-  for (std::uint64_t page = 0; page < file_->mapped_pages(); ++page) {
-    const auto part =
-        storage::SummarizePart(*file_, place_, PageIndex(static_cast<std::uint32_t>(page)));
-    if (!part || part->written_frames == 0) continue;
-    const Frame start = place_.shape.FirstFrame(page);
+  if (file_ == nullptr) return extent;
+  file_->ForEachReadyPage(0, file_->mapped_pages(), [&](PageIndex page) {
+    const auto part = storage::SummarizePart(*file_, place_, page);
+    if (!part || part->written_frames == 0) return;
+    const Frame start = place_.shape.FirstFrame(page.value());
     if (extent.written_frames == 0) extent.first = start + static_cast<std::int64_t>(part->first);
     extent.end = start + static_cast<std::int64_t>(part->end);
     extent.written_frames += part->written_frames;
-  }
+  });
   return extent;
 }
 
-std::vector<FrameRange> LaneReader::WrittenRanges(FrameRange range) const {
-  std::vector<FrameRange> ranges;
-  Frame at = std::max(range.first, Frame(0));
-  const Frame end = std::min(range.end, end_);
-  while (at < end) {
-    const std::uint64_t page = place_.shape.PageOf(at);
-    const Frame start = place_.shape.FirstFrame(page);
-    for (const auto& run :
-         storage::WrittenRuns(*file_, place_, PageIndex(static_cast<std::uint32_t>(page)))) {
-      const FrameRange written{std::max(start + static_cast<std::int64_t>(run.first), range.first),
-                               std::min(start + static_cast<std::int64_t>(run.end), end)};
-      if (written.empty()) continue;
-      if (!ranges.empty() && ranges.back().end == written.first)
-        ranges.back().end = written.end;
-      else
-        ranges.push_back(written);
-    }
-    at = place_.shape.FirstFrame(page + 1);
-  }
-  return ranges;
+Result<std::vector<FrameRange>> LaneReader::WrittenRanges(FrameRange range) const {
+  if (file_ == nullptr) return Fail(ErrorCode::kClosed, "this reader was moved from");
+  return NoThrow([&]() -> Result<std::vector<FrameRange>> {
+    std::vector<FrameRange> ranges;
+    const FrameRange within{std::max(range.first, Frame(0)), std::min(range.end, end_)};
+    if (within.empty()) return ranges;
+    const auto page_of = [&](Frame frame) { return place_.shape.PageOf(frame); };
+    file_->ForEachReadyPage(
+        page_of(within.first), page_of(within.end - 1) + 1, [&](PageIndex page) {
+          const Frame start = place_.shape.FirstFrame(page.value());
+          for (const auto& run : storage::WrittenRuns(*file_, place_, page)) {
+            const FrameRange written{
+                std::max(start + static_cast<std::int64_t>(run.first), within.first),
+                std::min(start + static_cast<std::int64_t>(run.end), within.end)};
+            if (written.empty()) continue;
+            if (!ranges.empty() && ranges.back().end == written.first)
+              ranges.back().end = written.end;
+            else
+              ranges.push_back(written);
+          }
+        });
+    return ranges;
+  });
 }
 
 }  // namespace canvas

@@ -21,6 +21,7 @@
 
 #include "canvas/api/lane.h"
 #include "canvas/base/divider.h"
+#include "canvas/base/error.h"
 #include "canvas/base/units.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/storage/part.h"
@@ -42,7 +43,8 @@ enum class ReadStatus : std::uint8_t {
   kOutside,          // some lies outside the reader's window, and was not looked at: zeros there
   kRaced,            // a block kept changing under the copy; try again. Zeros there
   kEnd,     // some lies before 0, past the capacity, or past the mapping limit: zeros there
-  kClosed,  // the reader belongs to the parent of a forked process; nothing was copied
+  kClosed,  // the reader was moved from, or belongs to the parent of a forked process; nothing was
+            // copied
 };
 
 struct ReadResult {
@@ -79,11 +81,16 @@ class View {
   ReadStatus status_ = ReadStatus::kEnd;
   std::uint64_t life_ = 0;
   std::uint64_t sequence_ = 0;
-  storage::PartWords words_;
+  sync::ViewWords<sync::StdSync> words_;
 };
 
 class LaneReader {
  public:
+  // One that was moved from answers kClosed to every read, and says that nothing is written.
+  LaneReader(LaneReader&& other) noexcept;
+  LaneReader& operator=(LaneReader&& other) noexcept;
+  ~LaneReader();
+
   const LaneInfo& lane() const { return info_; }
 
   // Copies frames [first, first + out.size() / channels) to `out`, interleaved; `out` is a whole
@@ -104,21 +111,23 @@ class LaneReader {
   void EndView() noexcept;
 
   // How much is written; looks at every page. Not for a realtime thread.
-  LaneExtent Extent() const;
+  LaneExtent Extent() const noexcept;
   // The written stretches of [first, end), ascending. Not for a realtime thread.
-  std::vector<FrameRange> WrittenRanges(FrameRange range) const;
+  // Errors: kClosed, kNoMemory.
+  Result<std::vector<FrameRange>> WrittenRanges(FrameRange range) const;
 
  private:
   friend class Canvas;
   friend class Window;
   LaneReader(std::shared_ptr<storage::CanvasFile> file, const storage::LanePlace& place,
              LaneInfo info);
-  LaneReader(std::shared_ptr<WindowCore> window, WindowLane& lane);
+  LaneReader(std::shared_ptr<WindowCore> window, WindowLane& lane, WindowSeat& seat);
   ReadResult ReadAcross(Frame first, std::span<float> out) noexcept;
   bool SetPage(Frame frame) noexcept;
   ReadStatus Enter(Frame frame) noexcept;
   void ReadAhead(std::uint64_t local) noexcept;
   bool IsShown(std::uint64_t block) const noexcept;
+  bool UndoIsShown() const noexcept;
   sync::BlockRead CopyWithin(std::uint64_t block, std::uint64_t offset, std::uint64_t frames,
                              float* out) const noexcept;
   View OpenView(Frame first, std::uint64_t max_frames) noexcept;
@@ -141,6 +150,8 @@ class LaneReader {
     std::shared_ptr<WindowCore> window;
     void operator()(WindowSeat* seat) const noexcept;
   };
+  LaneReader(std::unique_ptr<WindowSeat, LeaveSeat> seat, const WindowCore& window,
+             WindowLane& lane);
   std::unique_ptr<WindowSeat, LeaveSeat> seat_;
   storage::FoundPart part_;
 

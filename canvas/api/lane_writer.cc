@@ -51,34 +51,38 @@ Result<void> LaneWriter::CheckRange(Frame first, std::uint64_t frames) const {
 }
 
 Result<void> LaneWriter::Write(Frame first, std::span<const float> samples) {
-  CANVAS_TRY(CheckUsable());
-  const auto write = [&]() -> Result<void> {
-    const std::uint32_t channels = place_.shape.channels();
-    if (samples.size() % channels != 0)
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("{} samples are no whole number of frames of {} channels",
-                              samples.size(), channels));
-    CANVAS_TRY(CheckRange(first, samples.size() / channels));
-    while (!samples.empty()) {
-      const std::uint64_t page = place_.shape.PageOf(first);
-      const PageIndex index(static_cast<std::uint32_t>(page));
-      if (!part_ || part_->page() != index) {
-        CANVAS_ASSIGN(part_, storage::PartWriter::Open(*core_->file, place_, index, *owner_));
+  return NoThrow([&]() -> Result<void> {
+    CANVAS_TRY(CheckUsable());
+    const auto write = [&]() -> Result<void> {
+      const std::uint32_t channels = place_.shape.channels();
+      if (samples.size() % channels != 0)
+        return Fail(ErrorCode::kInvalidArgument,
+                    fmt::format("{} samples are no whole number of frames of {} channels",
+                                samples.size(), channels));
+      CANVAS_TRY(CheckRange(first, samples.size() / channels));
+      while (!samples.empty()) {
+        const std::uint64_t page = place_.shape.PageOf(first);
+        const PageIndex index(static_cast<std::uint32_t>(page));
+        if (!part_ || part_->page() != index) {
+          CANVAS_ASSIGN(part_, storage::PartWriter::Open(*core_->file, place_, index, *owner_));
+        }
+        const Frame page_first = place_.shape.FirstFrame(page);
+        const auto room = static_cast<std::size_t>(place_.shape.FirstFrame(page + 1) - first);
+        const std::size_t frames = std::min(samples.size() / channels, room);
+        CANVAS_TRY(part_->Write(static_cast<std::uint64_t>(first - page_first),
+                                samples.first(frames * channels)));
+        first = first + static_cast<std::int64_t>(frames);
+        samples = samples.subspan(frames * channels);
       }
-      const Frame page_first = place_.shape.FirstFrame(page);
-      const auto room = static_cast<std::size_t>(place_.shape.FirstFrame(page + 1) - first);
-      const std::size_t frames = std::min(samples.size() / channels, room);
-      CANVAS_TRY(part_->Write(static_cast<std::uint64_t>(first - page_first),
-                              samples.first(frames * channels)));
-      first = first + static_cast<std::int64_t>(frames);
-      samples = samples.subspan(frames * channels);
-      if (end_ && *end_ < first) end_ = first;
-    }
+      return {};
+    };
+    // Until all is done, where the end is must be looked up: some may have been stored.
+    const auto known = std::exchange(end_, std::nullopt);
+    auto written = write();
+    if (written && known) end_ = std::max(*known, first);
+    if (!written) return std::unexpected(std::move(written).error().About(core_->file->path()));
     return {};
-  };
-  auto written = write();
-  if (!written) return std::unexpected(std::move(written).error().About(core_->file->path()));
-  return {};
+  });
 }
 
 Frame LaneWriter::end() {
@@ -111,10 +115,12 @@ std::uint64_t LaneWriter::PreferredFrames(Frame first, std::uint64_t most) const
 }
 
 Result<Frame> LaneWriter::Append(std::span<const float> samples) {
-  CANVAS_TRY(CheckUsable());
-  const Frame at = end();
-  CANVAS_TRY(Write(at, samples));
-  return at;
+  return NoThrow([&]() -> Result<Frame> {
+    CANVAS_TRY(CheckUsable());
+    const Frame at = end();
+    CANVAS_TRY(Write(at, samples));
+    return at;
+  });
 }
 
 void LaneWriter::Flush() noexcept {
@@ -122,43 +128,49 @@ void LaneWriter::Flush() noexcept {
 }
 
 Result<EraseReport> LaneWriter::Erase(FrameRange range) {
-  CANVAS_TRY(CheckUsable());
-  if (core_->file->mapped_pages() < core_->file->CapacityPages() &&
-      range.end > place_.shape.FirstFrame(core_->file->mapped_pages()))
-    return std::unexpected(Error(ErrorCode::kLimit,
-                                 "the range reaches past the mapping limit of this handle",
-                                 "open it with a larger mapping limit")
-                               .About(core_->file->path()));
-  EraseReport report;
-  part_.reset();  // it knows what is reserved, which changes here
-  end_.reset();
-  const PageRange pages = owner_->pages();
-  const std::uint64_t end = std::min<std::uint64_t>(pages.end.value(), core_->file->mapped_pages());
-  for (std::uint64_t page = pages.first.value(); page < end; ++page) {
-    const PageIndex index(static_cast<std::uint32_t>(page));
-    const Frame first = place_.shape.FirstFrame(page);
-    if (!range.Overlaps({first, place_.shape.FirstFrame(page + 1)})) continue;
-    const auto part = storage::SummarizePart(*core_->file, place_, index);
-    if (!part) {
-      // Nothing to see; but a punch that failed before may have left its space.
-      auto finished = storage::FinishPunch(*core_->file, place_, index, *owner_);
-      if (!finished) return std::unexpected(std::move(finished).error().About(core_->file->path()));
-      continue;
-    }
-    const auto at = [&](std::uint64_t frame) { return first + static_cast<std::int64_t>(frame); };
-    if (part->written_frames != 0 && (at(part->first) < range.first || range.end < at(part->end))) {
-      for (const auto& run : storage::WrittenRuns(*core_->file, place_, index)) {
-        const FrameRange kept{std::max(at(run.first), range.first),
-                              std::min(at(run.end), range.end)};
-        if (!kept.empty()) report.kept_frames += static_cast<std::uint64_t>(kept.end - kept.first);
+  return NoThrow([&]() -> Result<EraseReport> {
+    CANVAS_TRY(CheckUsable());
+    if (core_->file->mapped_pages() < core_->file->CapacityPages() &&
+        range.end > place_.shape.FirstFrame(core_->file->mapped_pages()))
+      return std::unexpected(Error(ErrorCode::kLimit,
+                                   "the range reaches past the mapping limit of this handle",
+                                   "open it with a larger mapping limit")
+                                 .About(core_->file->path()));
+    EraseReport report;
+    part_.reset();  // it knows what is reserved, which changes here
+    end_.reset();
+    const PageRange pages = owner_->pages();
+    const std::uint64_t end =
+        std::min<std::uint64_t>(pages.end.value(), core_->file->mapped_pages());
+    for (std::uint64_t page = pages.first.value(); page < end; ++page) {
+      const PageIndex index(static_cast<std::uint32_t>(page));
+      const Frame first = place_.shape.FirstFrame(page);
+      if (!range.Overlaps({first, place_.shape.FirstFrame(page + 1)})) continue;
+      const auto part = storage::SummarizePart(*core_->file, place_, index);
+      if (!part) {
+        // Nothing to see; but a punch that failed before may have left its space.
+        auto finished = storage::FinishPunch(*core_->file, place_, index, *owner_);
+        if (!finished)
+          return std::unexpected(std::move(finished).error().About(core_->file->path()));
+        continue;
       }
-      continue;
+      const auto at = [&](std::uint64_t frame) { return first + static_cast<std::int64_t>(frame); };
+      if (part->written_frames != 0 &&
+          (at(part->first) < range.first || range.end < at(part->end))) {
+        for (const auto& run : storage::WrittenRuns(*core_->file, place_, index)) {
+          const FrameRange kept{std::max(at(run.first), range.first),
+                                std::min(at(run.end), range.end)};
+          if (!kept.empty())
+            report.kept_frames += static_cast<std::uint64_t>(kept.end - kept.first);
+        }
+        continue;
+      }
+      auto punched = storage::PunchPart(*core_->file, place_, index, *owner_);
+      if (!punched) return std::unexpected(std::move(punched).error().About(core_->file->path()));
+      report.erased_frames += part->written_frames;
     }
-    auto punched = storage::PunchPart(*core_->file, place_, index, *owner_);
-    if (!punched) return std::unexpected(std::move(punched).error().About(core_->file->path()));
-    report.erased_frames += part->written_frames;
-  }
-  return report;
+    return report;
+  });
 }
 
 }  // namespace canvas

@@ -21,11 +21,20 @@ struct PartLook {
   std::uint64_t life = 0;
   std::uint64_t low = 0;
   std::uint64_t mark = 0;
-  std::vector<std::uint64_t> versions;
+  struct Block {
+    std::uint64_t number = 0;
+    std::uint64_t version = 0;
+    friend bool operator==(const Block&, const Block&) = default;
+  };
+  std::vector<Block> blocks;  // whose version is not zero, ascending
   friend bool operator==(const PartLook&, const PartLook&) = default;
 
+  std::uint64_t Version(std::uint64_t block) const {
+    const auto found = std::ranges::lower_bound(blocks, block, {}, &Block::number);
+    return found != blocks.end() && found->number == block ? found->version : 0;
+  }
   bool Written(std::uint64_t block) const {
-    return block < versions.size() && format::Version::FromWord(versions[block]).written;
+    return format::Version::FromWord(Version(block)).written;
   }
 };
 
@@ -68,10 +77,12 @@ Watcher& Watcher::operator=(Watcher&&) noexcept = default;
 Watcher::~Watcher() = default;
 
 Result<Watcher> Canvas::Watch() const {
-  CANVAS_TRY(CheckOpen());
-  auto state = std::make_unique<Watcher::State>(core_);
-  CANVAS_TRY(state->Look());
-  return Watcher(std::move(state));
+  return NoThrow([&]() -> Result<Watcher> {
+    CANVAS_TRY(CheckOpen());
+    auto state = std::make_unique<Watcher::State>(core_);
+    CANVAS_TRY(state->Look());
+    return Watcher(std::move(state));
+  });
 }
 
 // Nothing where it comes and goes under our eyes: the next look tells.
@@ -84,12 +95,17 @@ std::optional<PartLook> Watcher::State::LookAtPart(const storage::LanePlace& pla
     PartLook look{.life = part->life,
                   .low = 0,
                   .mark = std::min(sync::ReadMark(part->words), place.shape.FramesIn(page.value())),
-                  .versions = {}};
+                  .blocks = {}};
     look.low = sync::ReadLow(part->words);
     const std::uint64_t per_block = place.shape.frames_per_block();
-    look.versions.resize((look.mark + per_block - 1) / per_block);
-    for (std::uint64_t block = 0; block < look.versions.size(); ++block)
-      look.versions[block] = sync::ReadVersion(part->words, block).ToWord();
+    core->file->ForEachVersionStretch(
+        page, place.slots, 0, (look.mark + per_block - 1) / per_block,
+        [&](std::uint64_t first, std::uint64_t end) {
+          for (std::uint64_t block = first; block < end; ++block)
+            if (const std::uint64_t word = sync::ReadVersion(part->words, block).ToWord();
+                word != 0)
+              look.blocks.push_back({block, word});
+        });
     if (sync::ReadLife(part->words) == part->life) return look;
   }
   return std::nullopt;
@@ -118,10 +134,14 @@ void Watcher::State::ComparePart(const storage::LanePlace& place, const LaneInfo
     const std::uint64_t first = std::max(block * per_block, look.low);
     return std::pair(first, std::max(first, std::min((block + 1) * per_block, look.mark)));
   };
-  const std::uint64_t blocks = std::max(before.versions.size(), now.versions.size());
+  std::vector<std::uint64_t> blocks;  // of either look, ascending
+  for (const PartLook* look : {&before, &now})
+    for (const auto& block : look->blocks) blocks.push_back(block.number);
+  std::ranges::sort(blocks);
+  blocks.erase(std::ranges::unique(blocks).begin(), blocks.end());
   for (const Change::Kind pass :
        {Change::Kind::kErased, Change::Kind::kRewritten, Change::Kind::kGrew}) {
-    for (std::uint64_t block = 0; block < blocks; ++block) {
+    for (const std::uint64_t block : blocks) {
       const auto [old_first, old_end] = readable(before, block);
       const auto [first, end] = readable(now, block);
       const bool kept = same_life && old_first < old_end && first < end;
@@ -132,7 +152,7 @@ void Watcher::State::ComparePart(const storage::LanePlace& place, const LaneInfo
         emit(pass, std::max(old_end, first), end);
       }
       if (pass == Change::Kind::kRewritten && kept &&
-          before.versions[block] >> 2 != now.versions[block] >> 2)
+          before.Version(block) >> 2 != now.Version(block) >> 2)
         emit(pass, std::max(block * per_block, now.low),
              std::min((block + 1) * per_block, now.mark));
     }
@@ -141,18 +161,18 @@ void Watcher::State::ComparePart(const storage::LanePlace& place, const LaneInfo
 
 void Watcher::State::LookAtLane(const storage::LanePlace& place, const LaneInfo& lane,
                                 std::vector<Change>& changes) {
-  for (std::uint64_t page = 0; page < core->file->mapped_pages(); ++page) {
-    std::optional<PartLook> seen_now =
-        LookAtPart(place, PageIndex(static_cast<std::uint32_t>(page)));
-    if (!seen_now) continue;
+  core->file->ForEachReadyPage(0, core->file->mapped_pages(), [&](PageIndex index) {
+    const std::uint64_t page = index.value();
+    std::optional<PartLook> seen_now = LookAtPart(place, index);
+    if (!seen_now) return;
     PartLook& now = *seen_now;
     const auto found = parts.find({lane.id, page});
-    if (found == parts.end() && now.life == 0) continue;
+    if (found == parts.end() && now.life == 0) return;
     PartLook& before = found != parts.end() ? found->second : parts[{lane.id, page}];
-    if (before == now) continue;
+    if (before == now) return;
     ComparePart(place, lane, page, before, now, changes);
     before = std::move(now);
-  }
+  });
 }
 
 void Watcher::State::CompareLanes(const storage::Header& header, std::vector<Change>& changes) {
@@ -217,6 +237,7 @@ Result<std::vector<Change>> Watcher::State::Look() {
   for (const OwnerInfo& owner : living)
     if (missing_in(owners)(owner)) owner_change(Change::Kind::kOwnerCame, owner);
   for (const storage::LaneRecord& lane : header->lanes) {
+    if (!storage::HoldsFrames(lane.kind)) continue;
     CANVAS_ASSIGN(const auto place, storage::LanePlace::Of(lane, core->file->geometry()));
     LookAtLane(place, ToInfo(lane), changes);
   }
@@ -229,18 +250,20 @@ Result<std::vector<Change>> Watcher::State::Look() {
 }
 
 Result<std::vector<Change>> Watcher::Next(std::chrono::milliseconds timeout) {
-  using Clock = std::chrono::steady_clock;
-  if (state_ == nullptr) return Fail(ErrorCode::kClosed, "this watcher was moved from");
-  const auto end = Clock::now() + std::min(timeout, kLongestWait);
-  // A look finds nothing where only a wake came, or a change that was undone.
-  for (;;) {
-    CANVAS_TRY(state_->core->file->CheckUsable());
-    const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(end - Clock::now());
-    if (left.count() > 0)
-      state_->core->file->WaitChange(state_->seen, static_cast<std::uint64_t>(left.count()));
-    CANVAS_ASSIGN(auto changes, state_->Look());
-    if (!changes.empty() || Clock::now() >= end) return changes;
-  }
+  return NoThrow([&]() -> Result<std::vector<Change>> {
+    using Clock = std::chrono::steady_clock;
+    if (state_ == nullptr) return Fail(ErrorCode::kClosed, "this watcher was moved from");
+    const auto end = Clock::now() + std::min(timeout, kLongestWait);
+    // A look finds nothing where only a wake came, or a change that was undone.
+    for (;;) {
+      CANVAS_TRY(state_->core->file->CheckUsable());
+      const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(end - Clock::now());
+      if (left.count() > 0)
+        state_->core->file->WaitChange(state_->seen, static_cast<std::uint64_t>(left.count()));
+      CANVAS_ASSIGN(auto changes, state_->Look());
+      if (!changes.empty() || Clock::now() >= end) return changes;
+    }
+  });
 }
 
 }  // namespace canvas

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "canvas/api/canvas.h"
@@ -29,17 +31,35 @@ std::string LockLimit() {
 
 }  // namespace
 
-WindowLane::WindowLane(const storage::LanePlace& lane, LaneInfo info, std::uint64_t places)
+WindowLane::WindowLane(const storage::LanePlace& lane, LaneInfo info,
+                       storage::LockedArray<WindowPlace> places,
+                       storage::LockedArray<sync::Word> bits, std::uint64_t count)
     : lane_(lane),
       info_(std::move(info)),
-      mask_(places - 1),
-      places_(std::make_unique<WindowPlace[]>(places)),
-      bits_(std::make_unique<sync::Word[]>(places * words() * 2)),
-      held_(places) {
-  for (std::uint64_t i = 0; i < places; ++i) {
-    places_[i].resident = bits_.get() + 2 * i * words();
+      mask_(count - 1),
+      places_(std::move(places)),
+      bits_(std::move(bits)),
+      held_(count) {
+  for (std::uint64_t i = 0; i < count; ++i) {
+    places_[i].resident = bits_.data() + 2 * i * words();
     places_[i].whole = places_[i].resident + words();
   }
+}
+
+Result<WindowLane> WindowLane::Make(const storage::LanePlace& lane, LaneInfo info,
+                                    std::uint64_t places) {
+  // Of a page's blocks a window keeps the version words in memory, and two bits for each place.
+  constexpr std::uint64_t kMostBlocks = std::uint64_t{1} << 21;
+  const std::uint64_t blocks = lane.shape.max_blocks();
+  if (blocks > kMostBlocks || places > kMostBlocks || blocks * places > kMostBlocks * 64)
+    return Fail(ErrorCode::kLimit,
+                fmt::format("lane '{}' has {} blocks a page, too many for a window over {} pages",
+                            info.name, blocks, places),
+                "choose a shorter window, or create the canvas with larger blocks");
+  CANVAS_ASSIGN(auto shown, storage::LockedArray<WindowPlace>::Make(places));
+  CANVAS_ASSIGN(auto bits,
+                storage::LockedArray<sync::Word>::Make(places * ((blocks + 63) / 64) * 2));
+  return WindowLane(lane, std::move(info), std::move(shown), std::move(bits), places);
 }
 
 Result<std::shared_ptr<WindowCore>> WindowCore::Make(std::shared_ptr<CanvasCore> core,
@@ -62,24 +82,33 @@ Result<std::shared_ptr<WindowCore>> WindowCore::Make(std::shared_ptr<CanvasCore>
   for (const LaneId id : lanes) {
     if (window->Find(id) != nullptr) continue;
     CANVAS_ASSIGN(auto found, window->core_->Find(id));
-    window->lanes_.emplace_back(found.second, ToInfo(found.first), std::bit_ceil(pages));
+    CANVAS_ASSIGN(auto lane,
+                  WindowLane::Make(found.second, ToInfo(found.first), std::bit_ceil(pages)));
+    window->lanes_.push_back(std::move(lane));
   }
   return window;
 }
 
 WindowCore::~WindowCore() {
-  if (!file().CheckUsable()) {
+  if (file().poisoned()) {
     // A forked child: nothing is its own, and the feeder was perhaps in the midst of these.
-    new std::vector<Departure>(std::move(leaving_));
-    new std::vector<storage::ByteRange>(std::move(scratch_));
+    (void)new (std::nothrow) std::vector<Departure>(std::move(leaving_));
+    (void)new (std::nothrow) std::vector<storage::ByteRange>(std::move(scratch_));
     return;
   }
   for (WindowLane& lane : lanes_)
-    for (const auto& held : lane.held_)
-      if (held.in_use) Depart(lane, held.page, 0, lane.lane_.shape.max_blocks(), true);
+    for (const auto& held : lane.held_) {
+      if (!held.in_use) continue;
+      try {
+        Depart(lane, held.page, 0, lane.lane_.shape.max_blocks(), true);
+      } catch (const std::bad_alloc&) {
+        // Its memory stays until the canvas is closed; its page need not.
+        file().shared_locks().Unlock(LockOf(lane, held.page));
+      }
+    }
   // No reader is left: each keeps the window.
   for (const Departure& departure : leaving_) {
-    file().UnwantResident(departure.ranges);
+    (void)file().UnwantResident(departure.ranges);
     if (departure.whole) file().shared_locks().Unlock(LockOf(*departure.lane, departure.page));
   }
 }
@@ -90,23 +119,28 @@ WindowLane* WindowCore::Find(LaneId id) {
   return found == lanes_.end() ? nullptr : &*found;
 }
 
-WindowSeat* WindowCore::Enter(const WindowLane& lane) {
+Result<WindowSeat*> WindowCore::Enter(const WindowLane& lane) {
   const std::lock_guard lock(mutex_);
   std::size_t index = 0;
   while (&lanes_[index] != &lane) ++index;
-  for (WindowSeat& seat : seats_)
-    if (!seat.taken) {
-      seat.taken = true;
-      seat.lane = index;
-      return &seat;
-    }
-  WindowSeat& seat = seats_.emplace_back();
-  seat.lane = index;
-  return &seat;
+  const auto take = [&](storage::LockedArray<WindowSeat>& chunk) -> WindowSeat* {
+    for (WindowSeat& seat : chunk)
+      if (!seat.taken) {
+        seat.taken = true;
+        seat.lane = index;
+        return &seat;
+      }
+    return nullptr;
+  };
+  for (auto& chunk : seats_)
+    if (WindowSeat* seat = take(chunk)) return seat;
+  CANVAS_ASSIGN(auto chunk, storage::LockedArray<WindowSeat>::Make(kSeatsAtOnce));
+  seats_.push_back(std::move(chunk));
+  return take(seats_.back());
 }
 
 void WindowCore::Leave(WindowSeat& seat) noexcept {
-  if (!file().CheckUsable()) return;  // a forked child, where the mutex may be held for ever
+  if (file().poisoned()) return;  // a forked child, where the mutex may be held for ever
   const std::lock_guard lock(mutex_);
   sync::LookAway<sync::StdSync>(seat.seat);
   seat.taken = false;
@@ -120,33 +154,43 @@ storage::ByteRange WindowCore::BlockBytes(const WindowLane& lane, PageIndex page
           stride};
 }
 
-// Hides blocks [first, end) of a page, or all of it, and puts them on the list of what leaves.
+// Hides blocks [first, end) of a page, or all of it, and puts them on the list of what leaves. What may
+// run out of memory comes first.
 void WindowCore::Depart(WindowLane& lane, PageIndex page, std::uint64_t first_block,
                         std::uint64_t end_block, bool whole) {
   WindowPlace& place = lane.PlaceOf(page);
   Departure departure;
-  for (std::uint64_t word = 0; word < lane.words(); ++word) {
-    std::uint64_t bits = sync::Peek(place.resident[word]);
-    if (bits == 0) continue;
+  const auto hidden_of = [&](std::uint64_t word) {
     std::uint64_t hidden = 0;
-    for (; bits != 0; bits &= bits - 1) {
+    for (std::uint64_t bits = sync::Peek(place.resident[word]); bits != 0; bits &= bits - 1) {
       const std::uint64_t block = word * 64 + static_cast<std::uint64_t>(std::countr_zero(bits));
-      if (block < first_block || block >= end_block) continue;
-      hidden |= bits & -bits;
-      departure.ranges.push_back(BlockBytes(lane, page, block));
-      --resident_blocks_;
+      if (block >= first_block && block < end_block) hidden |= bits & -bits;
     }
+    return hidden;
+  };
+  for (std::uint64_t word = 0; word < lane.words(); ++word)
+    for (std::uint64_t bits = hidden_of(word); bits != 0; bits &= bits - 1)
+      departure.ranges.push_back(
+          BlockBytes(lane, page, word * 64 + static_cast<std::uint64_t>(std::countr_zero(bits))));
+  const std::size_t blocks = departure.ranges.size();
+  if (whole)
+    for (const auto& range : place.look.touched)
+      if (range.bytes != 0) departure.ranges.push_back(range);
+  if (departure.ranges.empty() && !whole) return;
+  leaving_.reserve(leaving_.size() + 1);
+
+  for (std::uint64_t word = 0; word < lane.words(); ++word) {
+    const std::uint64_t hidden = hidden_of(word);
     if (hidden == 0) continue;
     sync::HideBlocks(place.whole[word], hidden);
     sync::HideBlocks(place.resident[word], hidden);
   }
   if (whole) {
+    sync::HideBlocks(place.undo, 1);
     sync::HidePage(place);
-    for (const auto& range : place.look.touched)
-      if (range.bytes != 0) departure.ranges.push_back(range);
     lane.HeldOf(page).in_use = false;
   }
-  if (departure.ranges.empty() && !whole) return;
+  resident_blocks_ -= blocks;
   for (const auto& range : departure.ranges) resident_bytes_ -= range.bytes;
   departure.lane = &lane;
   departure.page = page;
@@ -161,12 +205,15 @@ void WindowCore::Collect() {
   const bool unfenced = std::ranges::any_of(leaving_, [](const auto& d) { return !d.fenced; });
   if (unfenced && sync::FenceReaders<sync::StdSync>())
     for (Departure& departure : leaving_) {
-      if (std::exchange(departure.fenced, true)) continue;
-      for (const WindowSeat& seat : seats_) {
+      if (departure.fenced) continue;
+      std::vector<Departure::Reader> waiting;
+      ForEachSeat([&](const WindowSeat& seat) {
         const std::uint64_t word = sync::ReadSeat<sync::StdSync>(seat.seat);
         if (&lanes_[seat.lane] == departure.lane && sync::LooksAt(word, departure.page.value()))
-          departure.waiting.push_back({&seat, word});
-      }
+          waiting.push_back({&seat, word});
+      });
+      departure.waiting = std::move(waiting);
+      departure.fenced = true;
     }
   std::erase_if(leaving_, [&](Departure& departure) {
     if (!departure.fenced) return false;
@@ -174,7 +221,7 @@ void WindowCore::Collect() {
       return sync::ReadSeat<sync::StdSync>(reader.seat->seat) != reader.word;
     });
     if (!departure.waiting.empty()) return false;
-    file().UnwantResident(departure.ranges);
+    if (!file().UnwantResident(departure.ranges)) return false;
     if (departure.whole) file().shared_locks().Unlock(LockOf(*departure.lane, departure.page));
     --departure.lane->HeldOf(departure.page).leaving;
     return true;
@@ -182,7 +229,7 @@ void WindowCore::Collect() {
 }
 
 void WindowCore::Aim(FrameRange range) {
-  if (!file().CheckUsable()) return;  // a forked child, where the mutex may be held for ever
+  if (file().poisoned()) return;  // a forked child, where the mutex may be held for ever
   const std::lock_guard lock(mutex_);
   aim_ = range;
   for (WindowLane& lane : lanes_) {
@@ -229,7 +276,14 @@ bool WindowCore::ShowAgain(WindowLane& lane, PageIndex page) {
   }
   held.in_use = true;
   sync::ShowPage(place, page.value());
+  ShowUndo(lane, page);
   return true;
+}
+
+// The undo place of a page that is shown, where it is resident.
+void WindowCore::ShowUndo(WindowLane& lane, PageIndex page) {
+  WindowPlace& place = lane.PlaceOf(page);
+  if (place.look.undo_touched()) sync::ShowBlocks(place.undo, 1);
 }
 
 // Shows a page that is not shown yet. False where that must wait.
@@ -257,6 +311,7 @@ Result<bool> WindowCore::ShowPage(WindowLane& lane, PageIndex page) {
   held.in_use = true;
   held.page = page;
   sync::ShowPage(place, page.value());
+  ShowUndo(lane, page);
   return true;
 }
 
@@ -270,6 +325,28 @@ Result<bool> WindowCore::FillPage(WindowLane& lane, PageIndex page, FrameRange r
     if (!shown) return false;
   }
   if (!place.look.part) return true;
+  // The one does not wait for the other.
+  auto blocks = FillBlocks(lane, page, range);
+  auto undo = FillUndo(lane, page);
+  CANVAS_TRY(std::move(blocks));
+  CANVAS_TRY(std::move(undo));
+  return true;
+}
+
+// Once a block of the part was overwritten, its readers may have to look at the undo place.
+Result<void> WindowCore::FillUndo(WindowLane& lane, PageIndex page) {
+  WindowPlace& place = lane.PlaceOf(page);
+  if (place.look.undo_touched() || !sync::UndoWasUsed(place.look.part->words)) return {};
+  const storage::ByteRange range = storage::UndoRange(file(), lane.lane_, page);
+  CANVAS_TRY(file().WantResident({&range, 1}));
+  place.look.touched[2] = range;  // readers do not look at it
+  resident_bytes_ += range.bytes;
+  ShowUndo(lane, page);
+  return {};
+}
+
+Result<void> WindowCore::FillBlocks(WindowLane& lane, PageIndex page, FrameRange range) {
+  WindowPlace& place = lane.PlaceOf(page);
   const auto& words = place.look.part->words;
   const auto& shape = lane.lane_.shape;
   const std::uint64_t per_block = shape.frames_per_block();
@@ -305,7 +382,7 @@ Result<bool> WindowCore::FillPage(WindowLane& lane, PageIndex page, FrameRange r
       show(place.whole, block);
   for (const auto& bytes : scratch_) resident_bytes_ += bytes.bytes;
   resident_blocks_ += fresh.size();
-  return true;
+  return {};
 }
 
 Result<bool> WindowCore::Fill(FrameRange range) {
@@ -313,6 +390,7 @@ Result<bool> WindowCore::Fill(FrameRange range) {
   const std::lock_guard lock(mutex_);
   Collect();
   bool all = true;
+  Result<void> first;
   for (WindowLane& lane : lanes_) {
     const auto& shape = lane.lane_.shape;
     const FrameRange part{
@@ -321,12 +399,13 @@ Result<bool> WindowCore::Fill(FrameRange range) {
     if (part.empty()) continue;
     const std::uint64_t last = shape.PageOf(part.end - 1);
     for (std::uint64_t page = shape.PageOf(part.first); page <= last; ++page) {
-      CANVAS_ASSIGN(const bool shown,
-                    FillPage(lane, PageIndex(static_cast<std::uint32_t>(page)), part));
-      all = all && shown;
+      auto shown = FillPage(lane, PageIndex(static_cast<std::uint32_t>(page)), part);
+      all = all && shown && *shown;
+      if (!shown && first) first = std::unexpected(std::move(shown).error());
     }
   }
   file().LockTheRest();
+  CANVAS_TRY(std::move(first));
   return all;
 }
 
@@ -356,63 +435,84 @@ void WindowCore::EndFollowing() noexcept {
   followed_ = false;
 }
 
-WindowReport WindowCore::Report() const {
+WindowReport WindowCore::Report() {
   if (auto usable = file().CheckUsable(); !usable)
     return {.range = {}, .message = usable.error().Message()};
   const std::lock_guard lock(mutex_);
   const auto state = file().ResidentState();
+  bool words_locked = true;
+  for (WindowLane& lane : lanes_) words_locked = lane.LockWords() && words_locked;
+  for (auto& chunk : seats_) words_locked = chunk.Lock() && words_locked;
   WindowReport report{.range = aim_,
                       .resident_blocks = resident_blocks_,
                       .resident_bytes = resident_bytes_,
-                      .locked = state.locked_bytes == state.resident_bytes,
+                      .locked = words_locked && state.locked_bytes == state.resident_bytes,
                       .message = {},
                       .misses = 0};
-  for (const WindowSeat& seat : seats_) report.misses += sync::Peek(seat.misses);
+  ForEachSeat([&](const WindowSeat& seat) { report.misses += sync::Peek(seat.misses); });
   report.message =
-      report.locked ? fmt::format("resident and locked: {}", Mebibytes(report.resident_bytes))
-                    : fmt::format(
-                          "resident, not locked: {} of the {} that this handle's windows cover are "
-                          "locked; {}, and the limit on locked memory is {} (ulimit -l)",
-                          Mebibytes(state.locked_bytes), Mebibytes(state.resident_bytes),
-                          std::strerror(state.lock_errno), LockLimit());
+      report.locked
+          ? fmt::format("resident and locked: {}", Mebibytes(report.resident_bytes))
+          : fmt::format(
+                "resident, not locked: {} of the {} that this handle's windows cover are "
+                "locked{}; {}, and the limit on locked memory is {} (ulimit -l)",
+                Mebibytes(state.locked_bytes), Mebibytes(state.resident_bytes),
+                words_locked ? "" : ", and not the words of the window itself",
+                std::strerror(state.lock_errno != 0 ? state.lock_errno : ENOMEM), LockLimit());
   return report;
 }
 
-Result<void> Window::MoveTo(FrameRange range) {
-  const WindowOptions& options = core_->options();
-  const auto move = [&]() -> Result<void> {
-    // Of any two positions: as unsigned numbers, their distance does not overflow.
-    const auto frames = static_cast<std::uint64_t>(range.end.value()) -
-                        static_cast<std::uint64_t>(range.first.value());
-    const auto most = static_cast<std::uint64_t>(
-        ToRate(Frame(options.max_seconds), {1, 1}, options.clock).value());
-    if (range.end < range.first || frames > most)
-      return Fail(
-          ErrorCode::kInvalidArgument,
-          fmt::format("a window over frames {} to {}", range.first.value(), range.end.value()),
-          fmt::format("it was made for at most {} s", options.max_seconds));
-    return core_->MoveTo(range);
-  };
-  return AboutFile(move(), core_->core());
+Result<void> Window::CheckOpen() const {
+  if (core_ == nullptr) return Fail(ErrorCode::kClosed, "this window was moved from");
+  return core_->core().file->CheckUsable();
 }
 
-WindowReport Window::Report() const { return core_->Report(); }
+Result<void> Window::MoveTo(FrameRange range) {
+  CANVAS_TRY(CheckOpen());
+  const WindowOptions& options = core_->options();
+  return AboutFile(
+      NoThrow([&]() -> Result<void> {
+        // Of any two positions: as unsigned numbers, their distance does not overflow.
+        const auto frames = static_cast<std::uint64_t>(range.end.value()) -
+                            static_cast<std::uint64_t>(range.first.value());
+        const auto most = static_cast<std::uint64_t>(
+            ToRate(Frame(options.max_seconds), {1, 1}, options.clock).value());
+        if (range.end < range.first || frames > most)
+          return Fail(
+              ErrorCode::kInvalidArgument,
+              fmt::format("a window over frames {} to {}", range.first.value(), range.end.value()),
+              fmt::format("it was made for at most {} s", options.max_seconds));
+        return core_->MoveTo(range);
+      }),
+      core_->core());
+}
+
+WindowReport Window::Report() const noexcept {
+  if (core_ == nullptr) return {.range = {}, .message = {}};
+  auto report = NoThrow([&]() -> Result<WindowReport> { return core_->Report(); });
+  return report ? *std::move(report) : WindowReport{.range = {}, .message = {}};
+}
 
 Result<LaneReader> Window::Reader(LaneId id) const {
-  CANVAS_TRY(core_->core().file->CheckUsable());
-  WindowLane* lane = core_->Find(id);
-  if (lane == nullptr)
-    return Fail(ErrorCode::kNotFound, fmt::format("lane {} is not in this window", id.value()),
-                "make a window over it");
-  return LaneReader(core_, *lane);
+  CANVAS_TRY(CheckOpen());
+  return NoThrow([&]() -> Result<LaneReader> {
+    WindowLane* lane = core_->Find(id);
+    if (lane == nullptr)
+      return Fail(ErrorCode::kNotFound, fmt::format("lane {} is not in this window", id.value()),
+                  "make a window over it");
+    CANVAS_ASSIGN(WindowSeat * seat, core_->Enter(*lane));
+    return LaneReader(core_, *lane, *seat);
+  });
 }
 
 Result<Window> Canvas::MakeWindow(std::span<const LaneId> lanes,
                                   const WindowOptions& options) const {
   CANVAS_TRY(CheckOpen());
-  auto made = AboutFile(WindowCore::Make(core_, lanes, options), *core_);
-  if (!made) return std::unexpected(std::move(made).error());
-  return Window(*std::move(made));
+  return NoThrow([&]() -> Result<Window> {
+    auto made = AboutFile(WindowCore::Make(core_, lanes, options), *core_);
+    if (!made) return std::unexpected(std::move(made).error());
+    return Window(*std::move(made));
+  });
 }
 
 }  // namespace canvas

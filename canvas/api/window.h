@@ -11,14 +11,15 @@
 // It covers whole blocks (32 KiB by default): up to one more at either end.
 //
 // What a window covers is populated (MADV_POPULATE_READ) and locked (mlock2): the written blocks of
-// its lanes, and the few words and the undo place that reading them takes. Unwritten blocks take no
-// memory. What is left behind leaves this process's page tables again; nothing is ever unmapped, and
+// its lanes, the few words and, once a block was overwritten, the undo place that reading them takes,
+// and the window's own words. (The reader object and the stack are the program's to lock.) Unwritten
+// blocks take no memory. What is left behind leaves this process's page tables again; nothing is ever unmapped, and
 // a reader that is still in the midst of it is waited for. While a window covers a page of a lane,
 // the page is not given back (a punch is told kBusy).
 //
 // A block that is written after the window last looked reads as outside until it has looked again
-// (MoveTo, or the feeder). On tmpfs a window takes space for one block, the undo place, for each part
-// it covers that was never overwritten: looking at a hole takes space there.
+// (MoveTo, or the feeder); and so does a block that is just being overwritten, the first time that any
+// of its part is.
 //
 // Thread safety: thread-safe, but for readers: one thread each.
 // Realtime: nothing here but the readers is.
@@ -46,7 +47,7 @@ struct WindowReport {
   FrameRange range;                   // what it was last moved to, at its clock
   std::uint64_t resident_blocks = 0;  // sample blocks
   std::uint64_t resident_bytes = 0;   // samples, and what reading them takes
-  // Whether everything that this handle's windows cover is locked. Where it is not, the system may
+  // Whether everything that this handle's windows cover is locked, and this window's own words. Where it is not, the system may
   // take memory away under pressure, and a read then faults.
   bool locked = false;
   std::string message;       // "resident and locked: ...", or "resident, not locked: ..." and why
@@ -58,20 +59,24 @@ class Window {
   // Covers [range.first, range.end) of every lane when it returns: what was not covered before is
   // made resident, what is no longer is let go. Waits for the disk where it must.
   // Errors: kInvalidArgument (longer than max_seconds), kBusy (a page is just being given back, or
-  // a reader's view still holds the place it would take: all the rest is covered), kIo,
-  // kUnsupported (before Linux 5.14), kClosed (in a forked child).
+  // a reader's view still holds the place it would take: all the rest is covered), kIo, kNoMemory,
+  // kUnsupported (before Linux 5.14), kClosed (in a forked child, after a move). The first error is
+  // told; what else can be covered is, of every lane.
   Result<void> MoveTo(FrameRange range);
 
-  WindowReport Report() const;
+  // Empty after a move. Where there is no memory for it, zeros and no message.
+  WindowReport Report() const noexcept;
 
   // A reader of one of its lanes, inside the window: what it reads elsewhere is kOutside. Stays
-  // usable, and keeps the window, after this object. Errors: kNotFound (not one of its lanes).
+  // usable, and keeps the window, after this object.
+  // Errors: kNotFound (not one of its lanes), kClosed, kNoMemory.
   Result<LaneReader> Reader(LaneId id) const;
 
  private:
   friend class Canvas;
   friend class Feeder;
   explicit Window(std::shared_ptr<WindowCore> core) : core_(std::move(core)) {}
+  Result<void> CheckOpen() const;
   std::shared_ptr<WindowCore> core_;
 };
 

@@ -14,6 +14,7 @@
 #include "canvas/api/core.h"
 #include "canvas/api/window.h"
 #include "canvas/base/time.h"
+#include "canvas/storage/locked_array.h"
 #include "canvas/storage/part.h"
 #include "canvas/sync/std_sync.h"
 #include "canvas/sync/window.h"
@@ -24,6 +25,7 @@ namespace canvas {
 // are for readers who found the page shown.
 struct alignas(128) WindowPlace : sync::WindowPage<sync::StdSync> {
   storage::PartLook look;
+  sync::Word undo{0};  // 1: the part's undo place is resident; shown and hidden like a block
 };
 
 // One reader's, on lines of its own.
@@ -31,12 +33,17 @@ struct alignas(128) WindowSeat {
   sync::Word seat{0};
   sync::Word misses{0};  // reads that met what is outside
   std::size_t lane = 0;
-  bool taken = true;
+  bool taken = false;
 };
 
 class WindowLane {
  public:
-  WindowLane(const storage::LanePlace& lane, LaneInfo info, std::uint64_t places);
+  // Errors: kLimit (its blocks are so many that the window's words would take more than they are
+  // worth), kNoMemory.
+  static Result<WindowLane> Make(const storage::LanePlace& lane, LaneInfo info,
+                                 std::uint64_t places);
+  WindowLane(WindowLane&&) = default;
+  WindowLane& operator=(WindowLane&&) = delete;
 
   const storage::LanePlace& lane() const { return lane_; }
   const LaneInfo& info() const { return info_; }
@@ -52,12 +59,17 @@ class WindowLane {
   };
   Held& HeldOf(PageIndex page) { return held_[page.value() & mask_]; }
   std::uint64_t words() const { return (lane_.shape.max_blocks() + 63) / 64; }
+  // Whether what readers touch of this is locked; tries again where it is not.
+  bool LockWords() noexcept { return places_.Lock() && bits_.Lock(); }
+  WindowLane(const storage::LanePlace& lane, LaneInfo info,
+             storage::LockedArray<WindowPlace> places, storage::LockedArray<sync::Word> bits,
+             std::uint64_t count);
 
   storage::LanePlace lane_;
   LaneInfo info_;
   std::uint64_t mask_;
-  std::unique_ptr<WindowPlace[]> places_;
-  std::unique_ptr<sync::Word[]> bits_;  // of all places
+  storage::LockedArray<WindowPlace> places_;
+  storage::LockedArray<sync::Word> bits_;  // of all places
   std::vector<Held> held_;
   FrameRange aim_;  // in the lane's frames, clipped to what there can be
 };
@@ -80,11 +92,12 @@ class WindowCore {
   void Aim(FrameRange range);
   // Looks at what lies in `range`, within the aim, and makes it resident. False where a page must
   // wait: it is just being given back, or a reader still looks at the one whose place it takes.
-  // Errors: kIo, kUnsupported, kClosed. What was reached before an error stays.
+  // Errors: kIo, kUnsupported, kClosed, kNoMemory: the first of them; a lane, or a page, that cannot
+  // be filled keeps none of the others from it.
   Result<bool> Fill(FrameRange range);
   // Both, not mixed with another thread's. Errors: as Fill; kBusy where that says false.
   Result<void> MoveTo(FrameRange range);
-  WindowReport Report() const;
+  WindowReport Report();
 
   // One feeder at a time. Errors: kBusy, kClosed.
   Result<void> BeginFollowing();
@@ -92,8 +105,8 @@ class WindowCore {
 
   // The lane's, or nullptr.
   WindowLane* Find(LaneId id);
-  // A seat for a reader of it, until Leave.
-  WindowSeat* Enter(const WindowLane& lane);
+  // A seat for a reader of it, until Leave. Errors: kNoMemory.
+  Result<WindowSeat*> Enter(const WindowLane& lane);
   void Leave(WindowSeat& seat) noexcept;
 
  private:
@@ -122,7 +135,16 @@ class WindowCore {
               bool whole);
   void Collect();
   Result<bool> FillPage(WindowLane& lane, PageIndex page, FrameRange range);
+  Result<void> FillBlocks(WindowLane& lane, PageIndex page, FrameRange range);
+  Result<void> FillUndo(WindowLane& lane, PageIndex page);
+  template <typename Visit>
+  void ForEachSeat(Visit visit) const {
+    for (const auto& chunk : seats_)
+      for (WindowSeat& seat : chunk)
+        if (seat.taken) visit(seat);
+  }
   bool ShowAgain(WindowLane& lane, PageIndex page);
+  void ShowUndo(WindowLane& lane, PageIndex page);
   Result<bool> ShowPage(WindowLane& lane, PageIndex page);
 
   std::shared_ptr<CanvasCore> core_;
@@ -130,7 +152,8 @@ class WindowCore {
   std::mutex moving_;  // before the other
   mutable std::mutex mutex_;
   std::deque<WindowLane> lanes_;
-  std::deque<WindowSeat> seats_;
+  static constexpr std::size_t kSeatsAtOnce = 16;
+  std::deque<storage::LockedArray<WindowSeat>> seats_;
   std::vector<Departure> leaving_;
   std::vector<storage::ByteRange> scratch_;
   FrameRange aim_;

@@ -36,6 +36,8 @@ std::string_view ErrorCodeName(ErrorCode code) {
       return "closed";
     case ErrorCode::kIo:
       return "input/output error";
+    case ErrorCode::kNoMemory:
+      return "no memory";
   }
   return "unknown error";
 }
@@ -94,8 +96,15 @@ Error Error::FromErrno(int errno_value, std::string_view call) {
   return error;
 }
 
-Error Error::About(std::string_view path) && {
-  if (path_.empty()) path_ = path;
+// Short enough to lie within the strings themselves.
+Error Error::NoMemory() noexcept { return {ErrorCode::kNoMemory, "out of memory"}; }
+
+Error Error::About(std::string_view path) && noexcept {
+  try {
+    if (path_.empty()) path_ = path;
+  } catch (const std::bad_alloc&) {
+    path_.clear();
+  }
   return std::move(*this);
 }
 

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 #include <expected>
+#include <new>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,6 +29,7 @@ enum class ErrorCode : std::uint8_t {
   kReadOnly,         // the handle or the file system does not take writes
   kClosed,           // the handle was closed, or belongs to the parent of a forked process
   kIo,               // the kernel reported an error
+  kNoMemory,         // no memory for what the call needs
 };
 
 // The code in words a person knows: "not found".
@@ -42,8 +45,11 @@ class [[nodiscard]] Error {
   // and EPERM kPermission, EROFS kReadOnly, ENOENT kNotFound, EEXIST kExists, all others kIo.
   static Error FromErrno(int errno_value, std::string_view call);
 
-  // The same error, said to be about `path`.
-  Error About(std::string_view path) &&;
+  // kNoMemory; allocates nothing.
+  static Error NoMemory() noexcept;
+
+  // The same error, said to be about `path`. Where there is no memory for the path, without it.
+  Error About(std::string_view path) && noexcept;
 
   ErrorCode code() const { return code_; }
   int errno_value() const { return errno_value_; }
@@ -71,6 +77,22 @@ inline std::unexpected<Error> Fail(ErrorCode code, std::string what, std::string
 
 inline std::unexpected<Error> FailErrno(int errno_value, std::string_view call) {
   return std::unexpected(Error::FromErrno(errno_value, call));
+}
+
+// What `call` answers. What it throws is an error value: of no memory, or, for what a library of the
+// system may throw besides, kIo. So that no exception crosses the public API.
+template <typename Call>
+auto NoThrow(Call call) noexcept -> decltype(call()) {
+  try {
+    return call();
+  } catch (const std::bad_alloc&) {
+    return std::unexpected(Error::NoMemory());
+  } catch (const std::length_error&) {  // more than any memory holds
+    return std::unexpected(Error::NoMemory());
+  } catch (...) {
+    return std::unexpected(
+        Error(ErrorCode::kIo, "system error"));  // short enough to need no memory
+  }
 }
 
 }  // namespace canvas

@@ -22,20 +22,43 @@ namespace canvas::format {
 //   256  durable header root root word: the newest header known to be on disk
 //   384  change              u32   grows by one at every publish; sized for a futex
 //   512  owner entries       u64   of the owner table, reserved so far; only grows
-//   640  file bytes          u64   that the file was grown to; only grows. A shorter file was cut
+//   640  durable bytes       u64   size of the file that a sync has put on disk; only grows. It is
+//                                  stored after the sync, so a shorter file was cut by a stranger
+//   768  incompatible        u64   feature bits that were set after creation, to be read together
+//   776  ro-compatible       u64   with the superblock's (superblock_format.h); only set, and on
+//   784  compatible          u64   disk before anything relies on them
 //  1024  index chunks        2,048 bits: whether a 4 KiB chunk of the page index is reserved
-//  1280  zero, to 8192
+//  1280  header editor       who edits the header, see below
+//  1536  zero, to 8192
 namespace control {
 inline constexpr std::uint64_t kCapacityPages = 0;
 inline constexpr std::uint64_t kHeaderRoot = 128;
 inline constexpr std::uint64_t kDurableHeaderRoot = 256;
 inline constexpr std::uint64_t kChange = 384;
 inline constexpr std::uint64_t kOwnerEntries = 512;
-inline constexpr std::uint64_t kFileBytes = 640;
+inline constexpr std::uint64_t kDurableBytes = 640;
+inline constexpr std::uint64_t kIncompatible = 768;
+inline constexpr std::uint64_t kReadOnlyCompatible = 776;
+inline constexpr std::uint64_t kCompatible = 784;
 inline constexpr std::uint64_t kIndexChunks = 1024;
 inline constexpr std::uint64_t kIndexChunkWords = kPageIndexBytes / kFileBlock / 64;
-static_assert(kIndexChunks + kIndexChunkWords * 8 <= kControlBytes);
+inline constexpr std::uint64_t kHeaderEditor = 1280;
+static_assert(kIndexChunks + kIndexChunkWords * 8 <= kHeaderEditor);
 }  // namespace control
+
+// Who holds a metadata lock, for people who are told that it is held. It decides nothing.
+//
+//     0  pid       u64   0: nobody
+//     8  since     i64   nanoseconds since 1970-01-01T00:00:00Z
+//    64  name      64 B  UTF-8, cut at a character, zero-filled
+namespace editor {
+inline constexpr std::uint64_t kPid = 0;
+inline constexpr std::uint64_t kSince = 8;
+inline constexpr std::uint64_t kName = 64;
+inline constexpr std::uint64_t kNameBytes = 64;
+inline constexpr std::uint64_t kBytes = 128;
+static_assert(control::kHeaderEditor + kBytes <= kControlBytes);
+}  // namespace editor
 
 // A root names a snapshot: generation x 256 + place. 0: there is none yet.
 struct Root {
@@ -61,14 +84,17 @@ inline constexpr std::uint64_t kPageReady = 1;
 //   128  durable metadata root root word
 //   256  page number + 1       u64   so that a page knows which it is
 //   512  slot bits             4,096 bits: whether a slot's control and versions are reserved
-//  1024  zero, to 4096
+//  1024  metadata editor       as the header's; laid out, not yet used
+//  1152  zero, to 4096
 namespace page_control {
 inline constexpr std::uint64_t kMetadataRoot = 0;
 inline constexpr std::uint64_t kDurableMetadataRoot = 128;
 inline constexpr std::uint64_t kPageNumber = 256;
 inline constexpr std::uint64_t kSlotBits = 512;
 inline constexpr std::uint64_t kSlotBitWords = (kMaxWideSlots + kMaxSmallSlots) / 64;
-static_assert(kSlotBits + kSlotBitWords * 8 <= kPageControlBytes);
+inline constexpr std::uint64_t kEditor = 1024;
+static_assert(kSlotBits + kSlotBitWords * 8 <= kEditor);
+static_assert(kEditor + editor::kBytes <= kPageControlBytes);
 }  // namespace page_control
 
 // Latent span words, kLatentEntries entries of 64 B a page: laid out, not yet used.
@@ -90,7 +116,8 @@ inline constexpr std::uint64_t kClaim = 16;
 //   128  high-water mark    u64   frames of the part: last written frame + 1
 //   136  low-water mark     u64   first written frame; means nothing while the other mark is 0
 //   256  sequence           u64   grows by one before and after every overwrite and punch
-//   384  events             u64   generation x 2^24 + half x 2^23 + count of an event part
+//   384  events             u64   generation x 2^24 + half x 2^23 + count of an event part; the
+//                                 next generation, and empty, before each life of the part
 //   512  undo block + 1     u64   0: the undo place is empty
 //   520  undo version       u64   version word of that block before the overwrite
 //   528  undo checksum      u64   XXH3-64 of the old bytes

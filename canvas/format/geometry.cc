@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <string_view>
 
@@ -44,10 +45,14 @@ Result<void> Validate(const GeometryFields& f) {
   CANVAS_TRY(InRange("extent_bytes", f.extent_bytes, kMinExtentBytes, kMaxExtentBytes));
   CANVAS_TRY(PowerOfTwo("extent_bytes", f.extent_bytes));
   CANVAS_TRY(InRange("extent_bytes", f.extent_bytes, f.block_bytes, kMaxExtentBytes));
+  CANVAS_TRY(
+      InRange("slot_align_bytes", f.slot_align_bytes, kMinSlotAlignBytes, kMaxSlotAlignBytes));
+  CANVAS_TRY(PowerOfTwo("slot_align_bytes", f.slot_align_bytes));
   CANVAS_TRY(InRange("wide_slot_bytes", f.wide_slot_bytes, f.extent_bytes, kMaxSlotBytes));
   CANVAS_TRY(MultipleOf("wide_slot_bytes", f.wide_slot_bytes, f.extent_bytes));
+  CANVAS_TRY(MultipleOf("wide_slot_bytes", f.wide_slot_bytes, f.slot_align_bytes));
   CANVAS_TRY(InRange("small_slot_bytes", f.small_slot_bytes, f.block_bytes, kMaxSlotBytes));
-  CANVAS_TRY(MultipleOf("small_slot_bytes", f.small_slot_bytes, kFileBlock));
+  CANVAS_TRY(MultipleOf("small_slot_bytes", f.small_slot_bytes, f.slot_align_bytes));
   CANVAS_TRY(MultipleOf("small_slot_bytes", f.small_slot_bytes, f.block_bytes));
   CANVAS_TRY(InRange("index_pages", f.index_pages, kMaxPages, kMaxPages));
   CANVAS_TRY(InRange("capacity_pages", f.capacity_pages, 1, f.index_pages));
@@ -63,14 +68,14 @@ Result<void> Validate(const GeometryFields& f) {
 }  // namespace
 
 Result<std::uint64_t> WideSlotBytesFor(Rate rate, std::uint32_t page_seconds,
-                                       std::uint32_t extent_bytes) {
+                                       std::uint32_t unit_bytes) {
   constexpr std::uint64_t kStereoFrameBytes = 8;
   const std::uint64_t frames = MaxFramesPerPage(rate, page_seconds);
-  if (frames > kMaxSlotBytes / kStereoFrameBytes - extent_bytes)
+  if (frames > kMaxSlotBytes / kStereoFrameBytes - unit_bytes)
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("pages of {} s at {} Hz are too large", page_seconds, ToString(rate)),
                 "choose a lower rate or shorter pages");
-  return RoundUp(frames * kStereoFrameBytes, extent_bytes);
+  return RoundUp(frames * kStereoFrameBytes, unit_bytes);
 }
 
 Result<Geometry> Geometry::Make(const GeometryFields& fields) {
@@ -96,19 +101,67 @@ Result<Geometry> Geometry::Make(const GeometryFields& fields) {
   g.durable_[1] = take(words * kDurableEntryBytes);
   g.undo_ = take(slots * fields.block_bytes);
   g.metadata_ = take(std::uint64_t{fields.page_meta_places} * fields.page_meta_place_bytes);
-  at = RoundUp(at, fields.extent_bytes);
+  const std::uint64_t unit = std::max(fields.extent_bytes, fields.slot_align_bytes);
+  at = RoundUp(at, unit);
   g.wide_ = take(fields.wide_slots * fields.wide_slot_bytes);
   g.small_ = take(fields.small_slots * fields.small_slot_bytes);
-  g.page_stride_ = RoundUp(at, fields.extent_bytes);
-  g.pages_offset_ =
-      RoundUp(kHeaderPlacesOffset + std::uint64_t{fields.header_places} * fields.header_place_bytes,
-              fields.extent_bytes);
+  g.page_stride_ = RoundUp(at + kPageTailBytes, unit);
+  g.pages_offset_ = RoundUp(
+      kHeaderPlacesOffset + std::uint64_t{fields.header_places} * fields.header_place_bytes, unit);
   if (g.page_stride_ > (kMaxFileBytes - g.pages_offset_) / fields.capacity_pages)
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("capacity_pages of {} x {} bytes exceed the largest file",
                             fields.capacity_pages, g.page_stride_),
                 "choose fewer hours, slots or a lower rate");
   return g;
+}
+
+Tables Geometry::tables() const {
+  const std::uint64_t wide_words = fields_.wide_slots * wide_words_;
+  return {{
+      {kControlOffset, kControlBytes},
+      {kOwnerTableOffset, kOwnerEntryBytes},
+      {kPageIndexOffset, 8},
+      {kHeaderPlacesOffset, fields_.header_place_bytes},
+      {pages_offset_, page_stride_},
+      {0, kPageControlBytes},
+      {kPageControlBytes, kLatentEntryBytes},
+      {slot_controls_, kSlotControlBytes},
+      {versions_, wide_words_ * 8},
+      {versions_ + wide_words * 8, small_words_ * 8},
+      {durable_[0], wide_words_ * kDurableEntryBytes},
+      {durable_[0] + wide_words * kDurableEntryBytes, small_words_ * kDurableEntryBytes},
+      {durable_[1], wide_words_ * kDurableEntryBytes},
+      {durable_[1] + wide_words * kDurableEntryBytes, small_words_ * kDurableEntryBytes},
+      {undo_, fields_.block_bytes},
+      {metadata_, fields_.page_meta_place_bytes},
+      {wide_, fields_.wide_slot_bytes},
+      {small_, fields_.small_slot_bytes},
+      {page_stride_ - kPageTailBytes, kPageTailBytes},
+  }};
+}
+
+std::string_view TableName(TableId id) {
+  constexpr std::array<std::string_view, kTables> kNames = {"control words",
+                                                            "owner table",
+                                                            "page index",
+                                                            "header places",
+                                                            "pages",
+                                                            "page control",
+                                                            "latent words",
+                                                            "slot controls",
+                                                            "wide version words",
+                                                            "small version words",
+                                                            "wide durable entries 0",
+                                                            "small durable entries 0",
+                                                            "wide durable entries 1",
+                                                            "small durable entries 1",
+                                                            "undo places",
+                                                            "metadata places",
+                                                            "wide slots",
+                                                            "small slots",
+                                                            "page tail"};
+  return kNames[static_cast<std::size_t>(id)];
 }
 
 }  // namespace canvas::format

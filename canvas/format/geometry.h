@@ -10,7 +10,7 @@
 //   ...        page 0, page 1, ...                      page_stride each
 //
 //   page = page control | latent words | slot controls | block versions | durable entries x2 |
-//          undo places | metadata snapshot places | wide slots | small slots
+//          undo places | metadata snapshot places | wide slots | small slots | tail
 //
 // Within a page each table runs over all slots, wide before small, so that a lane that takes
 // several slots in a row has its versions and durable entries in a row too.
@@ -18,13 +18,22 @@
 // Invariants
 //   I1  A Geometry is only ever made by Geometry::Make, which accepts nothing that overflows: every
 //       page below its capacity ends below 2^58, and so below the lock offsets.
-//   I2  Slots, undo places of 4 KiB blocks and more, and every table start on a 4 KiB boundary;
-//       pages start on an extent boundary.
+//   I2  Every table, and undo places of 4 KiB blocks and more, start on a 4 KiB boundary.
+//   I3  Pages, and the slots in them, start on a multiple of slot_align_bytes and are whole numbers of
+//       it. The kernel keeps a file in memory in folios of up to 2 MiB, each aligned to its size, and
+//       what a punch takes of one it takes from the page tables of every process as a whole, locked
+//       or not. So no folio is shared by two slots (at 2 MiB, the default; less is for models of a
+//       canvas that are to be small).
+//   I4  The last 4 KiB of a page are its tail. Nothing lies there: reserving it is what makes the
+//       file grow, which never makes it shorter, whoever else grows it at the same time.
 //
 // Thread safety: immutable values and pure functions.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "canvas/base/error.h"
 #include "canvas/base/time.h"
@@ -55,6 +64,7 @@ inline constexpr std::uint64_t kLatentEntryBytes = 64;
 inline constexpr std::uint64_t kLatentEntries = 1024;
 inline constexpr std::uint64_t kSlotControlBytes = 1 * kKiB;
 inline constexpr std::uint64_t kDurableEntryBytes = 16;
+inline constexpr std::uint64_t kPageTailBytes = kFileBlock;
 
 // Limits of the choices.
 inline constexpr std::uint32_t kMaxPageSeconds = 3600;
@@ -64,6 +74,8 @@ inline constexpr std::uint32_t kMinBlockBytes = 512;
 inline constexpr std::uint32_t kMaxBlockBytes = 1024 * 1024;
 inline constexpr std::uint32_t kMinExtentBytes = 4 * 1024;
 inline constexpr std::uint32_t kMaxExtentBytes = 64 * 1024 * 1024;
+inline constexpr std::uint32_t kMinSlotAlignBytes = 4 * 1024;
+inline constexpr std::uint32_t kMaxSlotAlignBytes = 64 * 1024 * 1024;
 inline constexpr std::uint64_t kMaxSlotBytes = std::uint64_t{1} << 36;
 inline constexpr std::uint32_t kMinPlaces = 4;
 inline constexpr std::uint32_t kMaxPlaces = 64;
@@ -76,12 +88,14 @@ struct GeometryFields {
   std::uint32_t page_seconds = 30;
   std::uint32_t wide_slots = 64;
   std::uint32_t small_slots = 128;
-  std::uint32_t block_bytes = 32 * 1024;      // a power of two
-  std::uint32_t extent_bytes = 1024 * 1024;   // a power of two, at least block_bytes
-  std::uint64_t wide_slot_bytes = 11 * kMiB;  // a multiple of extent_bytes
-  std::uint64_t small_slot_bytes = 1 * kMiB;  // a multiple of 4 KiB and of block_bytes
-  std::uint64_t index_pages = kMaxPages;      // what the page index has room for
-  std::uint64_t capacity_pages = 2880;        // at creation; can be raised later
+  std::uint32_t block_bytes = 32 * 1024;             // a power of two
+  std::uint32_t extent_bytes = 1024 * 1024;          // a power of two, at least block_bytes
+  std::uint32_t slot_align_bytes = 2 * 1024 * 1024;  // a power of two; I3
+  // Multiples of slot_align_bytes and of block_bytes; of a wide slot, of extent_bytes too.
+  std::uint64_t wide_slot_bytes = 12 * kMiB;
+  std::uint64_t small_slot_bytes = 2 * kMiB;
+  std::uint64_t index_pages = kMaxPages;  // what the page index has room for
+  std::uint64_t capacity_pages = 2880;    // at creation; can be raised later
   std::uint32_t header_places = 8;
   std::uint32_t header_place_bytes = 8 * 1024 * 1024;
   std::uint32_t page_meta_places = 8;
@@ -90,10 +104,11 @@ struct GeometryFields {
   friend bool operator==(const GeometryFields&, const GeometryFields&) = default;
 };
 
-// Bytes of a wide slot: one page of stereo float32 at `rate`, in whole extents.
+// Bytes of a wide slot: one page of stereo float32 at `rate`, in whole units of `unit_bytes`, the
+// larger of extent_bytes and slot_align_bytes.
 // Errors: kInvalidArgument where that exceeds kMaxSlotBytes.
 Result<std::uint64_t> WideSlotBytesFor(Rate rate, std::uint32_t page_seconds,
-                                       std::uint32_t extent_bytes);
+                                       std::uint32_t unit_bytes);
 
 enum class SlotKind : std::uint8_t { kWide = 0, kSmall = 1 };
 
@@ -108,12 +123,48 @@ struct SlotRun {
 // No canvas is larger: the lock offsets begin at twice that.
 inline constexpr std::uint64_t kMaxFileBytes = std::uint64_t{1} << 58;
 
+// Where a table begins and how far its entries lie apart: counted from the start of the file for the
+// first ones, from the start of a page for those from kPageControl on.
+struct Table {
+  std::uint64_t offset = 0;
+  std::uint64_t stride = 0;
+  friend bool operator==(const Table&, const Table&) = default;
+};
+
+// The tables as the superblock names them, in its order.
+enum class TableId : std::uint8_t {
+  kControl,
+  kOwners,
+  kPageIndex,
+  kHeaderPlaces,
+  kPages,
+  kPageControl,
+  kLatent,
+  kSlotControls,
+  kWideVersions,  // an entry is a slot's
+  kSmallVersions,
+  kWideDurable0,
+  kSmallDurable0,
+  kWideDurable1,
+  kSmallDurable1,
+  kUndo,
+  kMetadataPlaces,
+  kWideSlots,
+  kSmallSlots,
+  kPageTail,
+};
+inline constexpr std::size_t kTables = 19;
+using Tables = std::array<Table, kTables>;
+// "wide version words".
+std::string_view TableName(TableId id);
+
 class Geometry {
  public:
   // Errors: kInvalidArgument naming the field that is out of range, and its range.
   static Result<Geometry> Make(const GeometryFields& fields);
 
   const GeometryFields& fields() const { return fields_; }
+  Tables tables() const;
   std::uint64_t page_stride() const { return page_stride_; }
   std::uint64_t pages_offset() const { return pages_offset_; }
 
@@ -122,6 +173,7 @@ class Geometry {
     return ByteOffset(pages_offset_ + std::uint64_t{page.value()} * page_stride_);
   }
   ByteOffset PageEnd(PageIndex page) const { return Page(page) + page_stride_; }
+  ByteOffset PageTail(PageIndex page) const { return Page(page) + (page_stride_ - kPageTailBytes); }
   ByteOffset HeaderPlace(std::uint32_t place) const {
     return ByteOffset(kHeaderPlacesOffset + std::uint64_t{place} * fields_.header_place_bytes);
   }

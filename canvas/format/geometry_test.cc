@@ -14,26 +14,33 @@ namespace canvas::format {
 namespace {
 
 GeometryFields Fields(std::uint64_t rate, std::uint32_t page_seconds, std::uint32_t block_bytes,
-                      std::uint32_t extent_bytes) {
+                      std::uint32_t extent_bytes, std::uint32_t slot_align_bytes = 2 * kMiB) {
   GeometryFields fields;
   fields.rate = {rate, 1};
   fields.page_seconds = page_seconds;
   fields.block_bytes = block_bytes;
   fields.extent_bytes = extent_bytes;
-  fields.wide_slot_bytes = *WideSlotBytesFor(fields.rate, page_seconds, extent_bytes);
+  fields.slot_align_bytes = slot_align_bytes;
+  fields.wide_slot_bytes =
+      *WideSlotBytesFor(fields.rate, page_seconds, std::max(extent_bytes, slot_align_bytes));
   fields.capacity_pages = 100;
   return fields;
 }
 
 const std::vector<GeometryFields>& Geometries() {
-  static const auto& all = *new std::vector<GeometryFields>{
-      GeometryFields{}, Fields(8000, 1, 512, 4096), Fields(192000, 30, 32768, 1 << 20),
-      Fields(44100, 7, 4096, 65536), Fields(48000, 3600, 1 << 20, 1 << 20)};
+  static const auto& all = *new std::vector<GeometryFields>{GeometryFields{},
+                                                            Fields(8000, 1, 512, 4096, 4096),
+                                                            Fields(192000, 30, 32768, 1 << 20),
+                                                            Fields(44100, 7, 4096, 65536, 8192),
+                                                            Fields(44100, 7, 4096, 65536),
+                                                            Fields(48000, 3600, 1 << 20, 1 << 20)};
   return all;
 }
 
-TEST(Geometry, AStereoPageAt48kFitsElevenExtents) {
+TEST(Geometry, AStereoPageAt48kFitsElevenExtentsOfTwelve) {
   EXPECT_EQ(*WideSlotBytesFor({48000, 1}, 30, 1 << 20), 11 * kMiB);
+  EXPECT_EQ(*WideSlotBytesFor({48000, 1}, 30, 2 << 20), 12 * kMiB);
+  EXPECT_EQ(GeometryFields{}.wide_slot_bytes, 12 * kMiB);
   EXPECT_GE(11 * kMiB, 48000 * 30 * 8);
   EXPECT_LT(10 * kMiB, 48000 * 30 * 8);
 }
@@ -69,8 +76,52 @@ TEST(Geometry, NoTwoThingsOfAPageShareAByte) {
     for (std::size_t i = 1; i < pieces.size(); ++i)
       ASSERT_LE(pieces[i - 1].end, pieces[i].start)
           << pieces[i - 1].what << " and " << pieces[i].what;
-    EXPECT_LE(pieces.back().end, g.page_stride());
+    EXPECT_LE(pieces.back().end, g.page_stride() - kPageTailBytes);
     EXPECT_GE(g.pages_offset(), g.HeaderPlace(fields.header_places).value());
+  }
+}
+
+// A folio is aligned to its size, so two slots that begin and end on multiples of the largest share
+// none.
+TEST(Geometry, NoFolioIsSharedByTwoSlots) {
+  constexpr std::uint64_t kLargestFolio = 2 * kMiB;
+  for (const auto& fields : Geometries()) {
+    const Geometry g = *Geometry::Make(fields);
+    const std::uint64_t unit = fields.slot_align_bytes;
+    EXPECT_EQ(g.pages_offset() % unit, 0U);
+    EXPECT_EQ(g.page_stride() % unit, 0U);
+    for (const SlotKind kind : {SlotKind::kWide, SlotKind::kSmall}) {
+      EXPECT_EQ(g.Data({kind, 0, 1}) % unit, 0U);
+      EXPECT_EQ(g.SlotBytes(kind) % unit, 0U);
+    }
+  }
+  EXPECT_EQ(GeometryFields{}.slot_align_bytes, kLargestFolio);
+}
+
+TEST(Geometry, ItsTablesAreWhatTheAddressesAreMadeOf) {
+  for (const auto& fields : Geometries()) {
+    const Geometry g = *Geometry::Make(fields);
+    const Tables tables = g.tables();
+    const auto at = [&](TableId id, std::uint64_t entry) {
+      const Table& table = tables[static_cast<std::size_t>(id)];
+      return table.offset + entry * table.stride;
+    };
+    const SlotRun wide{SlotKind::kWide, 3, 1};
+    const SlotRun small{SlotKind::kSmall, 2, 1};
+    EXPECT_EQ(at(TableId::kPages, 5), g.Page(PageIndex(5)).value());
+    EXPECT_EQ(at(TableId::kHeaderPlaces, 2), g.HeaderPlace(2).value());
+    EXPECT_EQ(at(TableId::kSlotControls, fields.wide_slots + 2), g.SlotControl(small));
+    EXPECT_EQ(at(TableId::kWideVersions, 3), g.Versions(wide));
+    EXPECT_EQ(at(TableId::kSmallVersions, 2), g.Versions(small));
+    EXPECT_EQ(at(TableId::kWideDurable0, 3), g.DurableEntries(wide, 0));
+    EXPECT_EQ(at(TableId::kSmallDurable0, 2), g.DurableEntries(small, 0));
+    EXPECT_EQ(at(TableId::kWideDurable1, 3), g.DurableEntries(wide, 1));
+    EXPECT_EQ(at(TableId::kSmallDurable1, 2), g.DurableEntries(small, 1));
+    EXPECT_EQ(at(TableId::kUndo, 3), g.UndoPlace(wide));
+    EXPECT_EQ(at(TableId::kMetadataPlaces, 1), g.MetadataPlace(1));
+    EXPECT_EQ(at(TableId::kWideSlots, 3), g.Data(wide));
+    EXPECT_EQ(at(TableId::kSmallSlots, 2), g.Data(small));
+    EXPECT_EQ(g.Page(PageIndex(4)) + at(TableId::kPageTail, 0), g.PageTail(PageIndex(4)));
   }
 }
 

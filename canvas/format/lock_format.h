@@ -4,7 +4,7 @@
 //
 //   2^62 + lane x 2^32 + page          ownership of a lane over pages    exclusive
 //   2^61 + lane x 2^32 + page          windows over a lane's pages       shared; exclusive to punch
-//   2^60 + 0                           growth of the file                exclusive
+//   2^60 + 0                           not used
 //   2^60 + 1                           the header's metadata             exclusive
 //   2^60 + 2^32 + page                 a page's metadata                 exclusive
 //   2^60 + 2^33 + entry                an owner table entry              exclusive while its owner lives
@@ -42,7 +42,6 @@ constexpr LockRange WindowLock(LaneId lane, PageRange pages) {
   return {kWindowLocks + (std::uint64_t{lane.value()} << 32) + pages.first.value(),
           std::uint64_t{pages.end.value()} - pages.first.value()};
 }
-constexpr LockRange GrowthLock() { return {kSmallLocks, 1}; }
 constexpr LockRange HeaderLock() { return {kSmallLocks + 1, 1}; }
 constexpr LockRange PageMetadataLock(PageIndex page) {
   return {kSmallLocks + (std::uint64_t{1} << 32) + page.value(), 1};

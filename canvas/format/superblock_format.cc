@@ -6,11 +6,15 @@
 #include <algorithm>
 
 #include "canvas/format/byte_io.h"
+#include "canvas/format/control_format.h"
+#include "canvas/format/snapshot_format.h"
 
 namespace canvas::format {
 namespace {
 
-constexpr std::size_t kReserve = 160;
+constexpr std::size_t kTablesAt = 160;
+constexpr std::size_t kTableBytes = 16;
+constexpr std::size_t kReserve = kTablesAt + kTables * kTableBytes;
 constexpr std::size_t kChecksum = kSuperblockBytes - 8;
 
 // Calls visit(offset, field) for every field a decoded superblock has, so that reading and writing
@@ -20,9 +24,9 @@ void ForEachField(S& s, Visit visit) {
   auto& g = s.geometry;
   visit(12, s.major_version);
   visit(14, s.minor_version);
-  visit(16, s.incompatible);
-  visit(24, s.read_only_compatible);
-  visit(32, s.compatible);
+  visit(16, s.features.incompatible);
+  visit(24, s.features.read_only_compatible);
+  visit(32, s.features.compatible);
   visit(48, s.uuid);
   visit(64, s.created_unix_ns);
   visit(72, g.rate.num);
@@ -36,6 +40,7 @@ void ForEachField(S& s, Visit visit) {
   visit(112, g.header_place_bytes);
   visit(116, g.page_meta_places);
   visit(120, g.page_meta_place_bytes);
+  visit(124, g.slot_align_bytes);
   visit(128, g.wide_slot_bytes);
   visit(136, g.small_slot_bytes);
   visit(144, g.index_pages);
@@ -48,7 +53,103 @@ std::uint64_t Checksum(std::span<const std::byte> bytes) {
 
 constexpr const char* kOtherProgram = "use the version of canvas that made it";
 
+// The fields of the records that lie in the tables, record by record.
+constexpr std::uint64_t kRecordFields[] = {
+    control::kCapacityPages,
+    control::kHeaderRoot,
+    control::kDurableHeaderRoot,
+    control::kChange,
+    control::kOwnerEntries,
+    control::kDurableBytes,
+    control::kIncompatible,
+    control::kReadOnlyCompatible,
+    control::kCompatible,
+    control::kIndexChunks,
+    control::kHeaderEditor,
+    editor::kPid,
+    editor::kSince,
+    editor::kName,
+    page_control::kMetadataRoot,
+    page_control::kDurableMetadataRoot,
+    page_control::kPageNumber,
+    page_control::kSlotBits,
+    page_control::kEditor,
+    latent_entry::kStatus,
+    latent_entry::kProgress,
+    latent_entry::kClaim,
+    slot_control::kLaneId,
+    slot_control::kLife,
+    slot_control::kMark,
+    slot_control::kLow,
+    slot_control::kSequence,
+    slot_control::kEvents,
+    slot_control::kUndoBlock,
+    slot_control::kUndoVersion,
+    slot_control::kUndoChecksum,
+    slot_control::kDurableRecord,
+    slot_control::kDurableRecordBytes,
+    owner_entry::kLaneId,
+    owner_entry::kFirstPage,
+    owner_entry::kEndPage,
+    owner_entry::kPid,
+    owner_entry::kStartTime,
+    owner_entry::kSince,
+    owner_entry::kIntentOperation,
+    owner_entry::kIntentPage,
+    owner_entry::kIntentBlock,
+    owner_entry::kIntentSlot,
+    owner_entry::kIntentSlotCount,
+    owner_entry::kName,
+    kSnapshotHeaderBytes,
+};
+
+void PutTables(std::span<std::byte> bytes, const Tables& tables) {
+  for (std::size_t i = 0; i < kTables; ++i) {
+    StoreField(bytes, i * kTableBytes, tables[i].offset);
+    StoreField(bytes, i * kTableBytes + 8, tables[i].stride);
+  }
+}
+
+// Whether the file says of its tables what the formulas do.
+Result<void> CompareTables(std::span<const std::byte> bytes, const Tables& tables) {
+  for (std::size_t i = 0; i < kTables; ++i) {
+    const std::size_t at = kTablesAt + i * kTableBytes;
+    const Table said{LoadField<std::uint64_t>(bytes, at), LoadField<std::uint64_t>(bytes, at + 8)};
+    if (said == tables[i]) continue;
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("the canvas is laid out differently: it has the {} at {} and every {} "
+                            "bytes, and this program looks at {} and every {}",
+                            TableName(static_cast<TableId>(i)), said.offset, said.stride,
+                            tables[i].offset, tables[i].stride),
+                kOtherProgram);
+  }
+  return {};
+}
+
 }  // namespace
+
+Result<void> CheckFeatures(const Features& features, bool writable) {
+  const std::uint64_t needed = features.incompatible & ~kKnownIncompatible;
+  if (needed != 0)
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("the canvas needs features {:#x} that this program does not have", needed),
+        kOtherProgram);
+  const std::uint64_t to_write = features.read_only_compatible & ~kKnownReadOnlyCompatible;
+  if (writable && to_write != 0)
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("writing needs features {:#x} that this program does not have", to_write),
+        "open it read-only, or use the version of canvas that made it");
+  return {};
+}
+
+std::uint64_t LayoutFingerprint(const Geometry& geometry) {
+  std::array<std::byte, kTables * kTableBytes + sizeof kRecordFields> bytes{};
+  PutTables(bytes, geometry.tables());
+  std::memcpy(bytes.data() + kTables * kTableBytes, kRecordFields, sizeof kRecordFields);
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
 
 void SealSuperblock(SuperblockBytes& bytes) { StoreField(bytes, kChecksum, Checksum(bytes)); }
 
@@ -56,7 +157,10 @@ SuperblockBytes EncodeSuperblock(const Superblock& superblock) {
   SuperblockBytes bytes{};
   StoreField(bytes, 0, kMagic);
   StoreField(bytes, 8, kByteOrder);
-  StoreField(bytes, 40, kLayoutFingerprint);
+  if (const auto geometry = Geometry::Make(superblock.geometry)) {
+    StoreField(bytes, 40, LayoutFingerprint(*geometry));
+    PutTables(std::span(bytes).subspan(kTablesAt), geometry->tables());
+  }
   ForEachField(superblock,
                [&](std::size_t at, const auto& field) { StoreField(bytes, at, field); });
   SealSuperblock(bytes);
@@ -85,25 +189,21 @@ Result<Superblock> DecodeSuperblock(std::span<const std::byte, kSuperblockBytes>
                 kOtherProgram);
   if (LoadField<std::uint64_t>(bytes, kChecksum) != Checksum(bytes))
     return Fail(ErrorCode::kCorrupt, "the superblock's checksum does not match");
-  if ((s.incompatible & ~kKnownIncompatible) != 0)
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("the canvas needs features {:#x} that this program does not have",
-                            s.incompatible & ~kKnownIncompatible),
-                kOtherProgram);
-  if (writable && (s.read_only_compatible & ~kKnownReadOnlyCompatible) != 0)
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("writing needs features {:#x} that this program does not have",
-                            s.read_only_compatible & ~kKnownReadOnlyCompatible),
-                "open it read-only, or use the version of canvas that made it");
-  if (LoadField<std::uint64_t>(bytes, 40) != kLayoutFingerprint)
-    return Fail(ErrorCode::kUnsupported, "the canvas is laid out differently", kOtherProgram);
+  CANVAS_TRY(CheckFeatures(s.features, writable));
+  // What a feature that is not known here says of the reserve is not known either.
+  const bool licensed = (s.features.compatible & ~kKnownCompatible) != 0 ||
+                        (s.features.read_only_compatible & ~kKnownReadOnlyCompatible) != 0;
   const auto zero = [](std::byte b) { return b == std::byte{0}; };
-  if (LoadField<std::uint32_t>(bytes, 124) != 0 ||
-      !std::all_of(bytes.begin() + kReserve, bytes.begin() + kChecksum, zero))
+  if (!licensed && !std::all_of(bytes.begin() + kReserve, bytes.begin() + kChecksum, zero))
     return Fail(ErrorCode::kCorrupt, "the superblock's reserved bytes are not zero");
-  if (auto geometry = Geometry::Make(s.geometry); !geometry)
+  const auto geometry = Geometry::Make(s.geometry);
+  if (!geometry)
     return Fail(ErrorCode::kCorrupt, "the superblock is out of range: " + geometry.error().what(),
                 geometry.error().hint());
+  CANVAS_TRY(CompareTables(bytes, geometry->tables()));
+  if (LoadField<std::uint64_t>(bytes, 40) != LayoutFingerprint(*geometry))
+    return Fail(ErrorCode::kUnsupported, "the canvas's records are laid out differently",
+                kOtherProgram);
   return s;
 }
 

@@ -8,7 +8,7 @@
 //    16  incompatible         u64   feature bits: an unknown one forbids opening
 //    24  ro-compatible        u64   an unknown one forbids writing
 //    32  compatible           u64   an unknown one is ignored
-//    40  layout fingerprint   u64   of the tables' shapes and order, see kLayoutFingerprint
+//    40  layout fingerprint   u64   a digest, see LayoutFingerprint
 //    48  uuid                16 B   RFC 4122 version 4
 //    64  created              i64   nanoseconds since 1970-01-01T00:00:00Z
 //    72  rate                 u64 x 2  numerator, denominator
@@ -21,15 +21,20 @@
 //   112  header place bytes   u32
 //   116  page metadata places u32
 //   120  page metadata place bytes u32
-//   124  zero                 u32
+//   124  slot align bytes     u32
 //   128  wide slot bytes      u64
 //   136  small slot bytes     u64
 //   144  index pages          u64
 //   152  capacity pages       u64   at creation; the control words hold the current one
-//   160  zero, to 4088
+//   160  tables               19 x { offset u64, stride u64 }, in the order of TableId (geometry.h):
+//                             what the formulas give, so that a reader may take either
+//   464  zero, to 4088; a feature that is set may say otherwise of some of it
 //  4088  checksum             u64   XXH3-64 of bytes 0 to 4087
 //
-// The checksum is compared before any field but magic, byte order and version is believed.
+// The checksum is compared before any field but magic, byte order and version is believed. The
+// feature words hold what was set at creation; the control words hold what was set since, and a bit
+// of either counts. A program that meets a compatible or read-only-compatible bit it does not know
+// does not look at the reserve: that bit licenses its use.
 //
 // Thread safety: values and pure functions.
 #pragma once
@@ -53,16 +58,32 @@ inline constexpr std::uint16_t kMajorVersion = 1;
 inline constexpr std::uint16_t kMinorVersion = 0;
 inline constexpr std::uint64_t kKnownIncompatible = 0;
 inline constexpr std::uint64_t kKnownReadOnlyCompatible = 0;
+inline constexpr std::uint64_t kKnownCompatible = 0;
 
-// Changes whenever an offset or a size that geometry.h and control_format.h fix changes meaning.
-inline constexpr std::uint64_t kLayoutFingerprint = 0x43616E7661733031;  // "Canvas01"
+// What a program must know to read or write the file, a bit each.
+struct Features {
+  std::uint64_t incompatible = 0;          // an unknown one forbids opening
+  std::uint64_t read_only_compatible = 0;  // an unknown one forbids writing
+  std::uint64_t compatible = 0;            // an unknown one is ignored
+
+  friend constexpr Features operator|(const Features& a, const Features& b) {
+    return {a.incompatible | b.incompatible, a.read_only_compatible | b.read_only_compatible,
+            a.compatible | b.compatible};
+  }
+  friend bool operator==(const Features&, const Features&) = default;
+};
+
+// Errors: kUnsupported, naming the bits.
+Result<void> CheckFeatures(const Features& features, bool writable);
+
+// XXH3-64 of the bytes of the superblock's tables (160 to 463), then the offsets, u64 each, of the
+// fields of the records in them, in the order of FORMAT.md: so it changes when any of them moves.
+std::uint64_t LayoutFingerprint(const Geometry& geometry);
 
 struct Superblock {
   std::uint16_t major_version = kMajorVersion;
   std::uint16_t minor_version = kMinorVersion;
-  std::uint64_t incompatible = 0;
-  std::uint64_t read_only_compatible = 0;
-  std::uint64_t compatible = 0;
+  Features features;
   Uuid uuid{};
   std::int64_t created_unix_ns = 0;
   GeometryFields geometry;
@@ -70,10 +91,11 @@ struct Superblock {
   friend bool operator==(const Superblock&, const Superblock&) = default;
 };
 
+// The geometry is one that Geometry::Make accepts.
 SuperblockBytes EncodeSuperblock(const Superblock& superblock);
 
-// Errors: kNotACanvas (wrong magic), kUnsupported (byte order, version, features, fingerprint),
-// kCorrupt (checksum, a field out of range, a reserve that is not zero). `writable` also applies
+// Errors: kNotACanvas (wrong magic), kUnsupported (byte order, version, features, tables that lie
+// elsewhere, fingerprint), kCorrupt (checksum, a field out of range, a reserve that is not zero). `writable` also applies
 // the read-only-compatible features. The geometry of what is returned is valid.
 Result<Superblock> DecodeSuperblock(std::span<const std::byte, kSuperblockBytes> bytes,
                                     bool writable);

@@ -61,18 +61,17 @@ TEST(Superblock, EveryFlippedBitIsNoticed) {
 
 TEST(Superblock, FeatureWordsDecideWhoMayDoWhat) {
   Superblock s = Valid();
-  s.compatible = 1;
+  s.features.compatible = 1;
   EXPECT_TRUE(DecodeSuperblock(EncodeSuperblock(s), true).has_value());
-  s.read_only_compatible = 1;
+  s.features.read_only_compatible = 1;
   EXPECT_TRUE(DecodeSuperblock(EncodeSuperblock(s), false).has_value());
   EXPECT_EQ(CodeOf(EncodeSuperblock(s), true), ErrorCode::kUnsupported);
-  s.incompatible = 1;
+  s.features.incompatible = 1;
   EXPECT_EQ(CodeOf(EncodeSuperblock(s), false), ErrorCode::kUnsupported);
 }
 
 TEST(Superblock, ReservedBytesMustBeZero) {
-  for (const std::size_t at :
-       {std::size_t{124}, std::size_t{160}, std::size_t{2000}, std::size_t{4087}}) {
+  for (const std::size_t at : {std::size_t{464}, std::size_t{2000}, std::size_t{4087}}) {
     auto bytes = EncodeSuperblock(Valid());
     bytes[at] = std::byte{1};
     SealSuperblock(bytes);
@@ -82,6 +81,37 @@ TEST(Superblock, ReservedBytesMustBeZero) {
   StoreField(bytes, 40, std::uint64_t{1});
   SealSuperblock(bytes);
   EXPECT_EQ(CodeOf(bytes), ErrorCode::kUnsupported) << "another layout";
+}
+
+TEST(Superblock, AFeatureThatIsNotKnownLicensesTheReserve) {
+  for (const bool ro : {false, true}) {
+    Superblock s = Valid();
+    (ro ? s.features.read_only_compatible : s.features.compatible) = 1;
+    auto bytes = EncodeSuperblock(s);
+    bytes[2000] = std::byte{1};
+    SealSuperblock(bytes);
+    EXPECT_TRUE(DecodeSuperblock(bytes, false).has_value()) << ro;
+  }
+}
+
+TEST(Superblock, NamesTheTableThatLiesElsewhere) {
+  for (std::size_t i = 0; i < kTables; ++i)
+    for (const std::size_t half : {0U, 8U}) {
+      auto bytes = EncodeSuperblock(Valid());
+      const std::size_t at = 160 + i * 16 + half;
+      StoreField(bytes, at, LoadField<std::uint64_t>(bytes, at) + 4096);
+      SealSuperblock(bytes);
+      const auto decoded = DecodeSuperblock(bytes, false);
+      ASSERT_FALSE(decoded.has_value());
+      EXPECT_EQ(decoded.error().code(), ErrorCode::kUnsupported);
+      EXPECT_NE(decoded.error().what().find(TableName(static_cast<TableId>(i))), std::string::npos)
+          << decoded.error().what();
+    }
+}
+
+// A change of any offset changes it. Whoever moves one on purpose writes the new number here.
+TEST(Superblock, TheFingerprintIsThisOneForTheDefaultGeometry) {
+  EXPECT_EQ(LayoutFingerprint(*Geometry::Make({})), 12524450473173832792U);
 }
 
 // Every field out of range, one at a time, under a checksum that matches.
@@ -104,8 +134,9 @@ TEST(Superblock, EveryGeometryFieldOutOfRangeIsRefused) {
       {112, 4, {0, 4095, 4097, kBig}},
       {116, 4, {0, 3, 65, kBig}},
       {120, 4, {0, 4095, 4097, kBig}},
-      {128, 8, {0, 1, 11 * kMiB + 1, (std::uint64_t{1} << 36) + kMiB, kBig}},
-      {136, 8, {0, 1, kMiB + 1, kMiB + 4096, (std::uint64_t{1} << 36) + kMiB, kBig}},
+      {124, 4, {0, 2048, 4097, 128 * 1024 * 1024, kBig}},
+      {128, 8, {0, 1, 11 * kMiB, 12 * kMiB + 1, (std::uint64_t{1} << 36) + 2 * kMiB, kBig}},
+      {136, 8, {0, 1, kMiB, 2 * kMiB + 4096, (std::uint64_t{1} << 36) + 2 * kMiB, kBig}},
       {144, 8, {0, 1, kMaxPages - 1, kMaxPages + 1, kBig}},
       {152, 8, {0, kMaxPages + 1, kBig}},
   };

@@ -94,21 +94,27 @@ Result<void> CanvasFile::Attach(UniqueFd fd, const FileOptions& options) {
   if (size < format::kControlOffset + format::kControlBytes)
     return Fail(ErrorCode::kCorrupt, fmt::format("cut short: only {} bytes are left", size),
                 "restore it from a copy");
-  std::uint64_t words[2] = {};
-  CANVAS_TRY(ReadAt(fd_, format::kControlOffset + control::kCapacityPages,
-                    std::as_writable_bytes(std::span(words, 1))));
-  CANVAS_TRY(ReadAt(fd_, format::kControlOffset + control::kFileBytes,
-                    std::as_writable_bytes(std::span(words + 1, 1))));
+  const auto control_word = [&](std::uint64_t offset) -> Result<std::uint64_t> {
+    std::uint64_t word = 0;
+    CANVAS_TRY(
+        ReadAt(fd_, format::kControlOffset + offset, std::as_writable_bytes(std::span(&word, 1))));
+    return word;
+  };
+  format::Features added;
+  CANVAS_ASSIGN(added.incompatible, control_word(control::kIncompatible));
+  CANVAS_ASSIGN(added.read_only_compatible, control_word(control::kReadOnlyCompatible));
+  CANVAS_TRY(format::CheckFeatures(added, options.access == Access::kReadWrite));
+  CANVAS_ASSIGN(const std::uint64_t capacity, control_word(control::kCapacityPages));
+  CANVAS_ASSIGN(const std::uint64_t durable, control_word(control::kDurableBytes));
   // Again, after the word that it is held against: the file may be growing.
   CANVAS_ASSIGN(size, FileSize(fd_));
-  const std::uint64_t capacity = words[0];
   if (capacity < fields.capacity_pages || capacity > fields.index_pages ||
       capacity > (format::kMaxFileBytes - geometry_.pages_offset()) / geometry_.page_stride())
     return Fail(ErrorCode::kCorrupt,
                 fmt::format("control words: a capacity of {} pages is out of range", capacity));
-  if (size < words[1] || size < format::kHeaderPlacesOffset + format::kMinPlaceBytes)
-    return Fail(ErrorCode::kCorrupt,
-                fmt::format("cut short: {} bytes are left of {}", size, words[1]),
+  // What lies behind the durable bytes a power loss may take; what lies before them, a stranger.
+  if (const std::uint64_t least = std::max(durable, geometry_.pages_offset()); size < least)
+    return Fail(ErrorCode::kCorrupt, fmt::format("cut short: {} bytes are left of {}", size, least),
                 "restore it from a copy; what lies beyond the end is lost");
   sync::Put(known_size_, size);
 
@@ -139,7 +145,7 @@ Result<void> CanvasFile::Attach(UniqueFd fd, const FileOptions& options) {
 }
 
 CanvasFile::~CanvasFile() {
-  if (CheckUsable()) FlushNotify();
+  if (!poisoned()) FlushNotify();
   const auto no_forks = HoldForks();
   StopListening(no_forks);
   locks_.Abandon();
@@ -165,9 +171,29 @@ Result<void> CanvasFile::CheckUsable() const {
 
 Result<void> CanvasFile::CheckWritable() const {
   CANVAS_TRY(CheckUsable());
-  if (writable()) return {};
-  return std::unexpected(
-      Error(ErrorCode::kReadOnly, "opened read-only", "open it for writing").About(path_));
+  if (!writable())
+    return std::unexpected(
+        Error(ErrorCode::kReadOnly, "opened read-only", "open it for writing").About(path_));
+  auto known = format::CheckFeatures(features(), true);
+  if (!known) return std::unexpected(std::move(known).error().About(path_));
+  return {};
+}
+
+format::Features CanvasFile::features() const {
+  return superblock_.features |
+         format::Features{sync::Peek(ReadControl(control::kIncompatible)),
+                          sync::Peek(ReadControl(control::kReadOnlyCompatible)),
+                          sync::Peek(ReadControl(control::kCompatible))};
+}
+
+Result<void> CanvasFile::AddFeatures(const format::Features& added) {
+  CANVAS_TRY(CheckWritable());
+  CANVAS_TRY(format::CheckFeatures(added, true));
+  sync::SetBits(WriteControl(control::kIncompatible), added.incompatible);
+  sync::SetBits(WriteControl(control::kReadOnlyCompatible), added.read_only_compatible);
+  sync::SetBits(WriteControl(control::kCompatible), added.compatible);
+  const std::lock_guard lock(sync_mutex_);
+  return Barrier();
 }
 
 std::uint64_t CanvasFile::CapacityPages() const {
@@ -177,17 +203,21 @@ std::uint64_t CanvasFile::CapacityPages() const {
 bool CanvasFile::Covers(std::uint64_t end) const noexcept {
   // The size only grows; the kernel is asked where this is too old.
   if (end <= sync::Peek(known_size_)) return true;
-  const auto size = FileSize(fd_);
-  if (!size) return false;
-  sync::Put(known_size_, *size);
-  return end <= *size;
+  const std::uint64_t size = FileSizeOrZero(fd_);
+  if (size == 0) return false;
+  sync::Put(known_size_, size);
+  return end <= size;
+}
+
+// Whether the 4 KiB of the index that the page's entry lies in may be touched.
+bool CanvasFile::IndexChunkPresent(std::uint64_t page) const noexcept {
+  return sync::ReadBit(sync::WordAt(read_base(), format::kControlOffset + control::kIndexChunks),
+                       page * 8 / format::kFileBlock);
 }
 
 bool CanvasFile::PageReady(PageIndex page) const noexcept {
   if (page.value() >= mapped_pages_) return false;
-  const sync::Word* chunks =
-      sync::WordAt(read_base(), format::kControlOffset + control::kIndexChunks);
-  if (!sync::ReadBit(chunks, IndexChunk(page))) return false;
+  if (!IndexChunkPresent(page.value())) return false;
   if (sync::Observe(*sync::WordAt(read_base(), IndexOffset(page))) != format::kPageReady)
     return false;
   return Covers(geometry_.PageEnd(page).value());
@@ -216,7 +246,8 @@ PartWords CanvasFile::Part(std::byte* base, PageIndex page, format::SlotRun run,
                    .undo = start + geometry_.UndoPlace(run),
                    .lane_id = sync::WordAt(start, at + slot::kLaneId),
                    .undo_version = sync::WordAt(start, at + slot::kUndoVersion),
-                   .undo_checksum = sync::WordAt(start, at + slot::kUndoChecksum)};
+                   .undo_checksum = sync::WordAt(start, at + slot::kUndoChecksum),
+                   .events = sync::WordAt(start, at + slot::kEvents)};
 }
 
 Result<void> CanvasFile::CheckPage(PageIndex page) const {
@@ -274,17 +305,11 @@ sync::SnapshotWords<sync::StdSync> CanvasFile::HeaderWords(std::byte* base) cons
           .places = geometry_.fields().header_places};
 }
 
-Result<void> CanvasFile::GrowTo(std::uint64_t bytes) {
-  if (Covers(bytes)) return {};
-  const std::lock_guard threads(growth_mutex_);
-  CANVAS_ASSIGN(const auto lock, ScopedLock::Wait(locks_, format::GrowthLock()));
-  // Under the lock, so that no one shrinks what another has just grown.
-  CANVAS_ASSIGN(const std::uint64_t size, FileSize(fd_));
-  if (size < bytes) CANVAS_TRY(SetSize(fd_, bytes));
-  sync::Word& recorded = WriteControl(control::kFileBytes);
-  if (sync::Peek(recorded) < bytes) sync::Put(recorded, bytes);  // not before the file has them
-  sync::Put(known_size_, std::max(size, bytes));
-  return {};
+// No lock, so nobody is waited for: reserving the page's tail raises the size, or leaves it where
+// another has raised it further.
+Result<void> CanvasFile::GrowOver(PageIndex page) {
+  if (Covers(geometry_.PageEnd(page).value())) return {};
+  return ReserveAndGrow(fd_, geometry_.PageTail(page).value(), format::kPageTailBytes);
 }
 
 Result<void> CanvasFile::EnsurePage(PageIndex page) {
@@ -292,7 +317,7 @@ Result<void> CanvasFile::EnsurePage(PageIndex page) {
   if (PageReady(page)) return {};
   const std::uint64_t index = IndexOffset(page);
   const std::uint64_t start = geometry_.Page(page).value();
-  CANVAS_TRY(GrowTo(geometry_.PageEnd(page).value()));
+  CANVAS_TRY(GrowOver(page));
   CANVAS_TRY(ReserveBytes(index, 8, false));
   CANVAS_TRY(ReserveBytes(start, format::kPageControlBytes, false));
   sync::PublishBit(sync::WordAt(write_base(), format::kControlOffset + control::kIndexChunks),
@@ -319,27 +344,33 @@ Result<void> CanvasFile::ReserveSlot(PageIndex page, format::SlotRun run) const 
   return ReserveBytes(start + geometry_.Versions(run), geometry_.Words(run) * 8, false);
 }
 
+// A failure stays: the kernel tells of a lost write once.
+Result<void> CanvasFile::Barrier() {
+  if (sync_errno_ == 0 && fdatasync(fd_.get()) != 0) sync_errno_ = errno;
+  if (sync_errno_ != 0)
+    return std::unexpected(Error::FromErrno(sync_errno_, "fdatasync").About(path_));
+  return {};
+}
+
+// What is visible now is on disk after the first barrier. Only then the words that say so are
+// stored: written back before it, they would promise what a power loss may still take. They are on
+// disk after the second.
 Result<void> CanvasFile::Sync() {
   CANVAS_TRY(CheckWritable());
   const std::lock_guard lock(sync_mutex_);
-  const auto barrier = [&]() -> Result<void> {
-    if (sync_errno_ == 0 && fdatasync(fd_.get()) != 0) sync_errno_ = errno;
-    if (sync_errno_ != 0)
-      return std::unexpected(Error::FromErrno(sync_errno_, "fdatasync").About(path_));
-    return {};
-  };
-  // The header that is visible now; on disk after the first barrier, and said to be after the
-  // second.
+  const std::uint64_t size = FileSizeOrZero(fd_);
   // Pinned until then, or an editor could have reused its place by the time it is called durable.
   // Where that does not succeed the data is on disk all the same, and an older header stays the
   // durable one.
   const auto pin = sync::PinRoot(HeaderWords(read_base()), shared_locks_, format::HeaderPlaceLock);
-  auto synced = barrier();
-  if (synced && pin.outcome == sync::LockTry::kTaken &&
-      sync::AdvanceDurable(HeaderWords(write_base()), pin.root))
-    synced = barrier();
-  if (pin.outcome == sync::LockTry::kTaken)
-    shared_locks_.Unlock(format::HeaderPlaceLock(pin.root.place));
+  const bool pinned = pin.outcome == sync::LockTry::kTaken;
+  auto synced = Barrier();
+  if (synced) {
+    bool said = sync::RaiseTo(WriteControl(control::kDurableBytes), size);
+    if (pinned && sync::AdvanceDurable(HeaderWords(write_base()), pin.root)) said = true;
+    if (said) synced = Barrier();
+  }
+  if (pinned) shared_locks_.Unlock(format::HeaderPlaceLock(pin.root.place));
   return synced;
 }
 

@@ -3,12 +3,15 @@
 // Invariants
 //   I1  The mappings are made once, for as many pages as the limit allows, and never move.
 //   I2  Nothing is stored into bytes that were not reserved on disk before.
-//   I3  The file only grows, under the growth lock; `file bytes` of the control words follows.
-//   I4  No byte of a page is touched before its index entry says ready and the file covers it.
+//   I3  The file only grows, and no lock is needed for it: space is reserved at the page's end.
+//   I4  No byte of a page is touched before its index entry says ready and the file covers it. A
+//       power loss may keep the entry and lose the size: the page is absent then, and made anew.
+//   I5  `durable bytes` of the control words is a size that was on disk before it was stored.
 //
 // Thread safety: thread-safe, but for what a method says. In a forked child every call fails.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -27,6 +30,7 @@
 #include "canvas/storage/residency.h"
 #include "canvas/sync/change.h"
 #include "canvas/sync/part_words.h"
+#include "canvas/sync/presence.h"
 #include "canvas/sync/snapshot.h"
 #include "canvas/sync/std_sync.h"
 
@@ -52,9 +56,12 @@ class CanvasFile final : private ForkListener {
   const format::Superblock& superblock() const { return superblock_; }
   const format::Geometry& geometry() const { return geometry_; }
   bool writable() const { return static_cast<bool>(write_mapping_) || single_mapping_; }
+  // Whether this is a forked child's copy of a handle. Realtime.
+  bool poisoned() const noexcept { return sync::Peek(poisoned_); }
   // Nothing, where the handle may be used: kClosed in a forked child.
   Result<void> CheckUsable() const;
-  // The same, and kReadOnly where it may not write.
+  // The same, and kReadOnly where it may not write; kUnsupported where a feature was set meanwhile
+  // that forbids it to this program.
   Result<void> CheckWritable() const;
 
   // Pages: as many as the canvas may have, and as this handle can reach.
@@ -76,6 +83,18 @@ class CanvasFile final : private ForkListener {
   // Whether the file reaches `end`; asks the kernel only when it did not the last time.
   bool Covers(std::uint64_t end) const noexcept;
 
+  // Calls visit(page) for every page of [first, end) whose controls may be touched, ascending. Its
+  // work is bounded by what the page index really holds.
+  template <typename Visit>
+  void ForEachReadyPage(std::uint64_t first, std::uint64_t end, Visit visit) const;
+
+  // Calls visit(first, end) for stretches of the run's blocks [first, end) of a page whose version
+  // words may be other than zero, ascending: so that a table that claims to be long costs what it
+  // really holds. The caller saw SlotPresent.
+  template <typename Visit>
+  void ForEachVersionStretch(PageIndex page, format::SlotRun run, std::uint64_t first,
+                             std::uint64_t end, Visit visit) const;
+
   // Asks for bytes that will be read soon. Judged by the last of them: asking for what is there
   // already costs a tenth of reading it.
   void WillNeed(std::uint64_t offset, std::uint64_t bytes) const noexcept {
@@ -86,8 +105,9 @@ class CanvasFile final : private ForkListener {
   Result<void> WantResident(std::span<const ByteRange> ranges) const {
     return residency_.Want(read_mapping_, ranges);
   }
-  void UnwantResident(std::span<const ByteRange> ranges) const noexcept {
-    residency_.Unwant(read_mapping_, ranges);
+  // False where there is no memory for it: they stay, and it may be called again.
+  bool UnwantResident(std::span<const ByteRange> ranges) const noexcept {
+    return residency_.Unwant(read_mapping_, ranges);
   }
   void LockTheRest() const noexcept { residency_.LockTheRest(read_mapping_); }
   Residency::State ResidentState() const { return residency_.Get(); }
@@ -116,7 +136,6 @@ class CanvasFile final : private ForkListener {
   Result<void> EnsureSlot(PageIndex page, format::SlotRun run);
   // Reserves a slot's control and version words, whether or not a bit says that they are.
   Result<void> ReserveSlot(PageIndex page, format::SlotRun run) const;
-  Result<void> GrowTo(std::uint64_t bytes);
   Result<void> ReserveBytes(std::uint64_t offset, std::uint64_t bytes, bool fresh) const;
   Result<void> Punch(std::uint64_t offset, std::uint64_t bytes) const;
   Result<void> WriteBytes(std::uint64_t offset, std::span<const std::byte> bytes) const;
@@ -132,6 +151,13 @@ class CanvasFile final : private ForkListener {
   // call fails: the kernel reports a lost write once, and then calls the page clean.
   Result<void> Sync();
 
+  // Sets feature bits on the file as it is, on disk before this returns. From then on programs that
+  // do not know them keep out: at open, and in open handles before each write operation begins.
+  // Errors: kIo, kUnsupported (this program does not know them either).
+  Result<void> AddFeatures(const format::Features& features);
+  // Of the superblock and of the control words.
+  format::Features features() const;
+
   const LockFile& locks() const { return locks_; }
   const LockFile& pins() const { return pins_; }
   // Pins and windows: what holds writers off for a while.
@@ -145,6 +171,9 @@ class CanvasFile final : private ForkListener {
       : path_(std::move(path)), superblock_(superblock), geometry_(geometry) {}
   Result<void> Attach(UniqueFd fd, const FileOptions& options);
   void AfterForkInChild() noexcept override;
+  Result<void> GrowOver(PageIndex page);
+  Result<void> Barrier();
+  bool IndexChunkPresent(std::uint64_t page) const noexcept;
 
   std::string path_;
   format::Superblock superblock_;
@@ -162,10 +191,39 @@ class CanvasFile final : private ForkListener {
   std::uint64_t mapped_pages_ = 0;
   mutable sync::Word known_size_{0};
   sync::Flag poisoned_{false};
-  std::mutex growth_mutex_;  // threads of this handle share locks_
   std::mutex sync_mutex_;
   int sync_errno_ = 0;
 };
+
+template <typename Visit>
+void CanvasFile::ForEachReadyPage(std::uint64_t first, std::uint64_t end, Visit visit) const {
+  constexpr std::uint64_t kPagesPerChunk = format::kFileBlock / 8;
+  end = std::min(end, mapped_pages_);
+  for (std::uint64_t page = first; page < end;) {
+    const std::uint64_t next = std::min(end, (page / kPagesPerChunk + 1) * kPagesPerChunk);
+    if (IndexChunkPresent(page))
+      for (std::uint64_t each = page; each < next; ++each) {
+        const PageIndex index(static_cast<std::uint32_t>(each));
+        if (PageReady(index)) visit(index);
+      }
+    page = next;
+  }
+}
+
+template <typename Visit>
+void CanvasFile::ForEachVersionStretch(PageIndex page, format::SlotRun run, std::uint64_t first,
+                                       std::uint64_t end, Visit visit) const {
+  constexpr std::uint64_t kShort = 8192;  // blocks; looking is as quick as asking
+  if (first >= end) return;
+  if (end - first <= kShort) return visit(first, end);
+  const std::uint64_t table = (geometry_.Page(page) + geometry_.Versions(run)).value();
+  for (std::uint64_t at = table + first * 8; at < table + end * 8;) {
+    const ByteSpan data = NextData(fd_, at, table + end * 8);
+    if (data.first < data.end)
+      visit((data.first - table) / 8, std::min((data.end - table + 7) / 8, end));
+    at = std::max(data.end, at + 8);
+  }
+}
 
 // The superblock of an open file, from whichever copy is good.
 // Errors: as DecodeSuperblock's; kNotACanvas where the file is shorter than one.

@@ -26,8 +26,7 @@ class Checker {
     ControlWords();
     Header();
     Owners();
-    for (std::uint64_t page = 0; page < file_.mapped_pages(); ++page)
-      Page(PageIndex(static_cast<std::uint32_t>(page)));
+    Pages();
     if (file_.mapped_pages() < file_.CapacityPages())
       Note("pages from {} on were not looked at: they lie past the mapping limit",
            file_.mapped_pages());
@@ -78,9 +77,14 @@ class Checker {
     if (headers_.recovered())
       Finding("header generation {} in place {} cannot be read; an older one is used",
               root.generation, root.place);
-    for (const LaneRecord& lane : (*header)->lanes)
+    for (const LaneRecord& lane : (*header)->lanes) {
+      if (!HoldsFrames(lane.kind)) {
+        Note("lane '{}' is of a kind that is not known here; it was not looked at", lane.name);
+        continue;
+      }
       if (auto place = LanePlace::Of(lane, file_.geometry())) lanes_.push_back(*place);
-    out_.lanes = lanes_.size();
+    }
+    out_.lanes = (*header)->lanes.size();
   }
 
   void Owners() {
@@ -101,10 +105,21 @@ class Checker {
     }
   }
 
-  void Page(PageIndex page) {
+  // Those that the index has an entry for, in the parts of it that are there.
+  void Pages() {
+    constexpr std::uint64_t kPagesPerChunk = format::kFileBlock / 8;
     const sync::Word* chunks =
         sync::WordAt(file_.read_base(), format::kControlOffset + control::kIndexChunks);
-    if (!sync::ReadBit(chunks, CanvasFile::IndexChunk(page))) return;
+    for (std::uint64_t page = 0; page < file_.mapped_pages(); ++page) {
+      if (sync::ReadBit(chunks,
+                        CanvasFile::IndexChunk(PageIndex(static_cast<std::uint32_t>(page)))))
+        Page(PageIndex(static_cast<std::uint32_t>(page)));
+      else
+        page = (page / kPagesPerChunk + 1) * kPagesPerChunk - 1;
+    }
+  }
+
+  void Page(PageIndex page) {
     const std::uint64_t entry = sync::Observe(*sync::WordAt(
         file_.read_base(), format::kPageIndexOffset + std::uint64_t{page.value()} * 8));
     if (entry == 0) return;
@@ -114,7 +129,11 @@ class Checker {
       return;
     }
     if (!file_.PageReady(page)) {
-      Finding("page {}: it lies past the end of the file", page.value());
+      Note(
+          "page {}: it lies past the end of the file, and so is absent: its growth was never "
+          "synced, "
+          "and a power loss took it",
+          page.value());
       return;
     }
     const std::uint64_t number =
@@ -151,17 +170,24 @@ class Checker {
     if (undo > lane.shape.max_blocks())
       Finding("{}: its undo place names block {}", where(), undo - 1);
     const std::uint64_t per_block = lane.shape.frames_per_block();
-    for (std::uint64_t block = 0; block < lane.shape.max_blocks(); ++block) {
+    const auto look = [&](std::uint64_t block) {
       const auto version = sync::ReadVersion(words, block);
       if (version.written) ++out_.blocks;
       if (version.changing() && Accounted(lane.id, page, words, block))
         Note("{}, block {}: a rewrite is under way, or was cut short", where(), block);
       else if (version.changing())
-        Finding("{}, block {}: half rewritten, and no owner, living or dead, says so", where(),
-                block);
+        Finding(
+            "{}, block {}: left half rewritten, by a power loss, and cannot be read; write it "
+            "again, or erase the page",
+            where(), block);
       else if (version.written && block * per_block >= mark)
         Note("{}, block {}: written, and not yet published", where(), block);
-    }
+    };
+    file_.ForEachVersionStretch(page, lane.slots, 0, lane.shape.max_blocks(),
+                                [&](std::uint64_t first, std::uint64_t end) {
+                                  for (std::uint64_t block = first; block < end; ++block)
+                                    look(block);
+                                });
     if (sync::ReadLife(words) != life_word) Note("{}: changed while it was looked at", where());
   }
 

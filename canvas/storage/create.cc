@@ -43,20 +43,20 @@ Result<void> Fill(const UniqueFd& fd, const CreateRequest& request) {
   superblock.geometry = request.geometry;
   const auto sealed = format::EncodeSuperblock(superblock);
 
-  const std::vector<std::byte> message = EncodeHeader(request.header);
+  CANVAS_ASSIGN(const std::vector<std::byte> message, EncodeHeader(request.header, {}));
   constexpr std::uint64_t kFirstGeneration = 1;
   if (message.size() + format::kSnapshotHeaderBytes > request.geometry.header_place_bytes)
     return Fail(ErrorCode::kLimit, "the header does not fit its place");
   const auto snapshot = format::EncodeSnapshotHeader(
       {kFirstGeneration, message.size(), format::SnapshotChecksum(message, kFirstGeneration)});
 
-  const std::uint64_t size = geometry.HeaderPlace(1).value();
+  const std::uint64_t size = geometry.pages_offset();
   std::array<std::byte, format::kControlBytes> control{};
   const std::uint64_t root = format::Root{kFirstGeneration, 0}.ToWord();
   format::StoreField(control, format::control::kCapacityPages, request.geometry.capacity_pages);
   format::StoreField(control, format::control::kHeaderRoot, root);
   format::StoreField(control, format::control::kDurableHeaderRoot, root);
-  format::StoreField(control, format::control::kFileBytes, size);
+  format::StoreField(control, format::control::kDurableBytes, size);
 
   CANVAS_TRY(SetSize(fd, size));
   for (std::uint64_t copy = 0; copy < format::kSuperblockCopies; ++copy)

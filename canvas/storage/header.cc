@@ -81,7 +81,32 @@ Result<void> ValidateLaneName(std::string_view name) {
   return {};
 }
 
+Result<void> CheckTexts(const Header& header) {
+  const auto check = [](const std::string& text, std::string_view what) -> Result<void> {
+    if (text.size() <= kMaxTextBytes) return {};
+    return Fail(ErrorCode::kLimit, fmt::format("{} of {} bytes", what, text.size()),
+                fmt::format("it has at most {}", kMaxTextBytes));
+  };
+  CANVAS_TRY(check(header.title, "a title"));
+  CANVAS_TRY(check(header.description, "a description"));
+  CANVAS_TRY(check(header.provenance.tool, "the name of a tool"));
+  CANVAS_TRY(check(header.provenance.writer, "the name of a writer"));
+  for (const LaneRecord& lane : header.lanes) {
+    CANVAS_TRY(check(lane.description, "a description"));
+    CANVAS_TRY(check(lane.provenance.tool, "the name of a tool"));
+    CANVAS_TRY(check(lane.provenance.writer, "the name of a writer"));
+  }
+  for (const TempoMap& map : header.tempo_maps)
+    CANVAS_TRY(check(map.name, "the name of a tempo map"));
+  return {};
+}
+
 Result<format::LaneShape> ShapeOf(const LaneRecord& lane, const format::Geometry& geometry) {
+  if (!HoldsFrames(lane.kind))
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("lane '{}' is of a kind that this version cannot read or write ({})",
+                            lane.name, LaneKindName(lane.kind)),
+                "use the version of canvas that made it");
   return format::LaneShape::Make(geometry, lane.rate, lane.channels, lane.slots.kind);
 }
 
@@ -95,14 +120,18 @@ Result<void> ValidateHeader(const Header& header, const format::Geometry& geomet
     previous = lane.id;
     if (auto name = ValidateLaneName(lane.name); !name) return Bad(lane, name.error().what());
     if (!names.insert(lane.name).second) return Bad(lane, "two lanes have its name");
-    if (lane.kind != LaneKind::kAudio && lane.kind != LaneKind::kSignal)
-      return Bad(lane, "this version does not know its kind");
-    const auto rate = Rate::Make(lane.rate.num, lane.rate.den);
-    if (!rate || *rate != lane.rate) return Bad(lane, "its rate is not a fraction in lowest terms");
+    const bool opaque = !HoldsFrames(lane.kind);
+    if (opaque && lane.slots.count == 0) continue;
     if (!geometry.Holds(lane.slots)) return Bad(lane, "its slots lie outside the page");
-    const auto shape = ShapeOf(lane, geometry);
-    if (!shape) return Bad(lane, shape.error().what());
-    if (shape->slot_count() != lane.slots.count) return Bad(lane, "it has a wrong number of slots");
+    if (!opaque) {
+      const auto rate = Rate::Make(lane.rate.num, lane.rate.den);
+      if (!rate || *rate != lane.rate)
+        return Bad(lane, "its rate is not a fraction in lowest terms");
+      const auto shape = ShapeOf(lane, geometry);
+      if (!shape) return Bad(lane, shape.error().what());
+      if (shape->slot_count() != lane.slots.count)
+        return Bad(lane, "it has a wrong number of slots");
+    }
     for (std::uint32_t i = 0; i < lane.slots.count; ++i)
       if (!taken.emplace(lane.slots.kind, lane.slots.first + i).second)
         return Bad(lane, "it shares a slot with another lane");

@@ -32,6 +32,12 @@ enum class LaneKind : std::uint8_t {
 };
 std::string_view LaneKindName(LaneKind kind);
 
+// Whether a lane of this kind holds frames, which is what this version reads and writes. Lanes of
+// other kinds are opaque: listed, and left alone with their slots.
+constexpr bool HoldsFrames(LaneKind kind) {
+  return kind == LaneKind::kAudio || kind == LaneKind::kSignal;
+}
+
 struct Provenance {
   std::string writer;
   std::string tool;
@@ -49,10 +55,10 @@ struct RangeProvenance {
 struct LaneRecord {
   LaneId id;
   std::string name;
-  LaneKind kind = LaneKind::kAudio;
+  LaneKind kind = LaneKind::kAudio;  // kUnknown: its kind or sample format is not known here
   std::uint32_t channels = 0;
   Rate rate;
-  format::SlotRun slots;
+  format::SlotRun slots;  // count 0: it has none, or of a kind of slot that is not known here
   std::string description;
   Provenance provenance;
   std::vector<RangeProvenance> range_provenance;
@@ -96,12 +102,20 @@ struct Header {
 // 1 to 255 bytes of UTF-8 without control characters.
 Result<void> ValidateLaneName(std::string_view name);
 
+// The longest text there may be in a header: descriptions, titles, tools.
+inline constexpr std::size_t kMaxTextBytes = 1024 * 1024;
+
 // Whether the lanes fit the geometry and each other: ids ascending and below next_lane_id, names
-// valid and unique, slots inside the geometry, as many as the shape needs, none taken twice.
+// valid and unique, slots inside the geometry, as many as the shape needs, none taken twice. Of an
+// opaque lane: all but the shape.
 // Errors: kCorrupt, naming the lane.
 Result<void> ValidateHeader(const Header& header, const format::Geometry& geometry);
 
-// The shape of a lane that ValidateHeader accepted.
+// Whether the header's texts can be stored at all, before work is done on them.
+// Errors: kLimit, naming the text.
+Result<void> CheckTexts(const Header& header);
+
+// The shape of a lane that ValidateHeader accepted. Errors: kUnsupported (an opaque lane).
 Result<format::LaneShape> ShapeOf(const LaneRecord& lane, const format::Geometry& geometry);
 
 // The first run of free slots for this shape. Errors: kLimit, saying how many slots there are.

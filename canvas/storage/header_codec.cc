@@ -1,6 +1,7 @@
 #include "canvas/storage/header_codec.h"
 
 #include <capnp/message.h>
+#include <capnp/orphan.h>
 #include <capnp/serialize.h>
 #include <kj/exception.h>
 
@@ -15,20 +16,19 @@ std::string ToStd(capnp::Text::Reader text) { return std::string(text.begin(), t
 
 capnp::Text::Reader ToText(const std::string& text) { return {text.c_str(), text.size()}; }
 
+template <typename Records>
+unsigned Size(const Records& records) {
+  return static_cast<unsigned>(records.size());
+}
+
+// Encode stores what differs from what is there; the rest, known or not, stays.
+
 void Encode(schema::Rational::Builder to, Rate from) {
   to.setNum(from.num);
   to.setDen(from.den);
 }
 
 Rate Decode(schema::Rational::Reader from) { return {from.getNum(), from.getDen()}; }
-
-void Encode(schema::Provenance::Builder to, const Provenance& from) {
-  to.setWriter(ToText(from.writer));
-  to.setTool(ToText(from.tool));
-  to.setHasSeed(from.seed.has_value());
-  to.setSeed(from.seed.value_or(0));
-  to.setCreatedUnixNs(from.created_unix_ns);
-}
 
 Provenance Decode(schema::Provenance::Reader from) {
   Provenance to{ToStd(from.getWriter()), ToStd(from.getTool()), std::nullopt,
@@ -37,75 +37,37 @@ Provenance Decode(schema::Provenance::Reader from) {
   return to;
 }
 
-void Encode(schema::RangeProvenance::Builder to, const RangeProvenance& from);
-void Encode(schema::Lane::Builder to, const LaneRecord& from);
-void Encode(schema::TempoMap::Tempo::Builder to, const Tempo& from);
-void Encode(schema::TempoMap::Meter::Builder to, const Meter& from);
-void Encode(schema::TempoMap::Builder to, const TempoMap& from);
-void Encode(schema::Marker::Builder to, const MarkerRecord& from);
-
-// Fills list `to`, already of the right size, from `from`.
-template <typename List, typename Records>
-void EncodeList(List to, const Records& from) {
-  for (unsigned i = 0; i < to.size(); ++i) Encode(to[i], from[i]);
+void Encode(schema::Provenance::Builder to, const Provenance& from) {
+  if (Decode(to.asReader()) == from) return;
+  to.setWriter(ToText(from.writer));
+  to.setTool(ToText(from.tool));
+  to.setHasSeed(from.seed.has_value());
+  to.setSeed(from.seed.value_or(0));
+  to.setCreatedUnixNs(from.created_unix_ns);
 }
 
-template <typename Records>
-unsigned Size(const Records& records) {
-  return static_cast<unsigned>(records.size());
+RangeProvenance Decode(schema::RangeProvenance::Reader from) {
+  return {{Frame(from.getRange().getFirst()), Frame(from.getRange().getEnd())},
+          Decode(from.getProvenance())};
 }
 
 void Encode(schema::RangeProvenance::Builder to, const RangeProvenance& from) {
   to.getRange().setFirst(from.range.first.value());
   to.getRange().setEnd(from.range.end.value());
-  Encode(to.initProvenance(), from.provenance);
+  Encode(to.getProvenance(), from.provenance);
 }
 
-void Encode(schema::Lane::Builder to, const LaneRecord& from) {
-  to.setId(from.id.value());
-  to.setName(ToText(from.name));
-  to.setKind(static_cast<schema::Lane::Kind>(from.kind));
-  to.setChannels(from.channels);
-  Encode(to.initRate(), from.rate);
-  to.setSampleFormat(schema::Lane::SampleFormat::FLOAT32);
-  to.setSlotKind(static_cast<schema::Lane::SlotKind>(from.slots.kind));
-  to.setFirstSlot(from.slots.first);
-  to.setSlotCount(from.slots.count);
-  to.setDescription(ToText(from.description));
-  Encode(to.initProvenance(), from.provenance);
-  EncodeList(to.initRangeProvenance(Size(from.range_provenance)), from.range_provenance);
-  to.setSourceTicksPerQuarter(from.source_ticks_per_quarter);
-  to.setTempoMapId(from.tempo_map_id);
-}
-
-LaneRecord Decode(schema::Lane::Reader from) {
-  LaneRecord to;
-  to.id = LaneId(from.getId());
-  to.name = ToStd(from.getName());
-  // A kind or format that is not known here is refused by ValidateHeader.
-  to.kind = from.getSampleFormat() == schema::Lane::SampleFormat::FLOAT32 &&
-                    from.getKind() <= schema::Lane::Kind::BUS
-                ? static_cast<LaneKind>(from.getKind())
-                : LaneKind::kUnknown;
-  to.channels = from.getChannels();
-  to.rate = Decode(from.getRate());
-  to.slots = {from.getSlotKind() == schema::Lane::SlotKind::SMALL ? format::SlotKind::kSmall
-                                                                  : format::SlotKind::kWide,
-              from.getFirstSlot(), from.getSlotCount()};
-  to.description = ToStd(from.getDescription());
-  to.provenance = Decode(from.getProvenance());
-  for (const auto& range : from.getRangeProvenance())
-    to.range_provenance.push_back(
-        {{Frame(range.getRange().getFirst()), Frame(range.getRange().getEnd())},
-         Decode(range.getProvenance())});
-  to.source_ticks_per_quarter = from.getSourceTicksPerQuarter();
-  to.tempo_map_id = from.getTempoMapId();
-  return to;
+Tempo Decode(schema::TempoMap::Tempo::Reader from) {
+  return {Tick(from.getTick()), from.getNsPerQuarter()};
 }
 
 void Encode(schema::TempoMap::Tempo::Builder to, const Tempo& from) {
   to.setTick(from.tick.value());
   to.setNsPerQuarter(from.ns_per_quarter);
+}
+
+Meter Decode(schema::TempoMap::Meter::Reader from) {
+  return {Tick(from.getTick()), from.getNumerator(), from.getDenominator()};
 }
 
 void Encode(schema::TempoMap::Meter::Builder to, const Meter& from) {
@@ -114,38 +76,122 @@ void Encode(schema::TempoMap::Meter::Builder to, const Meter& from) {
   to.setDenominator(from.denominator);
 }
 
-void Encode(schema::TempoMap::Builder to, const TempoMap& from) {
-  to.setId(from.id);
-  to.setName(ToText(from.name));
-  EncodeList(to.initTempi(Size(from.tempi)), from.tempi);
-  EncodeList(to.initMeters(Size(from.meters)), from.meters);
+// Found by the templates below, which are no members of the schema's namespace.
+LaneRecord Decode(schema::Lane::Reader from);
+void Encode(schema::Lane::Builder to, const LaneRecord& from);
+TempoMap Decode(schema::TempoMap::Reader from);
+void Encode(schema::TempoMap::Builder to, const TempoMap& from);
+MarkerRecord Decode(schema::Marker::Reader from);
+void Encode(schema::Marker::Builder to, const MarkerRecord& from);
+
+template <typename Record, typename List>
+std::vector<Record> DecodeList(List from) {
+  std::vector<Record> to;
+  to.reserve(from.size());
+  for (const auto& each : from) to.push_back(Decode(each));
+  return to;
+}
+
+// A list within a record: as it is where it says the same, or else made anew by `init`.
+template <typename Record, typename List, typename Init>
+void EncodeList(List there, const std::vector<Record>& records, Init init) {
+  if (DecodeList<Record>(there) == records) return;
+  auto to = init(Size(records));
+  for (unsigned i = 0; i < to.size(); ++i) Encode(to[i], records[i]);
+}
+
+// A kind that a newer program has, or a sample format: known to be not known.
+LaneKind DecodeKind(schema::Lane::Reader from) {
+  if (from.getKind() > schema::Lane::Kind::BUS) return LaneKind::kUnknown;
+  const auto kind = static_cast<LaneKind>(from.getKind());
+  if (HoldsFrames(kind) && from.getSampleFormat() != schema::Lane::SampleFormat::FLOAT32)
+    return LaneKind::kUnknown;
+  return kind;
+}
+
+format::SlotRun DecodeSlots(schema::Lane::Reader from) {
+  switch (from.getSlotKind()) {
+    case schema::Lane::SlotKind::WIDE:
+      return {format::SlotKind::kWide, from.getFirstSlot(), from.getSlotCount()};
+    case schema::Lane::SlotKind::SMALL:
+      return {format::SlotKind::kSmall, from.getFirstSlot(), from.getSlotCount()};
+  }
+  return {format::SlotKind::kWide, 0, 0};
+}
+
+LaneRecord Decode(schema::Lane::Reader from) {
+  LaneRecord to;
+  to.id = LaneId(from.getId());
+  to.name = ToStd(from.getName());
+  to.kind = DecodeKind(from);
+  to.channels = from.getChannels();
+  to.rate = Decode(from.getRate());
+  to.slots = DecodeSlots(from);
+  to.description = ToStd(from.getDescription());
+  to.provenance = Decode(from.getProvenance());
+  to.range_provenance = DecodeList<RangeProvenance>(from.getRangeProvenance());
+  to.source_ticks_per_quarter = from.getSourceTicksPerQuarter();
+  to.tempo_map_id = from.getTempoMapId();
+  return to;
+}
+
+void Encode(schema::Lane::Builder to, const LaneRecord& from) {
+  const LaneRecord there = Decode(to.asReader());
+  if (there == from) return;
+  to.setId(from.id.value());
+  if (there.name != from.name) to.setName(ToText(from.name));
+  if (there.kind != from.kind) {
+    to.setKind(static_cast<schema::Lane::Kind>(from.kind));
+    if (HoldsFrames(from.kind)) to.setSampleFormat(schema::Lane::SampleFormat::FLOAT32);
+  }
+  to.setChannels(from.channels);
+  if (there.rate != from.rate) Encode(to.getRate(), from.rate);
+  if (there.slots != from.slots) {
+    to.setSlotKind(static_cast<schema::Lane::SlotKind>(from.slots.kind));
+    to.setFirstSlot(from.slots.first);
+    to.setSlotCount(from.slots.count);
+  }
+  if (there.description != from.description) to.setDescription(ToText(from.description));
+  Encode(to.getProvenance(), from.provenance);
+  EncodeList(to.asReader().getRangeProvenance(), from.range_provenance,
+             [&](unsigned size) { return to.initRangeProvenance(size); });
+  to.setSourceTicksPerQuarter(from.source_ticks_per_quarter);
+  to.setTempoMapId(from.tempo_map_id);
 }
 
 TempoMap Decode(schema::TempoMap::Reader from) {
-  TempoMap to{from.getId(), ToStd(from.getName()), {}, {}};
-  for (const auto& tempo : from.getTempi())
-    to.tempi.push_back({Tick(tempo.getTick()), tempo.getNsPerQuarter()});
-  for (const auto& meter : from.getMeters())
-    to.meters.push_back({Tick(meter.getTick()), meter.getNumerator(), meter.getDenominator()});
-  return to;
+  return {from.getId(), ToStd(from.getName()), DecodeList<Tempo>(from.getTempi()),
+          DecodeList<Meter>(from.getMeters())};
+}
+
+void Encode(schema::TempoMap::Builder to, const TempoMap& from) {
+  const TempoMap there = Decode(to.asReader());
+  to.setId(from.id);
+  if (there.name != from.name) to.setName(ToText(from.name));
+  EncodeList(to.asReader().getTempi(), from.tempi,
+             [&](unsigned size) { return to.initTempi(size); });
+  EncodeList(to.asReader().getMeters(), from.meters,
+             [&](unsigned size) { return to.initMeters(size); });
+}
+
+MarkerRecord Decode(schema::Marker::Reader from) {
+  return {from.getTimeNum(), from.getTimeDen(), ToStd(from.getName()), from.getColor()};
 }
 
 void Encode(schema::Marker::Builder to, const MarkerRecord& from) {
   to.setTimeNum(from.time_num);
   to.setTimeDen(from.time_den);
-  to.setName(ToText(from.name));
+  if (ToStd(to.asReader().getName()) != from.name) to.setName(ToText(from.name));
   to.setColor(from.color);
 }
 
 Header DecodeRoot(schema::Header::Reader from) {
   Header to;
   to.next_lane_id = from.getNextLaneId();
-  for (const auto& lane : from.getLanes()) to.lanes.push_back(Decode(lane));
+  to.lanes = DecodeList<LaneRecord>(from.getLanes());
   to.next_tempo_map_id = from.getNextTempoMapId();
-  for (const auto& map : from.getTempoMaps()) to.tempo_maps.push_back(Decode(map));
-  for (const auto& marker : from.getMarkers())
-    to.markers.push_back(
-        {marker.getTimeNum(), marker.getTimeDen(), ToStd(marker.getName()), marker.getColor()});
+  to.tempo_maps = DecodeList<TempoMap>(from.getTempoMaps());
+  to.markers = DecodeList<MarkerRecord>(from.getMarkers());
   if (from.getWallClock().getIsSet())
     to.wall_clock_origin_unix_ns = from.getWallClock().getOriginUnixNs();
   if (const auto timecode = from.getTimecode(); timecode.getIsSet())
@@ -157,56 +203,138 @@ Header DecodeRoot(schema::Header::Reader from) {
   return to;
 }
 
+// A list of records with elements large enough for whatever the elements of `before` hold. An
+// element begins as that of `before` whose record `same` takes for its own, or as nothing.
+template <typename Element, typename Records, typename Same>
+capnp::Orphan<capnp::List<Element>> Merge(capnp::Orphanage orphanage,
+                                          typename capnp::List<Element>::Reader before,
+                                          const Records& records, Same same) {
+  auto fresh = orphanage.newOrphan<capnp::List<Element>>(Size(records));
+  typename capnp::List<Element>::Reader lists[] = {before, fresh.getReader()};
+  // The size of an element is that of the larger one (orphan.h).
+  auto merged = orphanage.newOrphanConcat(kj::arrayPtr(lists, 2));
+  auto to = merged.get();
+  for (unsigned i = 0; i < Size(records); ++i) {
+    unsigned mine = 0;
+    while (mine < before.size() && !same(before[mine], records[i])) ++mine;
+    to.setWithCaveats(i, mine == before.size() ? fresh.getReader()[i] : before[mine]);
+    Encode(to[i], records[i]);
+  }
+  merged.truncate(Size(records));
+  return merged;
+}
+
+void Encode(schema::Header::Builder root, schema::Header::Reader before, const Header& header,
+            capnp::Orphanage orphanage) {
+  const Header there = DecodeRoot(before);
+  const auto same_id = [](const auto& element, const auto& record) {
+    if constexpr (requires { record.id.value(); })
+      return element.getId() == record.id.value();
+    else
+      return element.getId() == record.id;
+  };
+  root.setNextLaneId(header.next_lane_id);
+  if (there.lanes != header.lanes)
+    root.adoptLanes(Merge<schema::Lane>(orphanage, before.getLanes(), header.lanes, same_id));
+  root.setNextTempoMapId(header.next_tempo_map_id);
+  if (there.tempo_maps != header.tempo_maps)
+    root.adoptTempoMaps(
+        Merge<schema::TempoMap>(orphanage, before.getTempoMaps(), header.tempo_maps, same_id));
+  if (there.markers != header.markers)
+    root.adoptMarkers(Merge<schema::Marker>(
+        orphanage, before.getMarkers(), header.markers,
+        [](const auto& element, const auto& record) { return Decode(element) == record; }));
+  if (there.wall_clock_origin_unix_ns != header.wall_clock_origin_unix_ns) {
+    root.getWallClock().setIsSet(header.wall_clock_origin_unix_ns.has_value());
+    root.getWallClock().setOriginUnixNs(header.wall_clock_origin_unix_ns.value_or(0));
+  }
+  if (there.timecode != header.timecode) {
+    const TimecodeRecord record = header.timecode.value_or(TimecodeRecord{});
+    auto timecode = root.getTimecode();
+    timecode.setIsSet(header.timecode.has_value());
+    Encode(timecode.getRate(), record.rate);
+    timecode.setDropFrame(record.drop_frame);
+    timecode.setOffsetFrames(record.offset_frames);
+  }
+  if (there.title != header.title) root.setTitle(ToText(header.title));
+  if (there.description != header.description) root.setDescription(ToText(header.description));
+  Encode(root.getProvenance(), header.provenance);
+}
+
+// A message of our own, aligned as its reader asks.
+class Message {
+ public:
+  explicit Message(std::span<const std::byte> message)
+      : words_(kj::heapArray<capnp::word>(message.size() / sizeof(capnp::word))),
+        reader_(Copied(message), Options(words_.size())) {}
+  schema::Header::Reader root() { return reader_.getRoot<schema::Header>(); }
+
+ private:
+  kj::ArrayPtr<const capnp::word> Copied(std::span<const std::byte> message) {
+    if (!message.empty()) std::memcpy(words_.asBytes().begin(), message.data(), message.size());
+    return words_;
+  }
+  static capnp::ReaderOptions Options(std::size_t words) {
+    capnp::ReaderOptions options;
+    // Each byte may be visited a few times; pointers that make it visit more are an attack.
+    options.traversalLimitInWords = words * 8 + 1024;
+    options.nestingLimit = 32;
+    return options;
+  }
+  kj::Array<capnp::word> words_;
+  capnp::FlatArrayMessageReader reader_;
+};
+
+std::unexpected<Error> Unreadable(const char* what) {
+  return Fail(ErrorCode::kCorrupt, std::string("header: not a readable message: ") + what);
+}
+
+// What `call` answers; what kj throws, as an error.
+template <typename Call>
+auto NoKjException(ErrorCode code, Call call) -> decltype(call()) {
+  try {
+    return call();
+  } catch (const kj::Exception& exception) {
+    if (exception.getType() == kj::Exception::Type::OVERLOADED)
+      return std::unexpected(Error::NoMemory());
+    return Fail(code, std::string("header: ") + exception.getDescription().cStr());
+  }
+}
+
 }  // namespace
 
-std::vector<std::byte> EncodeHeader(const Header& header) {
-  capnp::MallocMessageBuilder message;
-  auto root = message.initRoot<schema::Header>();
-  root.setNextLaneId(header.next_lane_id);
-  EncodeList(root.initLanes(Size(header.lanes)), header.lanes);
-  root.setNextTempoMapId(header.next_tempo_map_id);
-  EncodeList(root.initTempoMaps(Size(header.tempo_maps)), header.tempo_maps);
-  EncodeList(root.initMarkers(Size(header.markers)), header.markers);
-  if (header.wall_clock_origin_unix_ns) {
-    root.getWallClock().setIsSet(true);
-    root.getWallClock().setOriginUnixNs(*header.wall_clock_origin_unix_ns);
-  }
-  if (header.timecode) {
-    auto timecode = root.getTimecode();
-    timecode.setIsSet(true);
-    Encode(timecode.initRate(), header.timecode->rate);
-    timecode.setDropFrame(header.timecode->drop_frame);
-    timecode.setOffsetFrames(header.timecode->offset_frames);
-  }
-  root.setTitle(ToText(header.title));
-  root.setDescription(ToText(header.description));
-  Encode(root.initProvenance(), header.provenance);
-  const auto words = capnp::messageToFlatArray(message);
-  const auto bytes = words.asBytes();
-  std::vector<std::byte> flat(bytes.size());
-  std::memcpy(flat.data(), bytes.begin(), bytes.size());
-  return flat;
+Result<std::vector<std::byte>> EncodeHeader(const Header& header,
+                                            std::span<const std::byte> before) {
+  CANVAS_TRY(CheckTexts(header));
+  return NoKjException(ErrorCode::kLimit, [&]() -> Result<std::vector<std::byte>> {
+    if (before.size() % sizeof(capnp::word) != 0)
+      return Unreadable("its length is no number of words");
+    Message old(before);
+    capnp::MallocMessageBuilder edited;
+    if (before.empty())
+      edited.initRoot<schema::Header>();
+    else
+      edited.setRoot(old.root());
+    Encode(edited.getRoot<schema::Header>(), before.empty() ? schema::Header::Reader() : old.root(),
+           header, edited.getOrphanage());
+    // Once more, which leaves out what was replaced.
+    capnp::MallocMessageBuilder message;
+    message.setRoot(edited.getRoot<schema::Header>().asReader());
+    const auto words = capnp::messageToFlatArray(message);
+    const auto bytes = words.asBytes();
+    std::vector<std::byte> flat(bytes.size());
+    std::memcpy(flat.data(), bytes.begin(), bytes.size());
+    return flat;
+  });
 }
 
 Result<Header> DecodeHeader(std::span<const std::byte> message) {
-  const auto corrupt = [](const char* what) {
-    return Fail(ErrorCode::kCorrupt, std::string("header: not a readable message: ") + what);
-  };
-  if (message.size() % sizeof(capnp::word) != 0) return corrupt("its length is no number of words");
-  // A copy of our own, aligned as the reader asks.
-  auto words = kj::heapArray<capnp::word>(message.size() / sizeof(capnp::word));
-  std::memcpy(words.asBytes().begin(), message.data(), message.size());
-  capnp::ReaderOptions options;
-  // Each byte may be visited a few times; pointers that make it visit more are an attack.
-  options.traversalLimitInWords = words.size() * 8 + 1024;
-  options.nestingLimit = 32;
+  if (message.size() % sizeof(capnp::word) != 0)
+    return Unreadable("its length is no number of words");
   try {
-    capnp::FlatArrayMessageReader reader(words, options);
-    return DecodeRoot(reader.getRoot<schema::Header>());
+    return DecodeRoot(Message(message).root());
   } catch (const kj::Exception& exception) {
-    return corrupt(exception.getDescription().cStr());
-  } catch (const std::bad_alloc&) {
-    return corrupt("it claims more than memory holds");
+    return Unreadable(exception.getDescription().cStr());
   }
 }
 

@@ -1,6 +1,11 @@
 // The header between memory and its Cap'n Proto message. Nothing of kj leaves this file, exceptions
 // least of all.
 //
+// A header that is edited is the one before, copied as it lies, and changed where it differs: what a
+// newer program put there (fields, pointers, members of unions that are not known here) survives.
+// Of a lane or a tempo map it is known by the id whose it is; it goes with the lane, and, of a list
+// within one (tempi, meters, provenance of ranges), when that list is changed.
+//
 // Thread safety: pure functions.
 #pragma once
 
@@ -13,10 +18,13 @@
 
 namespace canvas::storage {
 
-// One flat array, a multiple of 8 bytes.
-std::vector<std::byte> EncodeHeader(const Header& header);
+// One flat array, a multiple of 8 bytes. `before` is the message of the version that `header` was
+// made from, or empty. Errors: kNoMemory, kLimit (no message is that long), kCorrupt (`before`).
+Result<std::vector<std::byte>> EncodeHeader(const Header& header,
+                                            std::span<const std::byte> before);
 
-// Errors: kCorrupt where the bytes are not such a message. What it says is not yet validated.
+// Errors: kCorrupt where the bytes are not such a message, kNoMemory. What it says is not yet
+// validated.
 Result<Header> DecodeHeader(std::span<const std::byte> message);
 
 }  // namespace canvas::storage

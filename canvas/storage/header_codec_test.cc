@@ -37,17 +37,17 @@ Header Full() {
 }
 
 TEST(HeaderCodec, KeepsEveryField) {
-  const auto decoded = DecodeHeader(EncodeHeader(Full()));
+  const auto decoded = DecodeHeader(*EncodeHeader(Full(), {}));
   ASSERT_TRUE(decoded.has_value()) << decoded.error().Message();
   EXPECT_EQ(*decoded, Full());
-  EXPECT_EQ(*DecodeHeader(EncodeHeader(Header{})), Header{});
+  EXPECT_EQ(*DecodeHeader(*EncodeHeader(Header{}, {})), Header{});
 }
 
 TEST(HeaderCodec, DamagedBytesAreAnErrorOrAnotherHeaderAndNothingElse) {
   const std::uint32_t seed = std::random_device()();
   std::printf("seed %u\n", seed);
   std::mt19937 random(seed);
-  const auto good = EncodeHeader(Full());
+  const auto good = *EncodeHeader(Full(), {});
   for (std::size_t length = 0; length < good.size(); ++length)
     (void)DecodeHeader(std::span(good).first(length));
   for (int i = 0; i < 20000; ++i) {
@@ -106,7 +106,20 @@ TEST(ValidateHeader, FindsContradictions) {
   EXPECT_TRUE(refused([](Header& h) { h.lanes[1].rate = {48000, 0}; }));
   EXPECT_TRUE(refused([](Header& h) { h.lanes[1].rate = {96000, 2}; }));
   EXPECT_TRUE(refused([](Header& h) { h.lanes[1].rate = {4294967295, 1}; }));
-  EXPECT_TRUE(refused([](Header& h) { h.lanes[1].kind = LaneKind::kUnknown; }));
+  // An opaque lane keeps its slots, and what a version that knows it says of it is its own business.
+  const auto opaque = [&](auto spoil) {
+    return refused([&](Header& h) {
+      h.lanes[1].kind = LaneKind::kUnknown;
+      spoil(h.lanes[1]);
+    });
+  };
+  EXPECT_FALSE(opaque([](LaneRecord&) {}));
+  EXPECT_FALSE(opaque([](LaneRecord& l) { l.channels = 0; }));
+  EXPECT_FALSE(opaque([](LaneRecord& l) { l.rate = {0, 0}; }));
+  EXPECT_FALSE(opaque([](LaneRecord& l) { l.slots = {format::SlotKind::kWide, 0, 0}; }));
+  EXPECT_TRUE(opaque([](LaneRecord& l) { l.slots.first = 0; })) << "another lane's";
+  EXPECT_TRUE(opaque([](LaneRecord& l) { l.slots.first = 64; }));
+  EXPECT_TRUE(opaque([](LaneRecord& l) { l.name = "a"; }));
 }
 
 }  // namespace

@@ -1,15 +1,19 @@
 #include "canvas/storage/header_store.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <optional>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "canvas/format/snapshot_format.h"
 #include "canvas/storage/header_codec.h"
+#include "canvas/storage/holder_name.h"
+#include "canvas/sync/presence.h"
 #include "canvas/sync/snapshot.h"
 
 namespace canvas::storage {
@@ -17,15 +21,34 @@ namespace {
 
 constexpr int kLoadTries = 100;  // each further one means that someone published meanwhile
 
-std::unexpected<Error> Corrupt(format::Root root, std::string_view what) {
-  return Fail(ErrorCode::kCorrupt,
-              fmt::format("header snapshot in place {}: {}", root.place, what));
+std::unexpected<Error> Corrupt(std::uint32_t place, std::string_view what) {
+  return Fail(ErrorCode::kCorrupt, fmt::format("header snapshot in place {}: {}", place, what));
 }
+
+// Says who edits, for as long as it lives. Relaxed: for people.
+class EditorNote {
+ public:
+  EditorNote(const CanvasFile& file, const std::string& name) : file_(file) {
+    std::byte* at = file.write_base() + format::kControlOffset + format::control::kHeaderEditor;
+    WriteName(at + format::editor::kName, name);
+    Put(format::editor::kSince, static_cast<std::uint64_t>(NowUnixNs()));
+    Put(format::editor::kPid, static_cast<std::uint64_t>(getpid()));
+  }
+  EditorNote(const EditorNote&) = delete;
+  EditorNote& operator=(const EditorNote&) = delete;
+  ~EditorNote() { Put(format::editor::kPid, 0); }
+
+ private:
+  void Put(std::uint64_t field, std::uint64_t value) const {
+    sync::Put(file_.WriteControl(format::control::kHeaderEditor + field), value);
+  }
+  const CanvasFile& file_;
+};
 
 }  // namespace
 
 HeaderPin::~HeaderPin() {
-  if (file_ != nullptr && file_->CheckUsable())
+  if (file_ != nullptr && !file_->poisoned())
     file_->shared_locks().Unlock(format::HeaderPlaceLock(root_.place));
 }
 
@@ -47,65 +70,89 @@ Result<HeaderPin> HeaderStore::Pin() {
                                .About(file_.path()));
   HeaderPin pin(file_, pinned.root, {});
   // Verified once, by a copy; what is read in place afterwards are the same bytes.
-  auto whole = LoadPlace(pinned.root);
+  auto whole = [&]() -> Result<Message> {
+    CANVAS_ASSIGN(const Message found, FindMessage(pinned.root));
+    CANVAS_ASSIGN(Bytes message, CopyMessage(found, pinned.root.place));
+    CANVAS_TRY(Decode(std::move(message), pinned.root, pinned.root.ToWord()));
+    return found;
+  }();
   if (!whole) return std::unexpected(std::move(whole).error().About(file_.path()));
-  CANVAS_ASSIGN(const Message message, FindMessage(pinned.root));
-  pin.message_ = {file_.read_base() + message.start, message.header.length};
+  pin.message_ = {file_.read_base() + whole->start, whole->header.length};
   return pin;
 }
 
-Result<HeaderStore::Message> HeaderStore::FindMessage(format::Root root) const {
+Result<HeaderStore::Message> HeaderStore::FindMessage(std::uint32_t place) const {
   const auto& fields = file_.geometry().fields();
-  if (root.place >= fields.header_places) return Corrupt(root, "there is no such place");
-  const std::uint64_t start = file_.geometry().HeaderPlace(root.place).value();
-  if (!file_.Covers(start + format::kMinPlaceBytes))
-    return Corrupt(root, "it lies beyond the end of the file");
+  if (place >= fields.header_places) return Corrupt(place, "there is no such place");
+  const std::uint64_t start = file_.geometry().HeaderPlace(place).value();
+  // Not through the mapping: a place that was never used is a hole, and looking at it there would
+  // take space on tmpfs.
   format::SnapshotHeaderBytes bytes;
-  sync::StdSync::CopyOut(bytes.data(), file_.read_base() + start, bytes.size());
+  CANVAS_TRY(ReadAt(file_.fd(), start, bytes));
   const auto header = format::DecodeSnapshotHeader(bytes, fields.header_place_bytes);
-  if (!header) return Corrupt(root, "it has no valid header");
-  if (root.generation != 0 && header->generation != root.generation)
-    return Corrupt(root, fmt::format("it holds generation {} and not {}", header->generation,
-                                     root.generation));
-  const std::uint64_t message = start + format::kSnapshotHeaderBytes;
-  if (!file_.Covers(message + header->length))
-    return Corrupt(root, "it lies beyond the end of the file");
-  return Message{message, *header};
+  if (!header) return Corrupt(place, "it has no valid header");
+  return Message{start + format::kSnapshotHeaderBytes, *header};
 }
 
-Result<HeaderStore::Loaded> HeaderStore::LoadPlace(format::Root root) const {
-  CANVAS_ASSIGN(const Message found, FindMessage(root));
-  std::vector<std::byte> message(found.header.length);
+Result<HeaderStore::Message> HeaderStore::FindMessage(format::Root root) const {
+  CANVAS_ASSIGN(const Message found, FindMessage(root.place));
+  if (found.header.generation != root.generation)
+    return Corrupt(root.place, fmt::format("it holds generation {} and not {}",
+                                           found.header.generation, root.generation));
+  return found;
+}
+
+Result<HeaderStore::Bytes> HeaderStore::CopyMessage(const Message& found,
+                                                    std::uint32_t place) const {
+  Bytes message(found.header.length);
   sync::StdSync::CopyOut(message.data(), file_.read_base() + found.start, message.size());
   if (format::SnapshotChecksum(message, found.header.generation) != found.header.checksum)
-    return Corrupt(root, "the checksum does not match");
+    return Corrupt(place, "the checksum does not match");
+  return message;
+}
+
+Result<HeaderStore::Loaded> HeaderStore::Decode(Bytes message, format::Root from,
+                                                std::uint64_t root) const {
   CANVAS_ASSIGN(Header decoded, DecodeHeader(message));
   CANVAS_TRY(ValidateHeader(decoded, file_.geometry()));
-  return Loaded{root.ToWord(),
-                {found.header.generation, root.place},
-                std::make_shared<const Header>(std::move(decoded))};
+  return Loaded{root, from, std::make_shared<const Header>(std::move(decoded)),
+                std::make_shared<const Bytes>(std::move(message))};
+}
+
+// The newest that is whole, of what was published before `lost`. The durable one is among them. What
+// the lost root's own place holds was not: it is a dead editor's, or the root's torn.
+Result<HeaderStore::Loaded> HeaderStore::LoadNewestWhole(format::Root lost) const {
+  std::optional<Loaded> newest;
+  for (std::uint32_t place = 0; place < file_.geometry().fields().header_places; ++place) {
+    if (place == lost.place) continue;
+    const auto found = FindMessage(place);
+    if (!found || (newest && found->header.generation < newest->from.generation)) continue;
+    auto message = CopyMessage(*found, place);
+    if (!message) continue;
+    auto loaded = Decode(*std::move(message), {found->header.generation, place}, lost.ToWord());
+    if (loaded) newest = *std::move(loaded);
+  }
+  if (newest) return *std::move(newest);
+  return Fail(ErrorCode::kCorrupt, "header: no snapshot can be read");
 }
 
 Result<HeaderStore::Loaded> HeaderStore::Load() const {
   const auto words = file_.HeaderWords(file_.read_base());
-  Error error(ErrorCode::kCorrupt, "header: no snapshot can be read");
   for (int i = 0; i < kLoadTries; ++i) {
     const format::Root root = sync::ReadRoot(words);
-    auto current = LoadPlace(root);
+    auto message = [&]() -> Result<Bytes> {
+      CANVAS_ASSIGN(const Message found, FindMessage(root));
+      return CopyMessage(found, root.place);
+    }();
     // A root that moved meanwhile: the place may have been reused under our eyes.
     if (!sync::RootStands(words, root)) continue;
-    if (current) return current;
-    error = std::move(current).error();
-    // The newest that is whole. The durable one is among them.
-    std::optional<Loaded> newest;
-    for (std::uint32_t place = 0; place < file_.geometry().fields().header_places; ++place)
-      if (auto found = LoadPlace({0, place}))
-        if (!newest || newest->from.generation < found->from.generation) newest = *std::move(found);
-    if (!newest) break;
-    newest->root = root.ToWord();
-    return *newest;
+    auto loaded =
+        message ? Decode(*std::move(message), root, root.ToWord()) : LoadNewestWhole(root);
+    if (!loaded) return std::unexpected(std::move(loaded).error().About(file_.path()));
+    return loaded;
   }
-  return std::unexpected(std::move(error).About(file_.path()));
+  return std::unexpected(
+      Error(ErrorCode::kBusy, "the header changed at every try", "try again").About(file_.path()));
 }
 
 Result<HeaderStore::Loaded> HeaderStore::CurrentLoaded() {
@@ -129,37 +176,82 @@ Result<HeaderStore::Versioned> HeaderStore::CurrentVersion() {
 }
 
 bool HeaderStore::recovered() {
-  if (!file_.CheckUsable()) return false;  // the parent's mutex may be locked for ever
+  if (file_.poisoned()) return false;  // the parent's mutex may be locked for ever
   const std::lock_guard lock(mutex_);
   return loaded_.recovered();
 }
 
-Result<std::uint32_t> HeaderStore::ChoosePlace(const Loaded& current) const {
+Result<std::uint32_t> HeaderStore::ChoosePlace(format::Root current) const {
   const auto free = sync::ChoosePlace(file_.HeaderWords(file_.read_base()), file_.locks().kernel(),
-                                      format::Root::FromWord(current.root), current.from.place,
-                                      format::HeaderPlaceLock);
+                                      current, reserved_, format::HeaderPlaceLock);
   if (free.outcome == sync::LockTry::kTaken) return free.place;
   if (free.outcome == sync::LockTry::kFailed) return FailErrno(errno, "lock");
   return Fail(ErrorCode::kLimit, "readers have pinned every other place of the header",
               "wait for one of them to finish");
 }
 
-Result<void> HeaderStore::Publish(const Header& next, const Loaded& current) {
-  const std::vector<std::byte> message = EncodeHeader(next);
+ReservedPlace::~ReservedPlace() {
+  if (store_ == nullptr || store_->file_.poisoned()) return;
+  const std::lock_guard threads(store_->edit_mutex_);
+  store_->reserved_ &= ~(std::uint64_t{1} << place_);
+  store_->file_.locks().Unlock(format::HeaderPlaceLock(place_));
+}
+
+Result<ReservedPlace> HeaderStore::Reserve() {
+  CANVAS_TRY(file_.CheckWritable());
+  const auto reserve = [&]() -> Result<ReservedPlace> {
+    const std::lock_guard threads(edit_mutex_);
+    CANVAS_ASSIGN(const auto processes, LockForEdit());
+    CANVAS_ASSIGN(const Loaded now, CurrentLoaded());
+    CANVAS_TRY(RefuseRecovered(now));
+    CANVAS_ASSIGN(const std::uint32_t place, ChoosePlace(format::Root::FromWord(now.root)));
+    auto lock = ScopedLock::Adopt(file_.locks(), format::HeaderPlaceLock(place));
+    CANVAS_TRY(file_.ReserveBytes(file_.geometry().HeaderPlace(place).value(),
+                                  format::kSnapshotHeaderBytes + now.message->size(), false));
+    lock.Keep();
+    reserved_ |= std::uint64_t{1} << place;
+    return ReservedPlace(*this, place);
+  };
+  auto reserved = reserve();
+  if (!reserved) return std::unexpected(std::move(reserved).error().About(file_.path()));
+  return reserved;
+}
+
+// The root to publish next: above the one there is, and above whatever a dead editor left.
+Result<format::Root> HeaderStore::NextRoot(format::Root now, std::uint32_t place) const {
+  std::uint64_t newest = now.generation;
+  for (std::uint32_t each = 0; each < file_.geometry().fields().header_places; ++each)
+    if (const auto found = FindMessage(each);
+        found && found->header.generation <= format::Root::kMaxGeneration)
+      newest = std::max(newest, found->header.generation);
+  if (newest >= format::Root::kMaxGeneration)
+    return Fail(ErrorCode::kCorrupt, "the header's generation is at its end",
+                "export what you need into a new canvas");
+  return format::Root{newest + 1, place};
+}
+
+Result<void> HeaderStore::Publish(const Header& next, const Loaded& current,
+                                  ReservedPlace* reserved) {
+  CANVAS_ASSIGN(const Bytes message, EncodeHeader(next, *current.message));
   const auto& fields = file_.geometry().fields();
   if (message.size() + format::kSnapshotHeaderBytes > fields.header_place_bytes)
     return Fail(ErrorCode::kLimit, "the header does not fit its place",
                 "shorten descriptions, or create a canvas with larger places");
-  CANVAS_ASSIGN(const std::uint32_t place, ChoosePlace(current));
-  auto lock = ScopedLock::Adopt(file_.locks(), format::HeaderPlaceLock(place));
-  const std::uint64_t start = file_.geometry().HeaderPlace(place).value();
-  CANVAS_TRY(file_.GrowTo(file_.geometry().HeaderPlace(place + 1).value()));
-  CANVAS_TRY(file_.ReserveBytes(start, format::kSnapshotHeaderBytes + message.size(), true));
   const auto now = format::Root::FromWord(current.root);
-  if (now.generation >= format::Root::kMaxGeneration)
-    return Fail(ErrorCode::kCorrupt, "the header's generation is at its end",
-                "export what you need into a new canvas");
-  const format::Root following{now.generation + 1, place};
+  std::uint32_t place = 0;
+  if (reserved != nullptr) {
+    place = reserved->place_;
+  } else {
+    CANVAS_ASSIGN(place, ChoosePlace(now));
+  }
+  auto lock = ScopedLock::Adopt(file_.locks(), format::HeaderPlaceLock(place));
+  if (reserved != nullptr) {
+    reserved->store_ = nullptr;  // its lock is ours from here on
+    reserved_ &= ~(std::uint64_t{1} << place);
+  }
+  CANVAS_ASSIGN(const format::Root following, NextRoot(now, place));
+  const std::uint64_t start = file_.geometry().HeaderPlace(place).value();
+  CANVAS_TRY(file_.ReserveBytes(start, format::kSnapshotHeaderBytes + message.size(), true));
   const auto header =
       format::EncodeSnapshotHeader({following.generation, message.size(),
                                     format::SnapshotChecksum(message, following.generation)});
@@ -185,24 +277,51 @@ Result<void> HeaderStore::RefuseRecovered(const Loaded& loaded) {
               "export what you need into a new canvas, or restore it from a copy");
 }
 
-Result<void> HeaderStore::CheckEditable() {
-  CANVAS_TRY(file_.CheckWritable());
-  CANVAS_ASSIGN(const Loaded now, CurrentLoaded());
-  return RefuseRecovered(now);
+// Who edits, by its own word; empty where it does not say.
+std::string HeaderStore::EditorName() const {
+  const std::byte* at = file_.read_base() + format::kControlOffset + format::control::kHeaderEditor;
+  const std::uint64_t pid =
+      sync::Peek(file_.ReadControl(format::control::kHeaderEditor + format::editor::kPid));
+  if (pid == 0) return {};
+  const auto since = static_cast<std::int64_t>(
+      sync::Peek(file_.ReadControl(format::control::kHeaderEditor + format::editor::kSince)));
+  return fmt::format("{} (pid {}, since {})", ReadName(at + format::editor::kName), pid,
+                     LocalTime(since));
 }
 
-Result<void> HeaderStore::Edit(const std::function<Result<void>(Header&)>& edit) {
+Result<ScopedLock> HeaderStore::LockForEdit() {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + wait_;
+  for (auto pause = std::chrono::microseconds(50);;
+       pause = std::min<std::chrono::microseconds>(2 * pause, std::chrono::milliseconds(10))) {
+    CANVAS_ASSIGN(auto lock, ScopedLock::Try(file_.locks(), format::HeaderLock()));
+    if (lock) return *std::move(lock);
+    if (Clock::now() >= end) break;
+    std::this_thread::sleep_for(pause);
+  }
+  const std::string who = EditorName();
+  if (who.empty())
+    return Fail(ErrorCode::kBusy,
+                "the metadata's lock is held by a process that does not say its name",
+                "anyone who may read the file can hold it: see /proc/locks");
+  return Fail(ErrorCode::kBusy, "the metadata is being edited by " + who,
+              "wait for it to finish; if it is stopped, let it go on or end it");
+}
+
+Result<void> HeaderStore::Edit(const std::function<Result<void>(Header&)>& edit,
+                               ReservedPlace* reserved) {
   CANVAS_TRY(file_.CheckWritable());
   const auto run = [&]() -> Result<void> {
     const std::lock_guard threads(edit_mutex_);
-    CANVAS_ASSIGN(const auto processes, ScopedLock::Wait(file_.locks(), format::HeaderLock()));
+    CANVAS_ASSIGN(const auto processes, LockForEdit());
+    const EditorNote note(file_, name_);
     CANVAS_ASSIGN(const Loaded now, CurrentLoaded());
     CANVAS_TRY(RefuseRecovered(now));
     Header next = *now.header;
     CANVAS_TRY(edit(next));
     if (next == *now.header) return {};
     CANVAS_TRY(ValidateHeader(next, file_.geometry()));
-    return Publish(next, now);
+    return Publish(next, now, reserved);
   };
   auto edited = run();
   if (!edited) return std::unexpected(std::move(edited).error().About(file_.path()));

@@ -38,6 +38,10 @@ Result<void> Mapping::Populate(std::uint64_t offset, std::uint64_t bytes) const 
     if (errno == EINVAL)
       return Fail(ErrorCode::kUnsupported, "the kernel cannot populate a mapping ahead of reading",
                   "windows need Linux 5.14 or later");
+    if (errno == EFAULT)
+      return Fail(ErrorCode::kIo, "memory of the file cannot be read in",
+                  "the file system is full (tmpfs), the file was cut short, or the device failed");
+    if (errno == ENOMEM) return std::unexpected(Error::NoMemory());
     return FailErrno(errno, "madvise(MADV_POPULATE_READ)");
   }
   return {};

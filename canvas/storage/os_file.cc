@@ -11,6 +11,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 
@@ -109,6 +110,11 @@ Result<std::uint64_t> FileSize(const UniqueFd& fd) {
   return static_cast<std::uint64_t>(status.st_size);
 }
 
+std::uint64_t FileSizeOrZero(const UniqueFd& fd) noexcept {
+  struct stat status {};
+  return fstat(fd.get(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
+}
+
 Result<void> ReadAt(const UniqueFd& fd, std::uint64_t offset, std::span<std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t count = Uninterrupted(
@@ -134,19 +140,32 @@ Result<void> WriteAt(const UniqueFd& fd, std::uint64_t offset, std::span<const s
   return {};
 }
 
-Result<void> Reserve(const UniqueFd& fd, std::uint64_t offset, std::uint64_t bytes, bool fresh) {
+namespace {
+
+Result<void> Allocate(const UniqueFd& fd, int mode, std::uint64_t offset, std::uint64_t bytes) {
   CANVAS_TRY(CheckSizeLimit(offset + bytes));
   const int status = Uninterrupted([&] {
-    return fallocate(fd.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
-                     static_cast<off_t>(bytes));
+    return fallocate(fd.get(), mode, static_cast<off_t>(offset), static_cast<off_t>(bytes));
   });
   if (status == 0) return {};
-  const int failure = errno;
-  if (failure == EOPNOTSUPP)
+  if (errno == EOPNOTSUPP)
     return Fail(ErrorCode::kUnsupported, "the file system cannot reserve space (fallocate)",
                 "keep canvases on ext4, xfs or tmpfs");
-  if (fresh) (void)PunchHole(fd, offset, bytes);  // the failure to report is the first one
-  return FailErrno(failure, "fallocate");
+  return FailErrno(errno, "fallocate");
+}
+
+}  // namespace
+
+Result<void> Reserve(const UniqueFd& fd, std::uint64_t offset, std::uint64_t bytes, bool fresh) {
+  auto reserved = Allocate(fd, FALLOC_FL_KEEP_SIZE, offset, bytes);
+  // The failure to report is the first one.
+  if (!reserved && fresh && reserved.error().code() != ErrorCode::kUnsupported)
+    (void)PunchHole(fd, offset, bytes);
+  return reserved;
+}
+
+Result<void> ReserveAndGrow(const UniqueFd& fd, std::uint64_t offset, std::uint64_t bytes) {
+  return Allocate(fd, 0, offset, bytes);
 }
 
 Result<void> PunchHole(const UniqueFd& fd, std::uint64_t offset, std::uint64_t bytes) {
@@ -163,6 +182,15 @@ bool IsCached(const UniqueFd& fd, std::uint64_t offset) noexcept {
   const iovec target{&byte, 1};
   return preadv2(fd.get(), &target, 1, static_cast<off_t>(offset), RWF_NOWAIT) >= 0 ||
          errno != EAGAIN;
+}
+
+ByteSpan NextData(const UniqueFd& fd, std::uint64_t offset, std::uint64_t end) noexcept {
+  const off_t data = lseek(fd.get(), static_cast<off_t>(offset), SEEK_DATA);
+  if (data < 0) return errno == ENXIO ? ByteSpan{end, end} : ByteSpan{offset, end};
+  const auto first = static_cast<std::uint64_t>(data);
+  if (first >= end) return {end, end};
+  const off_t hole = lseek(fd.get(), data, SEEK_HOLE);
+  return {first, hole < 0 ? end : std::min(static_cast<std::uint64_t>(hole), end)};
 }
 
 Result<void> SetSize(const UniqueFd& fd, std::uint64_t bytes) {

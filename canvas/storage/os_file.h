@@ -44,6 +44,8 @@ Result<UniqueFd> OpenRegular(const std::string& path, Access access);
 Result<UniqueFd> Reopen(const UniqueFd& fd, Access access);
 
 Result<std::uint64_t> FileSize(const UniqueFd& fd);
+// The same without memory for an error: 0 where it cannot be told.
+std::uint64_t FileSizeOrZero(const UniqueFd& fd) noexcept;
 
 // Reads all of `bytes` at `offset`; kCorrupt where the file ends before.
 Result<void> ReadAt(const UniqueFd& fd, std::uint64_t offset, std::span<std::byte> bytes);
@@ -54,6 +56,10 @@ Result<void> WriteAt(const UniqueFd& fd, std::uint64_t offset, std::span<const s
 // back. Never changes the file's size.
 Result<void> Reserve(const UniqueFd& fd, std::uint64_t offset, std::uint64_t bytes, bool fresh);
 
+// The same, and the file reaches the end of the range afterwards: fallocate(2) without
+// FALLOC_FL_KEEP_SIZE raises the size and never lowers it, whoever else raises it at the same time.
+Result<void> ReserveAndGrow(const UniqueFd& fd, std::uint64_t offset, std::uint64_t bytes);
+
 // Gives disk space back; the range reads as zeros.
 Result<void> PunchHole(const UniqueFd& fd, std::uint64_t offset, std::uint64_t bytes);
 
@@ -63,6 +69,15 @@ bool IsCached(const UniqueFd& fd, std::uint64_t offset) noexcept;
 
 // Sets the size; refuses beforehand where RLIMIT_FSIZE would kill the process with SIGXFSZ.
 Result<void> SetSize(const UniqueFd& fd, std::uint64_t bytes);
+
+// The first stretch of data at or behind `offset`, cut at `end`; empty, at `end`, where there is
+// none. What lies between is zeros, and need not be looked at (lseek(2), SEEK_DATA). Everything is
+// data where the file system cannot tell.
+struct ByteSpan {
+  std::uint64_t first = 0;
+  std::uint64_t end = 0;
+};
+ByteSpan NextData(const UniqueFd& fd, std::uint64_t offset, std::uint64_t end) noexcept;
 
 // Nanoseconds since 1970-01-01T00:00:00Z, by the system's clock.
 std::int64_t NowUnixNs();

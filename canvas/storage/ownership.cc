@@ -1,17 +1,16 @@
 #include "canvas/storage/ownership.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <fstream>
 #include <sstream>
 #include <thread>
 #include <utility>
 
+#include "canvas/storage/holder_name.h"
 #include "canvas/sync/presence.h"
 
 namespace canvas::storage {
@@ -32,33 +31,32 @@ std::uint64_t StartTime() {
   return std::strtoull(field.c_str(), nullptr, 10);
 }
 
-std::string LocalTime(std::int64_t unix_ns) {
-  const std::time_t seconds = unix_ns / 1'000'000'000;
-  std::tm local{};
-  localtime_r(&seconds, &local);
-  return fmt::format("{:%Y-%m-%d %H:%M:%S}", local);
-}
-
 std::uint64_t PackSlot(format::SlotRun run) {
   return static_cast<std::uint64_t>(run.kind) << 32 | run.first;
 }
 
-// The lock of an entry whose owner is dead. Another process may hold it for the moment it takes to
-// look at the entry.
-Result<ScopedLock> LockDeadEntry(const LockFile& locks, std::uint64_t entry) {
+// The lock of an entry whose owner is dead, for as long as `concerns()` says that it is of interest.
+// Another process may hold it for the moment it takes to look at the entry; nothing where the entry
+// went to a living owner meanwhile.
+template <typename Concerns>
+Result<std::optional<ScopedLock>> LockDeadEntry(const LockFile& locks, std::uint64_t entry,
+                                                Concerns concerns) {
   constexpr int kTries = 200;
   for (int i = 0; i < kTries; ++i) {
     CANVAS_ASSIGN(auto lock, ScopedLock::Try(locks, format::OwnerEntryLock(entry)));
-    if (lock) return *std::move(lock);
+    if (lock || !concerns()) return lock;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   return Fail(ErrorCode::kBusy, "a dead owner's record is held by another process",
-              "try again in a moment");
+              "try again in a moment; anyone who may read the file can hold it: see /proc/locks");
 }
 
 constexpr std::uint64_t kEntriesPerBlock = format::kFileBlock / format::kOwnerEntryBytes;
 
 }  // namespace
+
+OwnerTable::OwnerTable(CanvasFile& file, std::string name)
+    : file_(file), name_(std::move(name)), start_time_(StartTime()) {}
 
 Ownership::Ownership(Ownership&& other) noexcept
     : table_(std::exchange(other.table_, nullptr)),
@@ -114,17 +112,10 @@ OwnerInfo OwnerTable::ReadInfo(std::uint64_t entry) const {
   const auto get = [&](std::uint64_t field) { return sync::Peek(Field(base, entry, field)); };
   OwnerInfo info;
   info.lane = LaneId(static_cast<std::uint32_t>(sync::ReadOwnerLane(Words(base, entry))));
-  std::array<char, entry_field::kNameBytes> name{};
-  sync::StdSync::CopyOut(
-      name.data(),
-      base + format::kOwnerTableOffset + entry * format::kOwnerEntryBytes + entry_field::kName,
-      name.size());
+  info.name = ReadName(base + format::kOwnerTableOffset + entry * format::kOwnerEntryBytes +
+                       entry_field::kName);
   info.pages = {PageIndex(static_cast<std::uint32_t>(get(entry_field::kFirstPage))),
                 PageIndex(static_cast<std::uint32_t>(get(entry_field::kEndPage)))};
-  info.name.assign(name.data(), std::ranges::find(name, '\0'));
-  // It came out of a file: what is no text for a terminal is not shown as one.
-  for (char& c : info.name)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
   info.pid = get(entry_field::kPid);
   info.since_unix_ns = static_cast<std::int64_t>(get(entry_field::kSince));
   return info;
@@ -181,8 +172,9 @@ Result<void> OwnerTable::Lock(LaneId lane, PageRange pages) const {
     if (auto error = OwnedError(lane, pages)) return std::unexpected(*std::move(error));
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  return Fail(ErrorCode::kOwned, "owned by a writer that does not say its name",
-              "wait for it to finish, or write to another lane or other pages");
+  return Fail(ErrorCode::kOwned, "held by a process that does not say its name",
+              "wait for it to finish, or write to another lane or other pages; anyone who may read "
+              "the file can hold it: see /proc/locks");
 }
 
 Result<std::uint64_t> OwnerTable::ExtendTable() {
@@ -203,39 +195,31 @@ Result<std::uint64_t> OwnerTable::TakeEntry() {
     if (entry >= EntriesInUse()) CANVAS_TRY(ExtendTable());
     // I2; looked at before the lock too, which a successor would take for the owner's.
     if (HeldHere(entry) || ReadIntent(entry).operation != format::Operation::kNone) continue;
+    // A copy of the file may have lost what was reserved and never written. Before the lock: while
+    // it is held, what the entry says is taken for a living owner's.
+    CANVAS_TRY(file_.ReserveBytes(format::kOwnerTableOffset + entry * format::kOwnerEntryBytes,
+                                  format::kOwnerEntryBytes, false));
     CANVAS_ASSIGN(const bool taken, file_.locks().TryExclusive(format::OwnerEntryLock(entry)));
     if (!taken) continue;
     if (ReadIntent(entry).operation == format::Operation::kNone) {
-      // A copy of the file may have lost what was reserved and never written.
-      auto reserved =
-          file_.ReserveBytes(format::kOwnerTableOffset + entry * format::kOwnerEntryBytes,
-                             format::kOwnerEntryBytes, false);
-      if (reserved) {
-        sync::Withdraw(Words(file_.write_base(), entry));  // whoever had it is not who has it now
-        return entry;
-      }
-      file_.locks().Unlock(format::OwnerEntryLock(entry));
-      return std::unexpected(std::move(reserved).error());
+      sync::Withdraw(Words(file_.write_base(), entry));  // whoever had it is not who has it now
+      return entry;
     }
     file_.locks().Unlock(format::OwnerEntryLock(entry));
   }
 }
 
-void OwnerTable::WriteInfo(std::uint64_t entry, LaneId lane, PageRange pages) {
+void OwnerTable::WriteInfo(std::uint64_t entry, LaneId lane, PageRange pages) const noexcept {
   std::byte* base = file_.write_base();
   const auto put = [&](std::uint64_t field, std::uint64_t value) {
     sync::Put(Field(base, entry, field), value);
   };
   sync::Withdraw(Words(base, entry));  // half changed, it is nobody's
-  std::array<char, entry_field::kNameBytes> name{};
-  std::size_t length = std::min(name_.size(), name.size() - 1);
-  while (length > 0 && length < name_.size() && (name_[length] & 0xC0) == 0x80) --length;
-  std::copy_n(name_.begin(), length, name.begin());
-  sync::StdSync::CopyIn(
+  WriteName(
       base + format::kOwnerTableOffset + entry * format::kOwnerEntryBytes + entry_field::kName,
-      name.data(), name.size());
+      name_);
   put(entry_field::kPid, static_cast<std::uint64_t>(getpid()));
-  put(entry_field::kStartTime, StartTime());
+  put(entry_field::kStartTime, start_time_);
   put(entry_field::kSince, static_cast<std::uint64_t>(NowUnixNs()));
   sync::Announce(Words(base, entry), lane.value(), pages.first.value(), pages.end.value());
 }
@@ -248,8 +232,9 @@ Result<void> OwnerTable::RepairDead(LaneId lane, PageRange pages, const RepairFu
   // We own what these intended to change, so whoever did is dead.
   for (std::uint64_t entry = 0; entry < EntriesInUse(); ++entry) {
     if (HeldHere(entry) || !concerns(entry)) continue;
-    CANVAS_ASSIGN(const ScopedLock dead, LockDeadEntry(file_.locks(), entry));
-    if (!concerns(entry)) continue;
+    CANVAS_ASSIGN(const std::optional<ScopedLock> dead,
+                  LockDeadEntry(file_.locks(), entry, [&] { return concerns(entry); }));
+    if (!dead || !concerns(entry)) continue;
     CANVAS_ASSIGN(const bool repaired, repair(ReadIntent(entry)));
     if (repaired) sync::MarkRepaired(Words(file_.write_base(), entry));
   }
@@ -260,25 +245,21 @@ Result<Ownership> OwnerTable::Own(LaneId lane, PageRange pages, const RepairFunc
   CANVAS_TRY(file_.CheckWritable());
   if (pages.empty()) return Fail(ErrorCode::kInvalidArgument, "an empty range of pages");
   const std::lock_guard lock(mutex_);
+  held_.reserve(held_.size() + 1);  // from the last lock on nothing fails
   CANVAS_TRY(Lock(lane, pages));
-  const format::LockRange range = format::OwnershipLock(lane, pages);
-  auto entry = [&]() -> Result<std::uint64_t> {
-    CANVAS_TRY(RepairDead(lane, pages, repair));
-    return TakeEntry();
-  }();
-  if (!entry) {
-    file_.locks().Unlock(range);
-    return std::unexpected(std::move(entry).error());
-  }
-  WriteInfo(*entry, lane, pages);
-  held_.push_back({lane, pages, *entry});
+  auto lane_lock = ScopedLock::Adopt(file_.locks(), format::OwnershipLock(lane, pages));
+  CANVAS_TRY(RepairDead(lane, pages, repair));
+  CANVAS_ASSIGN(const std::uint64_t entry, TakeEntry());
+  WriteInfo(entry, lane, pages);
+  held_.push_back({lane, pages, entry});
+  lane_lock.Keep();
   file_.Notify();
   file_.FlushNotify();
-  return Ownership(*this, lane, pages, *entry);
+  return Ownership(*this, lane, pages, entry);
 }
 
 void OwnerTable::Release(const Ownership& ownership) noexcept {
-  if (!file_.CheckUsable()) return;  // a forked child holds nothing
+  if (file_.poisoned()) return;  // a forked child holds nothing
   const std::lock_guard lock(mutex_);
   // An intent that stands means an operation that failed half way: it stays for a successor.
   if (ReadIntent(ownership.entry_).operation == format::Operation::kNone)

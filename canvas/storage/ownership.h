@@ -80,7 +80,7 @@ using RepairFunction = std::function<Result<bool>(const Intent&)>;
 class OwnerTable {
  public:
   // `name` is what others are told; cut to 63 bytes.
-  OwnerTable(CanvasFile& file, std::string name) : file_(file), name_(std::move(name)) {}
+  OwnerTable(CanvasFile& file, std::string name);
 
   // Errors: kOwned naming the holder, kLimit (4,096 owners), kBusy (an intent cannot be looked at),
   // what `repair` answers.
@@ -111,11 +111,12 @@ class OwnerTable {
   Result<void> RepairDead(LaneId lane, PageRange pages, const RepairFunction& repair);
   Result<std::uint64_t> TakeEntry();
   Result<std::uint64_t> ExtendTable();
-  void WriteInfo(std::uint64_t entry, LaneId lane, PageRange pages);
+  void WriteInfo(std::uint64_t entry, LaneId lane, PageRange pages) const noexcept;
   void Release(const Ownership& ownership) noexcept;
 
   CanvasFile& file_;
   std::string name_;
+  std::uint64_t start_time_;
   mutable std::mutex mutex_;  // threads of this handle share the lock description
   std::vector<Held> held_;
 };

@@ -14,18 +14,21 @@ namespace {
 
 // Calls visit(first, end) for every written block's frames between the marks.
 template <typename Visit>
-void ForEachWrittenBlock(const LanePlace& lane, const FoundPart& part, PageIndex page,
-                         Visit visit) {
+void ForEachWrittenBlock(const CanvasFile& file, const LanePlace& lane, const FoundPart& part,
+                         PageIndex page, Visit visit) {
   const std::uint64_t per_block = lane.shape.frames_per_block();
   // A mark beyond the page's end is a lie; what lies there is not the page's.
   const std::uint64_t mark =
       std::min(sync::ReadMark(part.words), lane.shape.FramesIn(page.value()));
   const std::uint64_t low = sync::ReadLow(part.words);
-  for (std::uint64_t block = low / per_block; low < mark && block * per_block < mark; ++block) {
-    const auto version = sync::ReadVersion(part.words, block);
-    if (version.written)
-      visit(std::max(block * per_block, low), std::min((block + 1) * per_block, mark));
-  }
+  if (low >= mark) return;
+  file.ForEachVersionStretch(page, lane.slots, low / per_block, (mark + per_block - 1) / per_block,
+                             [&](std::uint64_t first, std::uint64_t end) {
+                               for (std::uint64_t block = first; block < end; ++block)
+                                 if (sync::ReadVersion(part.words, block).written)
+                                   visit(std::max(block * per_block, low),
+                                         std::min((block + 1) * per_block, mark));
+                             });
 }
 
 // The rest of a punch, after the intent is on record: idempotent.
@@ -99,8 +102,15 @@ PartLook LookForPart(const CanvasFile& file, const LanePlace& lane, PageIndex pa
   look.part = found;
   look.touched = {ByteRange{start + geometry.SlotControl(lane.slots), format::kSlotControlBytes},
                   ByteRange{start + geometry.Versions(lane.slots), lane.shape.max_blocks() * 8},
-                  ByteRange{start + geometry.UndoPlace(lane.slots), lane.shape.block_stride()}};
+                  {}};
+  // A place that was never used is perhaps not on the disk: looking at it would take space there.
+  if (sync::UndoWasUsed(found->words)) look.touched[2] = UndoRange(file, lane, page);
   return look;
+}
+
+ByteRange UndoRange(const CanvasFile& file, const LanePlace& lane, PageIndex page) noexcept {
+  const format::Geometry& geometry = file.geometry();
+  return {geometry.Page(page).value() + geometry.UndoPlace(lane.slots), lane.shape.block_stride()};
 }
 
 std::optional<PartSummary> SummarizePart(const CanvasFile& file, const LanePlace& lane,
@@ -108,7 +118,7 @@ std::optional<PartSummary> SummarizePart(const CanvasFile& file, const LanePlace
   const auto part = FindPart(file, lane, page);
   if (!part) return std::nullopt;
   PartSummary summary;
-  ForEachWrittenBlock(lane, *part, page, [&](std::uint64_t first, std::uint64_t end) {
+  ForEachWrittenBlock(file, lane, *part, page, [&](std::uint64_t first, std::uint64_t end) {
     if (summary.written_frames == 0) summary.first = first;
     summary.written_frames += end - first;
     summary.end = end;
@@ -121,7 +131,7 @@ std::vector<FrameRun> WrittenRuns(const CanvasFile& file, const LanePlace& lane,
   std::vector<FrameRun> runs;
   const auto part = FindPart(file, lane, page);
   if (!part) return runs;
-  ForEachWrittenBlock(lane, *part, page, [&](std::uint64_t first, std::uint64_t end) {
+  ForEachWrittenBlock(file, lane, *part, page, [&](std::uint64_t first, std::uint64_t end) {
     if (!runs.empty() && runs.back().end == first)
       runs.back().end = end;
     else

@@ -51,13 +51,16 @@ struct PartLook {
   std::uint64_t mask = 0;             // the bits of it that tell
   std::uint64_t value = 0;            // what those were
   // What readers touch on the strength of this look, besides samples: the watched word; of a part
-  // its controls, version words and undo place.
+  // its controls, version words and, where it was ever used, undo place.
   std::array<ByteRange, 3> touched{};
+  bool undo_touched() const { return touched[2].bytes != 0; }
 
   // Realtime, where `touched` is resident.
   bool Stands() const noexcept { return (sync::Observe(*watch) & mask) == value; }
 };
 PartLook LookForPart(const CanvasFile& file, const LanePlace& lane, PageIndex page) noexcept;
+// A part's undo place.
+ByteRange UndoRange(const CanvasFile& file, const LanePlace& lane, PageIndex page) noexcept;
 
 // Written frames of a part: between the marks, in written blocks. Numbers of a moment.
 struct PartSummary {

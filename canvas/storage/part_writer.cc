@@ -65,6 +65,12 @@ bool PartWriter::Written(std::uint64_t block) const {
   return format::Version::FromWord(sync::Peek(words_.versions[block])).written;
 }
 
+// Unwritten, and at rest.
+bool PartWriter::Fresh(std::uint64_t block) const {
+  const auto version = format::Version::FromWord(sync::Peek(words_.versions[block]));
+  return !version.written && !version.changing();
+}
+
 Result<void> PartWriter::ReserveBlocks(std::uint64_t first_block, std::uint64_t end_block) {
   const std::uint64_t stride = lane_.shape.block_stride();
   std::uint64_t unit = first_block * stride / unit_;
@@ -138,12 +144,6 @@ Result<void> PartWriter::WriteFreshPiece(std::uint64_t first, std::uint64_t end,
 Result<void> PartWriter::WriteOver(std::uint64_t first, std::uint64_t end, const float* samples) {
   const std::uint64_t block = first / per_block_;
   const std::uint64_t below = std::clamp(mark(), first, end);
-  if (format::Version::FromWord(sync::Peek(words_.versions[block])).changing())
-    return Fail(
-        ErrorCode::kCorrupt,
-        fmt::format("lane {}, page {}, block {} was left half rewritten, and nothing says by whom",
-                    lane_.id.value(), page_.value(), block),
-        "give the page back (Erase), or restore it from a copy");
   CANVAS_TRY(ReserveBlocks(block, block + 1));  // a copy of the file may have become sparse
   if (first < below) {
     CANVAS_TRY(ReserveUndo());
@@ -162,6 +162,21 @@ Result<void> PartWriter::WriteOver(std::uint64_t first, std::uint64_t end, const
   return {};
 }
 
+// A block whose version is odd although this owner is not in the midst of it: no death leaves that
+// without an intent, which was repaired; a power loss does. Where the undo place still vouches for
+// the block it is put back. Where it does not, nobody knows what its bytes are of: it is unwritten.
+void PartWriter::SettleBlock(std::uint64_t block) {
+  const auto changing = [&] {
+    return format::Version::FromWord(sync::Peek(words_.versions[block])).changing();
+  };
+  if (!changing()) return;
+  scratch_.resize(lane_.shape.block_stride());
+  sync::RepairOverwrite(words_, lane_.shape.max_blocks(), scratch_.data(), [&](const void* bytes) {
+    return UndoChecksum(bytes, lane_.shape.block_stride());
+  });
+  sync::GiveUpBlock(words_, block);
+}
+
 Result<void> PartWriter::WritePieces(std::uint64_t first, std::uint64_t end, const float* samples) {
   CANVAS_TRY(FillGap(first));
   std::uint64_t at = first;
@@ -169,12 +184,13 @@ Result<void> PartWriter::WritePieces(std::uint64_t first, std::uint64_t end, con
     const float* from = samples + (at - first) * lane_.shape.channels();
     const std::uint64_t block = at / per_block_;
     std::uint64_t to = std::min(end, (block + 1) * per_block_);
+    SettleBlock(block);
     if (Written(block)) {
       CANVAS_TRY(WriteOver(at, to, from));
     } else if (to - at < per_block_) {
       CANVAS_TRY(WriteFreshPiece(at, to, from));
     } else {
-      while (end - to >= per_block_ && !Written(to / per_block_)) to += per_block_;
+      while (end - to >= per_block_ && Fresh(to / per_block_)) to += per_block_;
       CANVAS_TRY(WriteFreshRun(block, (to - at) / per_block_, from));
     }
     // The low-water mark first: once the other is raised, it counts (append.h, I3).

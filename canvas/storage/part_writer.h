@@ -42,8 +42,9 @@ class PartWriter {
   PageIndex page() const { return page_; }
 
   // Stores interleaved frames from `first` of the part on. The range lies within the page.
-  // Errors: kNoSpace, kIo, kCorrupt (a block left half rewritten, and no intent); what was stored
-  // before the failing block stays.
+  // A block that a power loss left half rewritten is put back, or, where that cannot be done, is
+  // unwritten but for these frames. Errors: kNoSpace, kIo; what was stored before the failing block
+  // stays.
   Result<void> Write(std::uint64_t first, std::span<const float> samples);
 
   // One past the last frame written, within the part.
@@ -58,6 +59,8 @@ class PartWriter {
   Result<void> ZeroUnpublished(std::uint64_t first, std::uint64_t end);
   Result<void> WritePieces(std::uint64_t first, std::uint64_t end, const float* samples);
   bool Written(std::uint64_t block) const;
+  bool Fresh(std::uint64_t block) const;
+  void SettleBlock(std::uint64_t block);
   Result<void> WriteFreshRun(std::uint64_t first_block, std::uint64_t blocks, const void* bytes);
   Result<void> WriteFreshPiece(std::uint64_t first, std::uint64_t end, const float* samples);
   Result<void> WriteOver(std::uint64_t first, std::uint64_t end, const float* samples);

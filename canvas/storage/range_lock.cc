@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 
 namespace canvas::storage {
 namespace {
@@ -25,22 +26,10 @@ Result<bool> LockFile::TryExclusive(format::LockRange range) const {
   return taken == sync::LockTry::kTaken;
 }
 
-Result<void> LockFile::WaitExclusive(format::LockRange range) const {
-  auto request = Request(range);
-  while (fcntl(fd_.get(), F_OFD_SETLKW, &request) != 0)
-    if (errno != EINTR) return FailErrno(errno, "lock");
-  return {};
-}
-
 Result<bool> LockFile::HeldElsewhere(format::LockRange range) const {
   auto request = Request(range);
   if (fcntl(fd_.get(), F_OFD_GETLK, &request) != 0) return FailErrno(errno, "lock query");
   return request.l_type != F_UNLCK;
-}
-
-Result<ScopedLock> ScopedLock::Wait(const LockFile& file, format::LockRange range) {
-  CANVAS_TRY(file.WaitExclusive(range));
-  return ScopedLock(file, range);
 }
 
 Result<std::optional<ScopedLock>> ScopedLock::Try(const LockFile& file, format::LockRange range) {
@@ -51,7 +40,13 @@ Result<std::optional<ScopedLock>> ScopedLock::Try(const LockFile& file, format::
 
 sync::LockTry SharedLocks::TryShared(format::LockRange range) noexcept {
   const std::lock_guard lock(mutex_);
-  if (held_.size() == held_.capacity()) held_.reserve(2 * held_.size() + 8);  // before it is taken
+  try {
+    if (held_.size() == held_.capacity())
+      held_.reserve(2 * held_.size() + 8);  // before it is taken
+  } catch (const std::bad_alloc&) {
+    errno = ENOMEM;
+    return sync::LockTry::kFailed;
+  }
   const sync::LockTry taken = file_.kernel().TryShared(range);
   if (taken == sync::LockTry::kTaken) held_.push_back(range);
   return taken;

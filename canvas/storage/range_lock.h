@@ -28,8 +28,6 @@ class LockFile {
 
   // False where another description is in the way.
   Result<bool> TryExclusive(format::LockRange range) const;
-  // Blocks until the range is free.
-  Result<void> WaitExclusive(format::LockRange range) const;
   void Unlock(format::LockRange range) const noexcept { kernel().Unlock(range); }
   // Whether another description holds any of it.
   Result<bool> HeldElsewhere(format::LockRange range) const;
@@ -47,7 +45,6 @@ class LockFile {
 // An exclusive lock for a scope.
 class ScopedLock {
  public:
-  static Result<ScopedLock> Wait(const LockFile& file, format::LockRange range);
   // Nothing where another description is in the way.
   static Result<std::optional<ScopedLock>> Try(const LockFile& file, format::LockRange range);
   // One that was taken already.
@@ -60,6 +57,8 @@ class ScopedLock {
   ScopedLock& operator=(ScopedLock&&) = delete;
   ~ScopedLock() { Unlock(); }
 
+  // The lock outlives the scope: another holder has it from here on.
+  void Keep() noexcept { file_ = nullptr; }
   // Before the scope ends.
   void Unlock() noexcept {
     if (file_ != nullptr) file_->Unlock(range_);
@@ -78,6 +77,7 @@ class SharedLocks {
  public:
   explicit SharedLocks(const LockFile& file) : file_(file) {}
 
+  // kFailed with ENOMEM also where there is no memory to count it.
   sync::LockTry TryShared(format::LockRange range) noexcept;
   // Ends one TryShared of the same range.
   void Unlock(format::LockRange range) noexcept;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -36,9 +37,9 @@ Residency::Pieces::iterator Residency::Split(std::uint64_t at) {
   if (next == pieces_.begin()) return next;
   const auto before = std::prev(next);
   if (before->second.end <= at) return next;
-  const Piece right = before->second;
+  const auto right = pieces_.emplace_hint(next, at, before->second);
   before->second.end = at;
-  return pieces_.emplace_hint(next, at, right);
+  return right;
 }
 
 // Pieces in and around [start, end) that say the same become one.
@@ -57,13 +58,13 @@ void Residency::Join(std::uint64_t start, std::uint64_t end) {
   }
 }
 
+// Pieces end at both ends already.
 void Residency::Lock(const Mapping& mapping, std::uint64_t start, std::uint64_t end) noexcept {
   if (!mapping.Lock(start, end - start)) {
     state_.lock_errno = errno;
     return;
   }
-  Split(end);
-  for (auto at = Split(start); at != pieces_.end() && at->first < end; ++at) {
+  for (auto at = pieces_.lower_bound(start); at != pieces_.end() && at->first < end; ++at) {
     at->second.locked = true;
     state_.locked_bytes += at->second.end - at->first;
   }
@@ -88,27 +89,52 @@ void Residency::Trim(const Mapping& mapping, std::uint64_t start, std::uint64_t 
   if (mine->first == start && from < start) mapping.Forget(from, start - from);
 }
 
-Result<void> Residency::Want(const Mapping& mapping, std::span<const ByteRange> ranges) {
-  const std::lock_guard lock(mutex_);
-  std::vector<Span> fresh;
+// Cuts pieces where the ranges begin and end.
+void Residency::SplitAll(std::span<const ByteRange> ranges) {
   for (const ByteRange& range : ranges) {
     if (range.bytes == 0) continue;
     const Span span = WholePages(range);
-    auto piece = Split(span.start);
+    Split(span.start);
     Split(span.end);
-    piece = pieces_.lower_bound(span.start);
-    for (std::uint64_t at = span.start; at < span.end;) {
-      if (piece == pieces_.end() || piece->first > at) {
-        const std::uint64_t end =
-            piece == pieces_.end() ? span.end : std::min(span.end, piece->first);
-        piece = pieces_.emplace_hint(piece, at, Piece{end, 0, false});
-        Append(fresh, {at, end});
+  }
+}
+
+// What may run out of memory comes first; from the first count on, nothing does but the kernel.
+Result<void> Residency::Want(const Mapping& mapping, std::span<const ByteRange> ranges) {
+  const std::lock_guard lock(mutex_);
+  std::vector<Span> fresh;
+  try {
+    SplitAll(ranges);
+    // Pieces nobody wants yet, where there are none: what is left of them after a failure is taken
+    // out again below.
+    for (const ByteRange& range : ranges) {
+      if (range.bytes == 0) continue;
+      const Span span = WholePages(range);
+      auto piece = pieces_.lower_bound(span.start);
+      for (std::uint64_t at = span.start; at < span.end;) {
+        if (piece == pieces_.end() || piece->first > at) {
+          const std::uint64_t end =
+              piece == pieces_.end() ? span.end : std::min(span.end, piece->first);
+          fresh.reserve(fresh.size() + 1);
+          piece = pieces_.emplace_hint(piece, at, Piece{end, 0, false});
+          Append(fresh, {at, end});
+        }
+        at = piece->second.end;
+        ++piece;
       }
-      ++piece->second.wants;
-      at = piece->second.end;
-      ++piece;
     }
-    Join(span.start, span.end);
+    // A later range may begin or end within what an earlier one made.
+    SplitAll(ranges);
+  } catch (const std::bad_alloc&) {
+    std::erase_if(pieces_, [](const auto& piece) { return piece.second.wants == 0; });
+    return std::unexpected(Error::NoMemory());
+  }
+  for (const ByteRange& range : ranges) {
+    if (range.bytes == 0) continue;
+    const Span span = WholePages(range);
+    for (auto piece = pieces_.lower_bound(span.start);
+         piece != pieces_.end() && piece->first < span.end; ++piece)
+      ++piece->second.wants;
   }
   Result<void> got;
   for (const Span& span : fresh) {
@@ -119,24 +145,38 @@ Result<void> Residency::Want(const Mapping& mapping, std::span<const ByteRange> 
     if (got) got = mapping.Populate(span.start, span.end - span.start);
     if (got) Trim(mapping, span.start, span.end);
     if (got) Lock(mapping, span.start, span.end);
-    Join(span.start, span.end);
   }
   if (!got) Drop(mapping, ranges);
-  return got;
-}
-
-void Residency::Unwant(const Mapping& mapping, std::span<const ByteRange> ranges) noexcept {
-  const std::lock_guard lock(mutex_);
-  Drop(mapping, ranges);
-}
-
-void Residency::Drop(const Mapping& mapping, std::span<const ByteRange> ranges) noexcept {
-  std::vector<Span> gone;
   for (const ByteRange& range : ranges) {
     if (range.bytes == 0) continue;
     const Span span = WholePages(range);
-    Split(span.start);
-    Split(span.end);
+    Join(span.start, span.end);
+  }
+  return got;
+}
+
+bool Residency::Unwant(const Mapping& mapping, std::span<const ByteRange> ranges) noexcept {
+  const std::lock_guard lock(mutex_);
+  try {
+    SplitAll(ranges);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  Drop(mapping, ranges);
+  return true;
+}
+
+// Pieces end at both ends of each range already. What nobody wants any more is let go, what lies
+// together at once.
+void Residency::Drop(const Mapping& mapping, std::span<const ByteRange> ranges) noexcept {
+  Span gone{0, 0};
+  const auto let_go = [&] {
+    if (gone.start != gone.end) mapping.LetGo(gone.start, gone.end - gone.start);
+    let_go_ = let_go_ || gone.start != gone.end;
+  };
+  for (const ByteRange& range : ranges) {
+    if (range.bytes == 0) continue;
+    const Span span = WholePages(range);
     for (auto piece = pieces_.lower_bound(span.start);
          piece != pieces_.end() && piece->first < span.end;) {
       if (--piece->second.wants > 0) {
@@ -146,13 +186,16 @@ void Residency::Drop(const Mapping& mapping, std::span<const ByteRange> ranges) 
       const std::uint64_t bytes = piece->second.end - piece->first;
       state_.resident_bytes -= bytes;
       if (piece->second.locked) state_.locked_bytes -= bytes;
-      Append(gone, {piece->first, piece->second.end});
+      if (gone.end != piece->first) {
+        let_go();
+        gone.start = piece->first;
+      }
+      gone.end = piece->second.end;
       piece = pieces_.erase(piece);
     }
     Join(span.start, span.end);
   }
-  for (const Span& span : gone) mapping.LetGo(span.start, span.end - span.start);
-  let_go_ = let_go_ || !gone.empty();
+  let_go();
   if (state_.locked_bytes == state_.resident_bytes) state_.lock_errno = 0;
 }
 
@@ -164,10 +207,13 @@ Residency::State Residency::Get() const {
 void Residency::LockTheRest(const Mapping& mapping) noexcept {
   const std::lock_guard lock(mutex_);
   if (state_.locked_bytes == state_.resident_bytes || !std::exchange(let_go_, false)) return;
-  std::vector<Span> loose;
-  for (const auto& [start, piece] : pieces_)
-    if (!piece.locked) loose.push_back({start, piece.end});
-  for (const Span& span : loose) {
+  // Joining changes what comes before the end of a piece, never what begins behind it.
+  for (std::uint64_t at = 0;;) {
+    auto piece = pieces_.lower_bound(at);
+    while (piece != pieces_.end() && piece->second.locked) ++piece;
+    if (piece == pieces_.end()) break;
+    const Span span{piece->first, piece->second.end};
+    at = span.end;
     Lock(mapping, span.start, span.end);
     Join(span.start, span.end);
   }

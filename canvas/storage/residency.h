@@ -32,10 +32,11 @@ class Residency {
   using ReadAhead = std::function<void(std::uint64_t, std::uint64_t)>;
   explicit Residency(ReadAhead read_ahead) : read_ahead_(std::move(read_ahead)) {}
 
-  // All of the ranges, or, after an error, none. Errors: as Mapping::Populate.
+  // All of the ranges, or, after an error, none. Errors: as Mapping::Populate; kNoMemory.
   Result<void> Want(const Mapping& mapping, std::span<const ByteRange> ranges);
-  // Ends one Want of each range.
-  void Unwant(const Mapping& mapping, std::span<const ByteRange> ranges) noexcept;
+  // Ends one Want of each range. False where there is no memory to do the accounts: they stay wanted,
+  // and the call may be made again.
+  bool Unwant(const Mapping& mapping, std::span<const ByteRange> ranges) noexcept;
 
   struct State {
     std::uint64_t resident_bytes = 0;  // in whole 4 KiB pages
@@ -54,10 +55,12 @@ class Residency {
   };
   using Pieces = std::map<std::uint64_t, Piece>;  // by start; none touches another with the same
 
+  // Allocates where it cuts a piece; before anything is changed.
   Pieces::iterator Split(std::uint64_t at);
   void Join(std::uint64_t start, std::uint64_t end);
   void Trim(const Mapping& mapping, std::uint64_t start, std::uint64_t end) noexcept;
   void Lock(const Mapping& mapping, std::uint64_t start, std::uint64_t end) noexcept;
+  void SplitAll(std::span<const ByteRange> ranges);
   void Drop(const Mapping& mapping, std::span<const ByteRange> ranges) noexcept;
 
   ReadAhead read_ahead_;

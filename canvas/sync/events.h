@@ -7,11 +7,16 @@
 //
 //   cursor, a batch
 //   a word; its generation is not the cursor's: raced
-//   b copies events out    c word again: another generation is raced, otherwise done
+//   b copies events out
+//   c word again: another generation is raced; life again: another one is gone; otherwise done
 //
 // A death before step 2 leaves events that nobody looks at; the next owner writes over them. The
 // half that an edit goes to was left by the edit before: a reader that is still there finds the
-// generation changed.
+// generation changed. Whatever step 1 stores into is reserved on disk first.
+//
+// The word outlives the part: with each life the list begins empty, under the next generation
+// (part_life.h). So a cursor carries the life it was made in, and is told when that is over: what it
+// copied meanwhile may be a hole, or the next lane's.
 //
 // Invariants
 //   I1  The generation only grows. Within one, the count only grows and no event changes.
@@ -33,6 +38,7 @@ struct EventWords {
   using Word = typename Sync::template Atomic<std::uint64_t>;
   using Bytes = typename Sync::SharedBytes;
   Word* word = nullptr;  // format::EventState
+  Word* life = nullptr;  // format::Life, of the part
   Bytes events{};        // half h at events + h x capacity x event_bytes
   std::uint32_t event_bytes = 0;
   std::uint32_t capacity = 0;  // events a half holds
@@ -51,6 +57,15 @@ std::uint32_t EventCapacity(const EventWords<Sync>& part) noexcept {
                                                        : format::EventState::kMaxCount;
 }
 
+// Owner, before the part becomes ready: the empty list of its next life.
+template <typename Sync>
+void EmptyEvents(typename Sync::template Atomic<std::uint64_t>& word) noexcept {
+  // Relaxed: stored by the owner alone.
+  const auto last = format::EventState::FromWord(word.load(std::memory_order_relaxed));
+  // SYNC(events): a cursor of the last life that meets the empty list finds that life over.
+  word.store(format::EventState{last.generation + 1, 0, 0}.ToWord(), std::memory_order_release);
+}
+
 // Owner. The word as it is; before the first append or edit of an ownership.
 template <typename Sync>
 format::EventState ReadEventState(const EventWords<Sync>& part) noexcept {
@@ -59,12 +74,16 @@ format::EventState ReadEventState(const EventWords<Sync>& part) noexcept {
   return format::EventState::FromWord(part.word->load(std::memory_order_acquire));
 }
 
-// Owner. `count` events behind the last. False where they do not fit; nothing is stored then.
-template <typename Sync>
-bool AppendEvents(const EventWords<Sync>& part, const void* events, std::uint32_t count) noexcept {
+// Owner. `count` events behind the last. `reserve(half, first, count)` sees to it that the bytes of
+// those events are on disk, and says whether they are; it is asked before any is stored. False where
+// that fails, or they do not fit: nothing is stored then.
+template <typename Sync, typename Reserve>
+bool AppendEvents(const EventWords<Sync>& part, const void* events, std::uint32_t count,
+                  Reserve reserve) noexcept {
   format::EventState state = ReadEventState(part);
   const std::uint32_t capacity = EventCapacity(part);
   if (state.count > capacity || count > capacity - state.count) return false;
+  if (!reserve(state.half, state.count, count)) return false;
   Sync::CopyIn(EventPlace(part, state.half, state.count), events,
                std::uint64_t{count} * part.event_bytes);
   state.count += count;
@@ -73,27 +92,37 @@ bool AppendEvents(const EventWords<Sync>& part, const void* events, std::uint32_
   return true;
 }
 
-// Owner. These events instead of all there are. False where they do not fit.
-template <typename Sync>
-bool ReplaceEvents(const EventWords<Sync>& part, const void* events, std::uint32_t count) noexcept {
+// Owner. These events instead of all there are. False as AppendEvents.
+template <typename Sync, typename Reserve>
+bool ReplaceEvents(const EventWords<Sync>& part, const void* events, std::uint32_t count,
+                   Reserve reserve) noexcept {
   if (count > EventCapacity(part)) return false;
   const format::EventState state = ReadEventState(part);
   const format::EventState next{state.generation + 1, state.half ^ 1U, count};
+  if (!reserve(next.half, std::uint32_t{0}, count)) return false;
   Sync::CopyIn(EventPlace(part, next.half, 0), events, std::uint64_t{count} * part.event_bytes);
   // SYNC(events): publishes the new list.
   part.word->store(next.ToWord(), std::memory_order_release);
   return true;
 }
 
-// Where a reader is: the next event it wants, of which generation.
+// Where a reader is: the next event it wants, of which generation, in which life of the part.
 struct EventCursor {
+  std::uint64_t life = 0;
   std::uint64_t generation = 0;
   std::uint32_t index = 0;
 };
 
+// Reader, of a part that it found ready in `life`. At its first event.
+template <typename Sync>
+EventCursor BeginEvents(const EventWords<Sync>& part, std::uint64_t life) noexcept {
+  return {life, ReadEventState(part).generation, 0};
+}
+
 enum class EventRead : std::uint8_t {
   kOk,     // `copied` events, none where there are no more yet
   kRaced,  // the list was edited; the cursor stands at the new generation, and its index where it was
+  kGone,  // the part was given back, or is another lane's: the cursor has come to its end
 };
 
 struct EventBatch {
@@ -107,21 +136,24 @@ template <typename Sync>
 EventBatch ReadEvents(const EventWords<Sync>& part, EventCursor& cursor, void* out,
                       std::uint32_t most) noexcept {
   const format::EventState state = ReadEventState(part);
-  if (state.generation != cursor.generation) {
-    cursor.generation = state.generation;
-    return {EventRead::kRaced, 0};
+  format::EventState after = state;
+  std::uint32_t copied = 0;
+  if (state.generation == cursor.generation) {
+    // A count beyond the half is a lie of the file's; what lies there is not the list's.
+    const std::uint32_t capacity = EventCapacity(part);
+    const std::uint32_t count = state.count < capacity ? state.count : capacity;
+    const std::uint32_t left = cursor.index < count ? count - cursor.index : 0;
+    copied = left < most ? left : most;
+    if (copied != 0)
+      Sync::CopyOut(out, EventPlace(part, state.half, cursor.index),
+                    std::uint64_t{copied} * part.event_bytes);
+    // Relaxed: the copy's loads are acquires, so this one is not made before them.
+    after = format::EventState::FromWord(part.word->load(std::memory_order_relaxed));
   }
-  // A count beyond the half is a lie of the file's; what lies there is not the list's.
-  const std::uint32_t capacity = EventCapacity(part);
-  const std::uint32_t count = state.count < capacity ? state.count : capacity;
-  if (cursor.index >= count) return {};
-  const std::uint32_t left = count - cursor.index;
-  const std::uint32_t copied = left < most ? left : most;
-  Sync::CopyOut(out, EventPlace(part, state.half, cursor.index),
-                std::uint64_t{copied} * part.event_bytes);
-  // Relaxed: the copy's loads are acquires, so this one is not made before them.
-  const auto after = format::EventState::FromWord(part.word->load(std::memory_order_relaxed));
-  if (after.generation != state.generation) {
+  // Relaxed: behind the copy, and behind the word. One that saw a byte of the hole or of the next
+  // lane, or the next life's empty list, sees that the life is over.
+  if (part.life->load(std::memory_order_relaxed) != cursor.life) return {EventRead::kGone, 0};
+  if (after.generation != cursor.generation) {
     cursor.generation = after.generation;
     return {EventRead::kRaced, 0};
   }

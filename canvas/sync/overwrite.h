@@ -38,31 +38,48 @@ enum class BlockRead : std::uint8_t {
   kOk,         // one version's bytes
   kUnwritten,  // no byte was touched
   kRaced,      // changed at every try, or is being punched; `out` holds nothing of use
+  kUndoAway,   // being rewritten, and the undo place is not to be touched
 };
 
 inline constexpr int kReadTries = 4;
 
 // Copies `bytes` bytes from `offset` of the block to `out`. The range lies within the block.
-template <typename Sync>
+// `undo_there()` says whether the undo place may be touched; it is asked where that is needed.
+template <typename Sync, typename UndoThere>
 BlockRead ReadBlock(const PartWords<Sync>& part, std::uint64_t block, std::uint32_t offset,
-                    std::uint32_t bytes, void* out) noexcept {
+                    std::uint32_t bytes, void* out, UndoThere undo_there) noexcept {
   auto& word = part.versions[block];
   for (int i = 0; i < kReadTries; ++i) {
     // SYNC(version): sees the bytes of an even version, the undo place of an odd one.
     const std::uint64_t before = word.load(std::memory_order_acquire);
     const auto version = format::Version::FromWord(before);
-    if (!version.changing()) {
+    if (!version.changing()) [[likely]] {
       if (!version.written) return BlockRead::kUnwritten;
       Sync::CopyOut(out, part.data + block * part.block_stride + offset, bytes);
     } else {
       // Relaxed: stored before the odd version, which was just acquired.
       if (part.undo_block->load(std::memory_order_relaxed) != block + 1) continue;
+      if (!undo_there()) return BlockRead::kUndoAway;
       Sync::CopyOut(out, part.undo + offset, bytes);
     }
     // Relaxed: the copy's loads are acquires, so this one is not made before them.
     if (word.load(std::memory_order_relaxed) == before) return BlockRead::kOk;
   }
   return BlockRead::kRaced;
+}
+
+template <typename Sync>
+BlockRead ReadBlock(const PartWords<Sync>& part, std::uint64_t block, std::uint32_t offset,
+                    std::uint32_t bytes, void* out) noexcept {
+  return ReadBlock(part, block, offset, bytes, out, [] { return true; });
+}
+
+// Feeder of a window. Whether a block of the part was ever overwritten: before that the undo place
+// may not be on disk yet.
+template <typename Sync>
+bool UndoWasUsed(const PartWords<Sync>& part) noexcept {
+  // Relaxed: the place was reserved by a syscall before, and is made resident by one afterwards.
+  return part.undo_version->load(std::memory_order_relaxed) != 0;
 }
 
 // Owner. Steps 1 and 2. `scratch` has room for the block and holds its old bytes afterwards;
@@ -148,6 +165,19 @@ Repair RepairOverwrite(const PartWords<Sync>& part, std::uint64_t max_block, voi
   return result;
 }
 
+// Owner, of a block whose version is odd although no intent says so: a power loss kept the version
+// and lost what goes with it. RepairOverwrite was tried. Its bytes are of no version: it is
+// unwritten afterwards, and may be written again.
+template <typename Sync>
+void GiveUpBlock(const PartWords<Sync>& part, std::uint64_t block) noexcept {
+  auto& word = part.versions[block];
+  // Relaxed: stored by the owner alone.
+  const auto odd = format::Version::FromWord(word.load(std::memory_order_relaxed));
+  if (!odd.changing()) return;
+  // Relaxed: no reader touches a byte of an unwritten block. The next even number (I2).
+  word.store(odd.Settled(false).ToWord(), std::memory_order_relaxed);
+}
+
 // Reader. What a block is just now: for a view, before its bytes are looked at.
 template <typename Sync>
 format::Version ReadVersion(const PartWords<Sync>& part, std::uint64_t block) noexcept {
@@ -164,7 +194,12 @@ std::uint64_t ViewSequence(const PartWords<Sync>& part) noexcept {
 
 // Afterwards: whether what was read in place since counts. `life` is the part's, as it was then.
 template <typename Sync>
-bool ViewStillValid(const PartWords<Sync>& part, std::uint64_t sequence,
+struct ViewWords {
+  const typename Sync::template Atomic<std::uint64_t>* sequence = nullptr;
+  const typename Sync::template Atomic<std::uint64_t>* life = nullptr;
+};
+template <typename Sync>
+bool ViewStillValid(const ViewWords<Sync>& part, std::uint64_t sequence,
                     std::uint64_t life) noexcept {
   // SYNC(sequence): the reads in place carry no order. With this fence, one that saw a byte of
   // step 3, or a hole, makes the loads below see the sequence or the life that was stored before

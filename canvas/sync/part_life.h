@@ -1,6 +1,6 @@
 // The life of a lane's part of a page: absent -> ready -> punched -> ready ..., by generation.
 //
-//   ready    1 lane id, the marks of an empty part    2 life ready
+//   ready    1 lane id, the marks and the event word of an empty part    2 life ready
 //   punch    1 sequence odd    2 life punched, the next generation
 //            3 the bytes are given back (a syscall)    4 every block unwritten    5 sequence even
 //
@@ -25,6 +25,7 @@
 #include <cstdint>
 
 #include "canvas/format/control_format.h"
+#include "canvas/sync/events.h"
 #include "canvas/sync/part_words.h"
 
 namespace canvas::sync {
@@ -39,7 +40,8 @@ void MakeReady(const PartWords<Sync>& part, std::uint64_t lane_id) noexcept {
   // Relaxed: looked at by who saw the part ready, which is stored behind them.
   part.mark->store(0, std::memory_order_relaxed);
   part.low->store(~std::uint64_t{0}, std::memory_order_relaxed);
-  // SYNC(life): publishes lane id and marks.
+  EmptyEvents<Sync>(*part.events);
+  // SYNC(life): publishes lane id, marks and the event word.
   part.life->store(life.Next(format::PartState::kReady).ToWord(), std::memory_order_release);
 }
 
@@ -60,8 +62,8 @@ void BeginPunch(const PartWords<Sync>& part) noexcept {
   // SYNC(punch, kill): not before the owner's intent.
   part.sequence->store(sequence | 1, std::memory_order_release);
   const auto life = format::Life::FromWord(part.life->load(std::memory_order_relaxed));
-  // SYNC(life): from here on the part reads as unwritten; whose punch is not finished says so
-  // before.
+  // SYNC(life): from here on the part reads as unwritten. The odd sequence, which says that the
+  // punch is not finished, is there before it.
   if (life.state == format::PartState::kReady)
     part.life->store(life.Next(format::PartState::kPunched).ToWord(), std::memory_order_release);
 }

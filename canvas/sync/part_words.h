@@ -22,6 +22,7 @@ struct PartWords {
   Word* lane_id = nullptr;        // stored by the owner, before the part becomes ready
   Word* undo_version = nullptr;   // the block's version before
   Word* undo_checksum = nullptr;  // of the undo place's bytes
+  Word* events = nullptr;         // format::EventState
 };
 
 }  // namespace canvas::sync

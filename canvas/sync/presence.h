@@ -69,4 +69,23 @@ void Put(Word& word, Value value) noexcept {
   word.store(value, std::memory_order_relaxed);
 }
 
+// Raises a word of that kind, which several may raise at once and which never goes back. Whether it
+// did; not where another was as far.
+template <typename Word, typename Value>
+bool RaiseTo(Word& word, Value value) noexcept {
+  // Relaxed, all of them: the word stands for itself.
+  auto known = word.load(std::memory_order_relaxed);
+  while (known < value)
+    if (word.compare_exchange_strong(known, value, std::memory_order_relaxed,
+                                     std::memory_order_relaxed))
+      return true;
+  return false;
+}
+
+// Sets bits of a word of that kind. They stay.
+template <typename Word, typename Value>
+void SetBits(Word& word, Value bits) noexcept {
+  word.fetch_or(bits, std::memory_order_relaxed);
+}
+
 }  // namespace canvas::sync

@@ -3,9 +3,9 @@
 //
 //   editor, under the metadata's lock          reader
 //   1 root -> what there is now                a root
-//   2 a place that is neither the root's,      b copies that place out
-//     nor the durable one, nor locked by a     c root again: the same, done; else from a
-//     pin: its lock, exclusive               pin
+//   2 a place that is not the root's nor       b copies that place out
+//     locked by a pin: its lock, exclusive;    c root again: the same, done; else from a
+//     and then, not the durable one          pin
 //   3 new version -> that place                a root    b its place's lock, shared
 //   4 unlocks the place                        c root again: the same, pinned; else unlock, from a
 //   5 root, by exchange
@@ -62,7 +62,7 @@ bool RootStands(const SnapshotWords<Sync>& words, format::Root root) noexcept {
 
 template <typename Sync>
 format::Root ReadDurable(const SnapshotWords<Sync>& words) noexcept {
-  // Relaxed: only keeps its place from being reused. Who moves it to a place has that one pinned.
+  // Relaxed: looked at under the place's lock, which orders it.
   return format::Root::FromWord(words.durable->load(std::memory_order_relaxed));
 }
 
@@ -100,17 +100,22 @@ struct FreePlace {
   std::uint32_t place = 0;
 };
 
-// Editor, step 2. `avoid` is one more place to leave alone (or the root's again).
+// Editor, step 2. `avoid` has a bit for every place that is to be left alone besides.
 template <typename Sync, typename PlaceLock>
 FreePlace ChoosePlace(const SnapshotWords<Sync>& words, const typename Sync::Locks& locks,
-                      format::Root root, std::uint32_t avoid, PlaceLock place_lock) noexcept {
-  const std::uint32_t durable = ReadDurable(words).place;
+                      format::Root root, std::uint64_t avoid, PlaceLock place_lock) noexcept {
   // Round robin, so that older generations stay readable the longest.
   for (std::uint32_t i = 1; i <= words.places; ++i) {
     const std::uint32_t place = (root.place % words.places + i) % words.places;
-    if (place == durable || place == root.place || place == avoid) continue;
+    if (place == root.place || (avoid >> place & 1) != 0) continue;
     const LockTry taken = locks.TryExclusive(place_lock(place));
-    if (taken != LockTry::kHeld) return {taken, place};
+    if (taken == LockTry::kFailed) return {taken, place};
+    if (taken == LockTry::kHeld) continue;
+    // Under its lock: who calls a place durable has it pinned, and this lock shows what came before
+    // its last unlocking. (Looked at before the lock, the durable root may move to this place after
+    // the look, by a sync that still saw the root before last: found by the model.)
+    if (ReadDurable(words).place != place) return {taken, place};
+    locks.Unlock(place_lock(place));
   }
   return {};
 }

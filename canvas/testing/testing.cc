@@ -45,6 +45,7 @@ CreateOptions SmallCanvas() {
   options.capacity_seconds = 100;
   options.block_bytes = 512;
   options.extent_bytes = 4096;
+  options.slot_align_bytes = 4096;
   options.small_slot_bytes = 16 * 1024;
   options.header_place_bytes = 64 * 1024;
   return options;
