@@ -55,6 +55,8 @@
 #include <type_traits>
 #include <typeinfo>
 
+#include "model/fibers.h"
+
 #define RL_DO_ASSERT 1
 #define private public
 #define protected public
