@@ -110,7 +110,16 @@ class Mutation {
     return FaultOf(step, word, where.function_name(), value);
   }
   Fault FaultOf(Step step, const char* word, const char* function, std::uint64_t* value = nullptr) {
-    if (logic_ == nullptr || logic_->step != step) return Fault::kNone;
+    if (logic_ == nullptr || logic_->step != step) [[likely]]
+      return Fault::kNone;
+    return FaultPlanted(word, function, value);
+  }
+
+ private:
+  static constexpr std::size_t kNoSite = ~std::size_t{0};
+  static constexpr std::size_t kMaxSites = 256;
+
+  Fault FaultPlanted(const char* word, const char* function, std::uint64_t* value) {
     // The name alone: what a template's arguments are called is no match.
     const std::string_view whole = function;
     const std::string_view name = whole.substr(0, whole.find('('));
@@ -121,12 +130,19 @@ class Mutation {
     return logic_->fault;
   }
 
- private:
-  static constexpr std::size_t kNoSite = ~std::size_t{0};
-  static constexpr std::size_t kMaxSites = 256;
-
   std::memory_order Judge(const char* file, unsigned line, const char* function,
                           std::memory_order order) {
+    // The same place comes with the same pointers.
+    Known& known = known_[(line ^ reinterpret_cast<std::uintptr_t>(function)) % known_.size()];
+    if (known.file != file || known.line != line || known.function != function) [[unlikely]]
+      known = {file, line, function, Find(file, line, function, order)};
+    if (known.site != weakened_) [[likely]]
+      return order;
+    ++hits_;
+    return std::memory_order::relaxed;
+  }
+  // The number of a place, which is a new one if it was not met before.
+  std::size_t Find(const char* file, unsigned line, const char* function, std::memory_order order) {
     std::size_t i = 0;
     while (i < site_count_ && (sites_[i].line != line || std::strcmp(sites_[i].file, file) != 0 ||
                                (line == 0 && std::strcmp(sites_[i].function, function) != 0)))
@@ -135,11 +151,17 @@ class Mutation {
       if (i == kMaxSites) std::abort();
       sites_[site_count_++] = {file, line, function, order};
     }
-    if (i != weakened_) return order;
-    ++hits_;
-    return std::memory_order::relaxed;
+    return i;
   }
 
+  // Places found lately, by their pointers.
+  struct Known {
+    const char* file = nullptr;
+    unsigned line = 0;
+    const char* function = nullptr;
+    std::size_t site = 0;
+  };
+  std::array<Known, 256> known_{};
   std::array<Site, kMaxSites> sites_{};
   std::size_t site_count_ = 0;
   std::size_t weakened_ = kNoSite;

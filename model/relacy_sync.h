@@ -110,7 +110,7 @@ class Atomic {
   const char* name_ = nullptr;
 };
 
-inline void World::RunLate(bool unlocking) {
+inline void World::RunTheLate(bool unlocking) {
   const LateList list = late[Me()];
   late[Me()].count = 0;
   for (unsigned i = 0; i < list.count; ++i) {

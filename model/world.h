@@ -138,7 +138,7 @@ struct World {
     dead.fill(false);
     fresh.fill(false);
     stores_left.fill(-1);
-    late.fill({});
+    for (LateList& list : late) list.count = 0;
     lock_count = 0;
     waiting = set;
     if (deep) rl::ctx().is_random_sched_ = true;
@@ -179,7 +179,11 @@ struct World {
     item = {first, {}, count, order, where, last};
     std::copy_n(words, count, item.words.begin());
   }
-  void RunLate(bool unlocking = false);
+  void RunLate(bool unlocking = false) {
+    if (late[Me()].count != 0) [[unlikely]]
+      RunTheLate(unlocking);
+  }
+  void RunTheLate(bool unlocking);
 };
 
 // The locks of one model, and what they order.
