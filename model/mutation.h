@@ -120,9 +120,13 @@ class Mutation {
   static constexpr std::size_t kMaxSites = 256;
 
   Fault FaultPlanted(const char* word, const char* function, std::uint64_t* value) {
-    // The name alone: what a template's arguments are called is no match.
+    // The name alone: what a template's arguments are called is no match. In clang's names
+    // "(anonymous namespace)::" is part of it.
     const std::string_view whole = function;
-    const std::string_view name = whole.substr(0, whole.find('('));
+    std::size_t end = whole.find('(');
+    while (end != std::string_view::npos && whole.substr(end).starts_with("(anonymous namespace)"))
+      end = whole.find('(', end + 1);
+    const std::string_view name = whole.substr(0, end);
     if (name.find(logic_->function) == std::string_view::npos) return Fault::kNone;
     if (!logic_->word.empty() && (word == nullptr || logic_->word != word)) return Fault::kNone;
     ++hits_;
