@@ -31,6 +31,44 @@ void EndReleaseSequence(rl::atomic_data* data) {
   rl::foreach<kThreads>(record.acq_rel_order_, me.release_fence_order_, rl::assign);
 }
 
+// A tree search that ends after so many executions: left to itself, only Relacy's random one does.
+template <typename Scheduler>
+struct Ending : Scheduler {
+  using Scheduler::Scheduler;
+  bool iteration_end() {
+    return Scheduler::iteration_end() || this->iter_ >= this->params_.iteration_count;
+  }
+};
+
+// rl::simulate, with searches that end.
+template <typename Model>
+bool Simulate(rl::test_params& params) {
+  constexpr auto kThreads = Model::params::thread_count;
+  const auto run = [&params](std::ostream& state, bool again) {
+    switch (params.search_type) {
+      case rl::sched_full:
+        return rl::run_test<Model, Ending<rl::full_search_scheduler<kThreads>>>(params, state,
+                                                                                again);
+      case rl::sched_bound:
+        return rl::run_test<Model, Ending<rl::context_bound_scheduler<kThreads>>>(params, state,
+                                                                                  again);
+      default:
+        return rl::run_test<Model, rl::random_scheduler<kThreads>>(params, state, again);
+    }
+  };
+  rl::ostringstream state;
+  const rl::test_result_e result = run(state, false);
+  if (result == rl::test_result_success) return true;
+  if (!params.output_history) {
+    // Once more from where it failed, to tell its history.
+    params.initial_state = state.str();
+    params.collect_history = true;
+    rl::ostringstream unused;
+    RL_VERIFY(run(unused, true) == result);
+  }
+  return false;
+}
+
 template <typename Model>
 Search Make(const char* name, rl::scheduler_type_e how, unsigned bound, bool deep,
             rl::iteration_t most) {
@@ -38,7 +76,7 @@ Search Make(const char* name, rl::scheduler_type_e how, unsigned bound, bool dee
             World::Get().deep = deep;
             World::Get().end_release_sequence =
                 EndReleaseSequence<Model::params::static_thread_count>;
-            return rl::simulate<Model>(params);
+            return Simulate<Model>(params);
           }};
 }
 template <typename Model>
@@ -80,7 +118,7 @@ inline Found Run(const Search& search, rl::iteration_t most, bool tell = false) 
   Found found;
   found.good = search.run(params);
   found.executions = params.stop_iteration;
-  found.exhausted = search.how != rl::sched_random && params.stop_iteration + 1 < most;
+  found.exhausted = found.good && search.how != rl::sched_random && params.stop_iteration < most;
   return found;
 }
 

@@ -127,10 +127,9 @@ int main(int argc, char** argv) {
   return model::Main(
       argc, argv, {"takeover.h"},
       {model::Bound<DeathModel<Fourth::kNobody>>("a death, a reader, a successor", 1),
-       model::Bound<DeathModel<Fourth::kNobody>>("a death, a reader, a successor", 2, 2'000'000),
-       model::Bound<DeathModel<Fourth::kSuccessor>>("two deaths, a reader, a successor", 1,
-                                                    2'000'000),
-       model::Bound<DeathModel<Fourth::kReader>>("a death, two readers, a successor", 1, 2'000'000),
+       model::Bound<DeathModel<Fourth::kNobody>>("a death, a reader, a successor", 2),
+       model::Bound<DeathModel<Fourth::kSuccessor>>("two deaths, a reader, a successor", 1),
+       model::Bound<DeathModel<Fourth::kReader>>("a death, two readers, a successor", 1),
        model::Random<DeathModel<Fourth::kNobody>>("a death, a reader, a successor"),
        model::Random<DeathModel<Fourth::kSuccessor>>("two deaths, a reader, a successor")},
       {{"declare after the deed", Step::kStore, "DeclareIntent", "operation", Fault::kLast},
