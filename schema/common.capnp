@@ -2,8 +2,11 @@
 # What the header and the pages' metadata have in common.
 #
 # Evolution: fields are only ever added, at the end, with the next number. A writer that does not
-# know a field drops it when it publishes the next version, so a field that must survive sets a bit
-# of the superblock's read-only-compatible features, which keeps such a writer out.
+# know a field keeps it: it copies the version before as a whole, and changes what it means to change.
+# What an older writer could make untrue by that sets a bit of the read-only-compatible features,
+# which keeps such a writer out.
+#
+# Provisional: no code uses it yet, and it may still change.
 
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("canvas::schema");
@@ -26,7 +29,7 @@ struct FrameRange {
   end @1 :Int64;
 }
 
-struct ContentAddress {
+struct ContentAddress {  # provisional
   # Content kept outside the canvas, found by its digest.
   enum Algorithm {
     unknown @0;

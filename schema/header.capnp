@@ -9,9 +9,9 @@ struct Header {
   nextLaneId @0 :UInt32 = 1;          # ids are never reused
   lanes @1 :List(Lane);               # ascending by id
   tempoMaps @2 :List(TempoMap);       # ascending by id
-  markers @3 :List(Marker);           # ascending by position
-  wallClock @4 :WallClock;
-  timecode @5 :Timecode;
+  markers @3 :List(Marker);           # ascending by position; provisional
+  wallClock @4 :WallClock;            # provisional
+  timecode @5 :Timecode;              # provisional
   title @6 :Text;
   description @7 :Text;
   provenance @8 :Common.Provenance;
@@ -23,7 +23,7 @@ struct Lane {
     unknown @0;
     audio @1;       # interleaved float32 at an audio rate
     signal @2;      # interleaved float32 at any rate: parameters, envelopes, latents
-    midi @3;
+    midi @3;        # provisional, as the two below
     records @4;     # timed opaque records
     bus @5;         # a named place that refs may read from; stores nothing
   }
@@ -47,7 +47,7 @@ struct Lane {
   slotCount @8 :UInt32;                   # in a row
   description @9 :Text;
   provenance @10 :Common.Provenance;
-  rangeProvenance @11 :List(RangeProvenance);
+  rangeProvenance @11 :List(RangeProvenance);  # provisional, as the two below
   sourceTicksPerQuarter @12 :UInt32;      # of the material the lane was made from; 0: none
   tempoMapId @13 :UInt32;                 # 0: none
 }

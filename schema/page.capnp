@@ -1,6 +1,6 @@
 @0xe59f86be2fb0c28a;
 # A page's metadata: what the lanes' bytes on that page do not say themselves. One immutable
-# snapshot a generation.
+# snapshot a generation. All of it is provisional: no code writes or reads it yet.
 
 using Cxx = import "/capnp/c++.capnp";
 using Common = import "/schema/common.capnp";

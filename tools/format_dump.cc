@@ -109,6 +109,8 @@ std::string DumpOf(const std::string& path) {
   dump.Line(12, 2, "major version 1");
   dump.Line(14, 2, "minor version 0");
   dump.Line(16, 8, "incompatible features: none");
+  dump.Line(24, 8, "read-only-compatible features: none");
+  dump.Line(32, 8, "compatible features: none");
   dump.Line(40, 8, "layout fingerprint");
   dump.Varies(48, "uuid, 16 bytes");
   dump.Varies(64, "created");
@@ -123,10 +125,17 @@ std::string DumpOf(const std::string& path) {
   dump.Line(112, 4, "header place bytes: 65536");
   dump.Line(116, 4, "page metadata places: 8");
   dump.Line(120, 4, "page metadata place bytes: 1048576");
+  dump.Line(124, 4, "slot align bytes: 4096");
   dump.Line(128, 8, "wide slot bytes: 65536, a second of stereo in 16 extents");
   dump.Line(136, 8, "small slot bytes: 16384");
   dump.Line(144, 8, "index pages: 2^20");
   dump.Line(152, 8, "capacity pages: 100");
+  const format::Tables tables = g.tables();
+  for (std::size_t i = 0; i < tables.size(); ++i)
+    dump.Line(160 + i * 16, 16,
+              fmt::format("table {}, {}: at {}, every {}", i,
+                          format::TableName(static_cast<format::TableId>(i)), tables[i].offset,
+                          tables[i].stride));
   dump.Varies(4088, "checksum");
 
   namespace control = format::control;
@@ -137,13 +146,17 @@ std::string DumpOf(const std::string& path) {
   word(control::kCapacityPages, "capacity pages: 100");
   word(control::kHeaderRoot, "header root: generation 2, place 1");
   word(control::kDurableHeaderRoot, "durable header root: the same, for it was synced at close");
-  word(control::kDurableBytes, "file bytes: to the end of page 0");
+  word(control::kDurableBytes, "durable bytes: to the end of page 0");
+  word(control::kIncompatible, "incompatible features set since: none");
   word(control::kIndexChunks, "index chunks: the first is reserved");
 
   dump.Title("header snapshot, place 1");
   const std::uint64_t place = g.HeaderPlace(1).value();
   dump.Line(place, 8, "magic \"CNVSNAP1\"");
   dump.Line(place + 8, 8, "generation 2");
+  dump.Varies(place + 16, "length of the message, u64");
+  dump.Varies(place + 24, "XXH3-64 of the message, seeded with 2");
+  dump.Line(place + 64, 4, "Cap'n Proto: segments - 1");
 
   dump.Title("page index");
   dump.Line(format::kPageIndexOffset, 8, "page 0: ready");
@@ -163,6 +176,7 @@ std::string DumpOf(const std::string& path) {
   dump.Line(control_at + slot::kMark, 8, "high-water mark: frame 110");
   dump.Line(control_at + slot::kLow, 8, "low-water mark: frame 10");
   dump.Line(control_at + slot::kSequence, 8, "sequence: nothing was overwritten");
+  dump.Line(control_at + slot::kEvents, 8, "event word: generation 1, half 0, none (1 x 2^24)");
   dump.Line(control_at + slot::kUndoBlock, 8, "undo: empty");
 
   dump.Title("page 0: versions of wide slot 0 (blocks of 64 frames)");
