@@ -155,7 +155,7 @@ class Canvas {
 
   // Tempo maps, ascending by id; ids are never reused. canvas/base/tempo.h turns ticks into frames.
   // Errors: kInvalidArgument (not a map; its id is given here), kLimit.
-  Result<std::uint32_t> AddTempoMap(TempoMap map);
+  Result<std::uint32_t> AddTempoMap(const TempoMap& map);
   Result<void> RemoveTempoMap(std::uint32_t id);
   Result<std::vector<TempoMap>> TempoMaps() const;
 

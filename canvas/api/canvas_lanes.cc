@@ -186,16 +186,18 @@ Result<void> Canvas::RemoveLane(LaneWriter writer) {
   });
 }
 
-Result<std::uint32_t> Canvas::AddTempoMap(TempoMap map) {
+Result<std::uint32_t> Canvas::AddTempoMap(const TempoMap& map) {
   return NoThrow([&]() -> Result<std::uint32_t> {
     CANVAS_TRY(CheckOpen());
     CANVAS_TRY(ValidateTempoMap(map));
+    std::uint32_t id = 0;
     CANVAS_TRY(core_->headers.Edit([&](storage::Header& header) -> Result<void> {
-      map.id = header.next_tempo_map_id++;
+      id = header.next_tempo_map_id++;
       header.tempo_maps.push_back(map);
+      header.tempo_maps.back().id = id;
       return {};
     }));
-    return map.id;
+    return id;
   });
 }
 

@@ -323,7 +323,8 @@ Result<Feeder> Feeder::Start(const FeederOptions& options) {
       failed = ENOMEM;
     }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    if (failed == ENOMEM) return std::unexpected(Error::NoMemory());
+    // EAGAIN is what pthread_create(3) makes of want of memory, and of a limit on threads.
+    if (failed == ENOMEM || failed == EAGAIN) return std::unexpected(Error::NoMemory());
     if (failed != 0)
       return NoThrow(
           [&]() -> Result<Feeder> { return FailErrno(failed, "a thread for the feeder"); });

@@ -84,7 +84,11 @@ Error Error::FromErrno(int errno_value, std::string_view call) {
       hint = "too many open files; raise ulimit -n";
       break;
     case ENOMEM:
-      hint = "no address space for the mapping; open with a smaller mapping limit";
+      code = ErrorCode::kNoMemory;
+      if (call == "mmap") {
+        what = "no address space for the mapping";
+        hint = "open it with a smaller mapping limit, or raise ulimit -v";
+      }
       break;
     default:
       break;

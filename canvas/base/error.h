@@ -42,7 +42,8 @@ class [[nodiscard]] Error {
       : code_(code), what_(std::move(what)), hint_(std::move(hint)) {}
 
   // From errno, as the system call `call` left it. ENOSPC, EDQUOT and EFBIG become kNoSpace, EACCES
-  // and EPERM kPermission, EROFS kReadOnly, ENOENT kNotFound, EEXIST kExists, all others kIo.
+  // and EPERM kPermission, EROFS kReadOnly, ENOENT kNotFound, EEXIST kExists,
+  // ENOMEM kNoMemory, all others kIo.
   static Error FromErrno(int errno_value, std::string_view call);
 
   // kNoMemory; allocates nothing.

@@ -23,7 +23,7 @@ def capnp_cc_library(name, srcs, deps = [], **kwargs):
         outs = headers + sources,
         # Quoted includes, for Bazel gives the generated tree as a quote path.
         cmd = "capnp compile -I. -oc++:$(GENDIR) $(SRCS) && " +
-              "sed -i -E 's,#include <(schema/[^>]*)>,#include \"\\1\",' $(OUTS)",
+              "sed -i -E 's,#include <((schema|canvas)/[^>]*)>,#include \"\\1\",' $(OUTS)",
     )
     native.cc_library(
         name = name,

@@ -1,0 +1,383 @@
+#include "canvas/storage/header_store.h"
+
+#include <capnp/message.h>
+#include <capnp/serialize.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "canvas/format/byte_io.h"
+#include "canvas/storage/create.h"
+#include "canvas/storage/header_codec.h"
+#include "canvas/storage/testdata/newer_header.capnp.h"
+
+namespace canvas::storage {
+namespace {
+
+namespace control = format::control;
+
+// Small, so that sanitizers map it too.
+format::GeometryFields Small() {
+  format::GeometryFields fields;
+  fields.rate = {8000, 1};
+  fields.page_seconds = 1;
+  fields.wide_slots = 8;
+  fields.small_slots = 4;
+  fields.block_bytes = 512;
+  fields.extent_bytes = 4096;
+  fields.slot_align_bytes = 4096;
+  fields.wide_slot_bytes = 64 * 1024;
+  fields.small_slot_bytes = 16 * 1024;
+  fields.header_place_bytes = 64 * 1024;
+  fields.header_places = 5;
+  fields.capacity_pages = 4;
+  return fields;
+}
+
+LaneRecord Lane(std::uint32_t id, const std::string& name, std::uint32_t slot) {
+  LaneRecord lane;
+  lane.id = LaneId(id);
+  lane.name = name;
+  lane.channels = 2;
+  lane.rate = {8000, 1};
+  lane.slots = {format::SlotKind::kWide, slot, 1};
+  return lane;
+}
+
+class HeaderStoreTest : public ::testing::Test {
+ protected:
+  HeaderStoreTest() {
+    std::string name = ::testing::TempDir() + "/canvas-XXXXXX";
+    directory_ = mkdtemp(name.data());
+    path_ = directory_ + "/sut.canvas";
+    CreateRequest request;
+    request.geometry = Small();
+    EXPECT_TRUE(CreateCanvasFile(path_, request).has_value());
+  }
+  ~HeaderStoreTest() override { std::filesystem::remove_all(directory_); }
+
+  std::shared_ptr<CanvasFile> Open() {
+    auto file = CanvasFile::Open(path_, {.access = Access::kReadWrite, .single_mapping = true});
+    EXPECT_TRUE(file.has_value()) << file.error().Message();
+    return *file;
+  }
+  static void Add(HeaderStore& store, const std::string& name) {
+    const auto added = store.Edit([&](Header& header) -> Result<void> {
+      header.lanes.push_back(Lane(header.next_lane_id, name, header.next_lane_id));
+      ++header.next_lane_id;
+      return {};
+    });
+    EXPECT_TRUE(added.has_value()) << added.error().Message();
+  }
+  format::Root Root() { return format::Root::FromWord(Word(control::kHeaderRoot)); }
+  std::uint64_t Word(std::uint64_t at) {
+    std::uint64_t word = 0;
+    Peek(format::kControlOffset + at, &word, 8);
+    return word;
+  }
+  std::uint64_t PlaceAt(std::uint32_t place) const {
+    return format::kHeaderPlacesOffset + place * std::uint64_t{Small().header_place_bytes};
+  }
+  void Peek(std::uint64_t at, void* bytes, std::size_t count) const {
+    const int fd = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+    ASSERT_EQ(pread(fd, bytes, count, static_cast<off_t>(at)), static_cast<ssize_t>(count));
+    close(fd);
+  }
+  void Poke(std::uint64_t at, const void* bytes, std::size_t count) const {
+    const int fd = open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+    ASSERT_EQ(pwrite(fd, bytes, count, static_cast<off_t>(at)), static_cast<ssize_t>(count));
+    close(fd);
+  }
+  // A version in a place, as an editor writes it before it moves the root.
+  void WritePlace(std::uint32_t place, std::uint64_t generation,
+                  std::span<const std::byte> message) const {
+    const auto header = format::EncodeSnapshotHeader(
+        {generation, message.size(), format::SnapshotChecksum(message, generation)});
+    Poke(PlaceAt(place), header.data(), header.size());
+    Poke(PlaceAt(place) + header.size(), message.data(), message.size());
+  }
+  void MoveRoot(format::Root root) const {
+    const std::uint64_t word = root.ToWord();
+    Poke(format::kControlOffset + control::kHeaderRoot, &word, 8);
+  }
+  static std::vector<std::string> Names(HeaderStore& store) {
+    std::vector<std::string> names;
+    const auto header = store.Current();
+    EXPECT_TRUE(header.has_value()) << header.error().Message();
+    if (header)
+      for (const LaneRecord& lane : (*header)->lanes) names.push_back(lane.name);
+    return names;
+  }
+
+  std::string directory_;
+  std::string path_;
+};
+
+using Strings = std::vector<std::string>;
+
+// An editor dies before it publishes; the next one writes to the same place. The power goes: the root
+// is on disk, and of the place only what the dead one had written.
+TEST_F(HeaderStoreTest, AnUnpublishedHeaderOfTheDeadNeverComesToLife) {
+  const auto file = Open();
+  HeaderStore sut(*file);
+  Add(sut, "a");
+  const format::Root before = Root();
+  Header dead = **sut.Current();
+  dead.title = "never published";
+  const auto place = static_cast<std::uint32_t>((before.place + 1) % Small().header_places);
+  const auto message = *EncodeHeader(dead, {});
+  WritePlace(place, before.generation + 1, message);
+  Add(sut, "b");
+  ASSERT_EQ(Root().place, place) << "the same place, or this test shows nothing";
+  EXPECT_GT(Root().generation, before.generation + 1);
+  WritePlace(place, before.generation + 1, message);  // the power came back
+  HeaderStore after(*file);
+  EXPECT_EQ(Names(after), Strings{"a"});
+  EXPECT_EQ((*after.Current())->title, "");
+  EXPECT_TRUE(after.recovered());
+  EXPECT_FALSE(after.Edit([](Header&) -> Result<void> { return {}; }).has_value())
+      << "what the lost one said is not known";
+}
+
+TEST_F(HeaderStoreTest, AHeaderThatContradictsItselfIsAnErrorAndNotAnOlderOne) {
+  const auto file = Open();
+  HeaderStore sut(*file);
+  Add(sut, "a");
+  Header bad = **sut.Current();
+  bad.lanes.push_back(Lane(9, "a", 3));  // an id that was never given out, and a name twice
+  const format::Root root{Root().generation + 1, (Root().place + 1) % Small().header_places};
+  WritePlace(root.place, root.generation, *EncodeHeader(bad, {}));
+  MoveRoot(root);
+  HeaderStore after(*file);
+  const auto current = after.Current();
+  ASSERT_FALSE(current.has_value()) << "an older header in its place would be a silent loss";
+  EXPECT_EQ(current.error().code(), ErrorCode::kCorrupt);
+  EXPECT_NE(current.error().what().find("lane 9"), std::string::npos) << current.error().what();
+}
+
+TEST_F(HeaderStoreTest, ARootOfGenerationZeroIsNoRoot) {
+  const auto file = Open();
+  HeaderStore sut(*file);
+  Add(sut, "a");
+  Add(sut, "b");
+  MoveRoot({0, 0});  // place 0 holds the oldest
+  HeaderStore after(*file);
+  EXPECT_EQ(Names(after), (Strings{"a", "b"})) << "the newest that is whole";
+  EXPECT_TRUE(after.recovered());
+}
+
+TEST_F(HeaderStoreTest, APlaceThatIsReservedIsNobodyElses) {
+  const auto file = Open();
+  HeaderStore sut(*file);
+  Add(sut, "a");
+  auto reserved = sut.Reserve();
+  ASSERT_TRUE(reserved.has_value()) << reserved.error().Message();
+  // Every other place in turn, several times over: of five there are three, and the durable one.
+  std::set<std::uint32_t> places;
+  for (int i = 0; i < 12; ++i) {
+    const auto edited = sut.Edit([&](Header& header) -> Result<void> {
+      header.title = std::to_string(i);
+      return {};
+    });
+    ASSERT_TRUE(edited.has_value()) << edited.error().Message();
+    places.insert(Root().place);
+  }
+  EXPECT_EQ(places.size(), 3U);
+  EXPECT_FALSE(places.contains(0)) << "the durable one";
+}
+
+TEST_F(HeaderStoreTest, AReservedPlaceIsThereWhenAllOthersArePinned) {
+  const auto file = Open();
+  HeaderStore sut(*file);
+  Add(sut, "a");
+  auto reserved = sut.Reserve();
+  ASSERT_TRUE(reserved.has_value());
+  const auto reader = Open();
+  HeaderStore pins(*reader);
+  std::vector<HeaderPin> held;
+  // Pinned one by one, until no place is left.
+  Result<void> edited;
+  for (std::uint32_t i = 0; i < 2 * Small().header_places && edited; ++i) {
+    held.push_back(std::move(*pins.Pin()));
+    edited = sut.Edit([&](Header& header) -> Result<void> {
+      header.title = std::to_string(i);
+      return {};
+    });
+  }
+  ASSERT_FALSE(edited.has_value());
+  EXPECT_EQ(edited.error().code(), ErrorCode::kLimit);
+  const auto kept = sut.Edit(
+      [](Header& header) -> Result<void> {
+        header.lanes.clear();
+        return {};
+      },
+      &*reserved);
+  EXPECT_TRUE(kept.has_value()) << kept.error().Message();
+  EXPECT_EQ(Names(sut), Strings());
+}
+
+// ---- what a newer program wrote
+
+// Two lanes and a tempo map, with something new in each.
+std::vector<std::byte> NewerMessage() {
+  capnp::MallocMessageBuilder message;
+  auto root = message.initRoot<newer::Header>();
+  root.setNextLaneId(5);
+  root.setTuning(432);
+  root.initSections(2).set(0, "verse");
+  root.getSections().set(1, "chorus");
+  root.setAlbum("the union's new member");
+  root.initProvenance().setLicense("CC0");
+  auto lanes = root.initLanes(3);
+  const auto fill = [](newer::Lane::Builder lane, std::uint32_t id, const char* name) {
+    lane.setId(id);
+    lane.setName(name);
+    lane.setKind(newer::Lane::Kind::AUDIO);
+    lane.setChannels(2);
+    lane.initRate().setNum(8000);
+    lane.setSampleFormat(newer::Lane::SampleFormat::FLOAT32);
+    lane.setFirstSlot(id);
+    lane.setSlotCount(1);
+    lane.setGain(0.25 * id);
+    lane.initLayout(1).set(0, name);
+    lane.initProvenance().setLicense(name);
+  };
+  fill(lanes[0], 1, "old");
+  fill(lanes[1], 2, "holo");
+  lanes[1].setKind(newer::Lane::Kind::HOLOGRAM);
+  fill(lanes[2], 3, "half");
+  lanes[2].setSampleFormat(newer::Lane::SampleFormat::FLOAT16);
+  root.setNextTempoMapId(2);
+  auto map = root.initTempoMaps(1)[0];
+  map.setId(1);
+  map.setName("main");
+  map.setSwing(0.5);
+  auto tempo = map.initTempi(1)[0];
+  tempo.setNsPerQuarter(500'000'000);
+  tempo.setRamp(true);
+  auto meter = map.initMeters(1)[0];
+  meter.setNumerator(4);
+  meter.setDenominator(4);
+  const auto words = capnp::messageToFlatArray(message);
+  const auto bytes = std::as_bytes(std::span(words.begin(), words.size()));
+  return {bytes.begin(), bytes.end()};
+}
+
+class NewerHeader : public HeaderStoreTest {
+ protected:
+  NewerHeader() {
+    const format::Root root{7, 1};
+    WritePlace(root.place, root.generation, NewerMessage());
+    MoveRoot(root);
+  }
+  // What is current now, as the newer program reads it.
+  template <typename Look>
+  void AsNewer(Look look) {
+    const format::Root root = Root();
+    std::vector<std::byte> place(Small().header_place_bytes);
+    Peek(PlaceAt(root.place), place.data(), place.size());
+    const auto length = format::LoadField<std::uint64_t>(place, 16);
+    auto words = kj::heapArray<capnp::word>(length / sizeof(capnp::word));
+    std::memcpy(words.begin(), place.data() + format::kSnapshotHeaderBytes, length);
+    capnp::FlatArrayMessageReader reader(words);
+    look(reader.getRoot<newer::Header>());
+  }
+};
+
+TEST_F(NewerHeader, AnEditKeepsWhatIsNotKnown) {
+  const auto file = Open();
+  HeaderStore sut(*file);
+  const auto edited = sut.Edit([](Header& header) -> Result<void> {
+    header.title = "edited by an older program";
+    header.lanes[0].name = "renamed";
+    header.lanes[0].provenance.tool = "an older tool";
+    header.lanes.push_back(Lane(header.next_lane_id++, "new", 5));
+    header.tempo_maps[0].name = "renamed too";
+    header.provenance.writer = "me";
+    return {};
+  });
+  ASSERT_TRUE(edited.has_value()) << edited.error().Message();
+  AsNewer([](newer::Header::Reader header) {
+    EXPECT_EQ(header.getTitle(), "edited by an older program");
+    EXPECT_EQ(header.getTuning(), 432);
+    ASSERT_EQ(header.getSections().size(), 2U);
+    EXPECT_EQ(header.getSections()[1], "chorus");
+    ASSERT_TRUE(header.isAlbum());
+    EXPECT_EQ(header.getAlbum(), "the union's new member");
+    EXPECT_EQ(header.getProvenance().getLicense(), "CC0");
+    EXPECT_EQ(header.getProvenance().getWriter(), "me");
+    ASSERT_EQ(header.getLanes().size(), 4U);
+    for (std::uint32_t i = 0; i < 3; ++i) {
+      const auto lane = header.getLanes()[i];
+      EXPECT_EQ(lane.getId(), i + 1);
+      EXPECT_EQ(lane.getGain(), 0.25 * (i + 1));
+      ASSERT_EQ(lane.getLayout().size(), 1U) << i;
+      EXPECT_TRUE(lane.getProvenance().hasLicense());
+    }
+    EXPECT_EQ(header.getLanes()[0].getName(), "renamed");
+    EXPECT_EQ(header.getLanes()[0].getProvenance().getTool(), "an older tool");
+    EXPECT_EQ(header.getLanes()[0].getProvenance().getLicense(), "old");
+    EXPECT_EQ(header.getLanes()[1].getKind(), newer::Lane::Kind::HOLOGRAM);
+    EXPECT_EQ(header.getLanes()[2].getSampleFormat(), newer::Lane::SampleFormat::FLOAT16);
+    EXPECT_EQ(header.getLanes()[3].getName(), "new");
+    EXPECT_EQ(header.getLanes()[3].getGain(), 1) << "as a newer program's default has it";
+    ASSERT_EQ(header.getTempoMaps().size(), 1U);
+    EXPECT_EQ(header.getTempoMaps()[0].getName(), "renamed too");
+    EXPECT_EQ(header.getTempoMaps()[0].getSwing(), 0.5F);
+    EXPECT_TRUE(header.getTempoMaps()[0].getTempi()[0].getRamp());
+  });
+}
+
+TEST_F(NewerHeader, WhatIsNotKnownGoesWithItsLaneAndWithNoOther) {
+  const auto file = Open();
+  HeaderStore sut(*file);
+  const auto edited = sut.Edit([](Header& header) -> Result<void> {
+    header.lanes.erase(header.lanes.begin());
+    return {};
+  });
+  ASSERT_TRUE(edited.has_value()) << edited.error().Message();
+  AsNewer([](newer::Header::Reader header) {
+    ASSERT_EQ(header.getLanes().size(), 2U);
+    EXPECT_EQ(header.getLanes()[0].getLayout()[0], "holo");
+    EXPECT_EQ(header.getLanes()[1].getLayout()[0], "half");
+    EXPECT_EQ(header.getLanes()[1].getGain(), 0.75);
+  });
+}
+
+TEST_F(NewerHeader, LanesOfUnknownKindsAreListedAndLeftAlone) {
+  const auto file = Open();
+  HeaderStore sut(*file);
+  EXPECT_EQ(Names(sut), (Strings{"old", "holo", "half"}));
+  EXPECT_FALSE(sut.recovered()) << "not known is no damage";
+  const auto header = *sut.Current();
+  EXPECT_EQ(header->lanes[1].kind, LaneKind::kUnknown);
+  EXPECT_EQ(header->lanes[2].kind, LaneKind::kUnknown);
+  const auto shape = ShapeOf(header->lanes[1], file->geometry());
+  ASSERT_FALSE(shape.has_value());
+  EXPECT_EQ(shape.error().code(), ErrorCode::kUnsupported);
+  // Their slots are taken.
+  const auto made =
+      format::LaneShape::Make(file->geometry(), {8000, 1}, 2, format::SlotKind::kWide);
+  std::vector<std::uint32_t> free;
+  Header next = *header;
+  for (std::uint32_t id = 5; id < 10; ++id) {
+    const auto slots = FindSlots(next, file->geometry(), *made);
+    ASSERT_TRUE(slots.has_value());
+    free.push_back(slots->first);
+    next.lanes.push_back(Lane(id, std::to_string(id), slots->first));
+  }
+  EXPECT_EQ(free, (std::vector<std::uint32_t>{0, 4, 5, 6, 7}));
+}
+
+}  // namespace
+}  // namespace canvas::storage
