@@ -184,6 +184,67 @@ TEST_F(BadFile, ControlWordsOutOfRangeAreRefused) {
   EXPECT_EQ(OpenCode(), ErrorCode::kCorrupt);
 }
 
+// Features that a newer program set on a file that exists: in the control words, beside the superblock's.
+TEST_F(BadFile, FeaturesThatWereSetSinceCount) {
+  MakeGood();
+  namespace control = format::control;
+  Canvas writer = OpenForWriting(path_);
+  const Canvas reader = Must(Canvas::Open(path_));
+  PokeWord(format::kControlOffset + control::kCompatible, 1);
+  EXPECT_TRUE(Canvas::Open(path_, {.access = Access::kReadWrite}).has_value());
+  PokeWord(format::kControlOffset + control::kReadOnlyCompatible, 4);
+  EXPECT_TRUE(Canvas::Open(path_).has_value());
+  EXPECT_EQ(CodeOf(Canvas::Open(path_, {.access = Access::kReadWrite})), ErrorCode::kUnsupported);
+  // A writer that was there before begins nothing more.
+  const LaneId lane = Must(writer.FindLane("a")).id;
+  EXPECT_EQ(CodeOf(writer.Own(lane)), ErrorCode::kUnsupported);
+  EXPECT_EQ(CodeOf(writer.RenameLane(lane, "b")), ErrorCode::kUnsupported);
+  EXPECT_EQ(CodeOf(writer.AllocatePage(PageIndex(9))), ErrorCode::kUnsupported);
+  PokeWord(format::kControlOffset + control::kReadOnlyCompatible, 0);
+  PokeWord(format::kControlOffset + control::kIncompatible, 2);
+  EXPECT_EQ(OpenCode(), ErrorCode::kUnsupported);
+}
+
+// Pages that the index has and the file has not: a power loss took their growth, which nobody had synced.
+TEST_F(BadFile, PagesBeyondTheEndThatWereNeverSyncedAreAbsent) {
+  MakeGood();
+  const auto synced = fs::file_size(path_);
+  {
+    Canvas canvas = OpenForWriting(path_);
+    const LaneId lane = Must(canvas.FindLane("a")).id;
+    Must(Must(canvas.Own(lane)).Write(Frame(20000), Samples(1, 20000, 5000, 2)));
+  }
+  ASSERT_GT(fs::file_size(path_), synced);
+  fs::resize_file(path_, synced);
+  Canvas sut = OpenForWriting(path_);
+  const LaneId lane = Must(sut.FindLane("a")).id;
+  LaneReader reader = Must(sut.Reader(lane));
+  std::vector<float> out(2 * 5000);
+  EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kOk);
+  EXPECT_EQ(out, Samples(1, 0, 5000, 2));
+  EXPECT_EQ(reader.Read(Frame(20000), out).status, ReadStatus::kUnwritten);
+  const CheckReport report = Must(sut.Check());
+  EXPECT_TRUE(report.ok()) << report.findings[0];
+  EXPECT_FALSE(report.notes.empty());
+  Must(Must(sut.Own(lane)).Write(Frame(20000), Samples(1, 20000, 5000, 2)));
+  EXPECT_EQ(reader.Read(Frame(20000), out).status, ReadStatus::kOk);
+  EXPECT_EQ(out, Samples(1, 20000, 5000, 2));
+}
+
+TEST_F(BadFile, TextsThatAreTooLongAreErrors) {
+  MakeGood();
+  Canvas sut = OpenForWriting(path_);
+  const LaneId lane = Must(sut.FindLane("a")).id;
+  const std::string huge(std::size_t{512} << 20, 'x');
+  EXPECT_EQ(CodeOf(sut.DescribeLane(lane, huge)), ErrorCode::kLimit);
+  EXPECT_EQ(CodeOf(sut.AddLane({.name = "b", .channels = 1, .rate = {8000, 1}, .tool = huge})),
+            ErrorCode::kLimit);
+  CreateOptions options = SmallCanvas();
+  options.title = huge;
+  EXPECT_EQ(CodeOf(Canvas::Create(dir_.path("x"), options)), ErrorCode::kLimit);
+  EXPECT_EQ(Must(sut.FindLane("a")).description, "");
+}
+
 TEST_F(BadFile, AHeaderThatCannotBeReadFallsBackToAnOlderOneAndCheckSaysSo) {
   MakeGood();
   const std::uint64_t bad_root = format::Root{77, 200}.ToWord();

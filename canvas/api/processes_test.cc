@@ -22,6 +22,7 @@
 
 #include "canvas/api/canvas.h"
 #include "canvas/format/control_format.h"
+#include "canvas/format/lock_format.h"
 #include "canvas/testing/testing.h"
 
 namespace canvas {
@@ -269,6 +270,119 @@ TEST_F(Processes, AWaitingOwnerGetsTheLaneWhenTheOtherLetsGoOrDies) {
       first.Tell('x');
     EXPECT_EQ(second.Wait(), 0);
   }
+}
+
+// Takes the lock of the metadata's editors, and holds it. Who may only read the file can take it shared,
+// which is in an editor's way all the same.
+int HoldTheEditorsLock(const std::string& path, bool only_reads, bool says_its_name,
+                       const Process::Line& line) {
+  const int fd = open(path.c_str(), (only_reads ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+  struct flock lock {};
+  lock.l_type = only_reads ? F_RDLCK : F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = static_cast<off_t>(format::HeaderLock().start);
+  lock.l_len = 1;
+  if (fcntl(fd, F_OFD_SETLK, &lock) != 0) return 2;
+  if (says_its_name) {
+    const std::uint64_t pid = 4711;
+    const char name[] = "a slow editor";
+    const auto at = static_cast<off_t>(format::kControlOffset + format::control::kHeaderEditor);
+    if (pwrite(fd, &pid, 8, at + format::editor::kPid) != 8 ||
+        pwrite(fd, name, sizeof name, at + format::editor::kName) != sizeof name)
+      return 3;
+  }
+  line.Say('h');
+  line.Hear();
+  return 0;
+}
+
+TEST_F(Processes, AStoppedEditorIsNamedAndWaitedForWithABound) {
+  const Process editor(
+      [&](const Process::Line& line) { return HoldTheEditorsLock(path_, false, true, line); });
+  ASSERT_EQ(editor.Hear(), 'h');
+  editor.Stop();
+  Canvas sut = Must(Canvas::Open(path_, {.access = Access::kReadWrite,
+                                         .sync_on_close = false,
+                                         .edit_wait = std::chrono::milliseconds(30)}));
+  const auto added = sut.AddLane({.name = "late", .channels = 1, .rate = {8000, 1}});
+  ASSERT_FALSE(added.has_value());
+  EXPECT_EQ(added.error().code(), ErrorCode::kBusy);
+  EXPECT_NE(added.error().what().find("a slow editor (pid 4711"), std::string::npos)
+      << added.error().what();
+  // Nothing else waits for it: pages grow, lanes are owned and written.
+  Must(sut.AllocatePage(PageIndex(77)));
+  Must(Must(sut.Own(a_)).Write(Frame(60 * kPage), Samples(1, 0, 100, 2)));
+  editor.Kill();
+  const Canvas patient = OpenForWriting(path_);
+  Must(const_cast<Canvas&>(patient).AddLane({.name = "late", .channels = 1, .rate = {8000, 1}}));
+}
+
+TEST_F(Processes, AReaderThatLocksIsTheReasonThatIsGiven) {
+  const Process reader(
+      [&](const Process::Line& line) { return HoldTheEditorsLock(path_, true, false, line); });
+  ASSERT_EQ(reader.Hear(), 'h');
+  Canvas sut = Must(Canvas::Open(path_, {.access = Access::kReadWrite,
+                                         .sync_on_close = false,
+                                         .edit_wait = std::chrono::milliseconds(30)}));
+  const auto renamed = sut.RenameLane(a_, "b");
+  ASSERT_FALSE(renamed.has_value());
+  EXPECT_EQ(renamed.error().code(), ErrorCode::kBusy);
+  EXPECT_NE(renamed.error().what().find("does not say its name"), std::string::npos);
+  EXPECT_NE(renamed.error().hint().find("/proc/locks"), std::string::npos);
+}
+
+TEST_F(Processes, AReaderThatLocksALaneIsTheReasonThatIsGiven) {
+  const int fd = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  struct flock lock {};
+  lock.l_type = F_RDLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = static_cast<off_t>(format::OwnershipLock(a_, Pages(3, 4)).start);
+  lock.l_len = 1;
+  ASSERT_EQ(fcntl(fd, F_OFD_SETLK, &lock), 0);
+  Canvas sut = OpenForWriting(path_);
+  const auto owned = sut.Own(a_);
+  ASSERT_FALSE(owned.has_value());
+  EXPECT_EQ(owned.error().code(), ErrorCode::kOwned);
+  EXPECT_NE(owned.error().what().find("does not say its name"), std::string::npos);
+  Must(sut.Own(a_, Pages(4, 100)));
+  close(fd);
+  Must(sut.Own(a_));
+}
+
+// A stopped process may be anywhere in the growth of the file; there is no lock to hold there.
+TEST_F(Processes, AGrowingProcessThatIsStoppedStopsNobodysGrowth) {
+  const Process grower([&](const Process::Line& line) -> int {
+    Canvas canvas = OpenForWriting(path_);
+    line.Say('g');
+    for (std::uint32_t page = 2; page < 100; ++page) Must(canvas.AllocatePage(PageIndex(page)));
+    for (;;) pause();
+  });
+  ASSERT_EQ(grower.Hear(), 'g');
+  grower.Stop();
+  Canvas sut = OpenForWriting(path_);
+  for (std::uint32_t page = 2; page < 100; ++page) Must(sut.AllocatePage(PageIndex(page)));
+  EXPECT_GE(sut.Info().ready_pages, 98U);
+}
+
+TEST_F(Processes, ALaneThatCannotBeRemovedKeepsWhatItHolds) {
+  Canvas sut = OpenForWriting(path_);
+  Must(Must(sut.Own(a_)).Write(Frame(0), Samples(1, 0, 1000, 2)));
+  const Canvas reader = Must(Canvas::Open(path_));
+  // Every place but the current one is pinned.
+  std::vector<MetadataPin> pins;
+  Result<void> edited;
+  for (int i = 0; edited; ++i) {
+    pins.push_back(Must(reader.Pin()));
+    edited = sut.DescribeLane(a_, std::to_string(i));
+  }
+  EXPECT_EQ(edited.error().code(), ErrorCode::kLimit);
+  EXPECT_EQ(CodeOf(sut.RemoveLane(a_)), ErrorCode::kLimit);
+  LaneReader whole = Must(sut.Reader(a_));
+  std::vector<float> out(2000);
+  EXPECT_EQ(whole.Read(Frame(0), out).status, ReadStatus::kOk);
+  EXPECT_EQ(out, Samples(1, 0, 1000, 2));
+  pins.clear();
+  Must(sut.RemoveLane(a_));
 }
 
 TEST_F(Processes, MetadataIsEditedWhileAnotherHasPinnedIt) {

@@ -3,8 +3,10 @@
 // it.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -236,6 +238,83 @@ TEST_F(RepairAfterDeath, AnUndoPlaceThatDoesNotHoldTheOldBytesIsNotBelieved) {
   ReadBlock(3, ReadStatus::kUnwritten);
   ReadBlock(2, ReadStatus::kOk);
   EXPECT_EQ(Notes(), 0U);
+}
+
+// What a power loss may leave and no death can: an odd version without the intent that goes with it.
+class RepairAfterPowerLoss : public RepairAfterDeath {
+ protected:
+  // Of block 3, which reads as raced, and which check names.
+  void Torn() {
+    ReadBlock(3, ReadStatus::kRaced);
+    const CheckReport report = Must(Must(Canvas::Open(path_)).Check());
+    ASSERT_EQ(report.findings.size(), 1U);
+    EXPECT_NE(report.findings[0].find("page 0, block 3"), std::string::npos) << report.findings[0];
+  }
+  void Write(Frame first, std::span<const float> samples) {
+    Canvas canvas = OpenForWriting(path_);
+    Must(Must(canvas.Own(lane_)).Write(first, samples));
+  }
+};
+
+TEST_F(RepairAfterPowerLoss, ABlockWhoseUndoIsLostCanBeWrittenAgain) {
+  // The version was written back; the undo word, and half of the bytes, were not.
+  Die({}, [](const storage::PartWords& part) {
+    HalfOverwrite(part);
+    part.undo_block->store(0);
+    part.sequence->store(part.sequence->load() + 1);
+  });
+  Torn();
+  TakeOver();
+  Torn();
+  const auto fresh = Samples(5, 3 * kBlock, kBlock, 2);
+  Write(Frame(3 * kBlock), fresh);
+  EXPECT_EQ(ReadBlock(3, ReadStatus::kOk), fresh);
+  EXPECT_EQ(Notes(), 0U);
+}
+
+TEST_F(RepairAfterPowerLoss, OfABlockWhoseUndoIsLostOnlyWhatIsWrittenAgainIsThere) {
+  Die({}, [](const storage::PartWords& part) {
+    HalfOverwrite(part);
+    part.undo_checksum->store(1);
+  });
+  const auto fresh = Samples(5, 3 * kBlock + 10, 20, 2);
+  Write(Frame(3 * kBlock + 10), fresh);
+  std::vector<float> expected(2 * kBlock, 0.0F);
+  std::copy(fresh.begin(), fresh.end(), expected.begin() + 2 * 10);
+  EXPECT_EQ(ReadBlock(3, ReadStatus::kOk), expected) << "and nothing of two versions";
+  EXPECT_EQ(ReadBlock(2, ReadStatus::kOk), Samples(1, 2 * kBlock, kBlock, 2));
+  EXPECT_EQ(Notes(), 0U);
+}
+
+TEST_F(RepairAfterPowerLoss, ABlockWhoseUndoIsThereIsPutBackBeforeItIsWrittenAgain) {
+  Die({}, [](const storage::PartWords& part) { HalfOverwrite(part); });
+  const auto fresh = Samples(5, 3 * kBlock, 10, 2);
+  Write(Frame(3 * kBlock), fresh);
+  auto expected = Samples(1, 3 * kBlock, kBlock, 2);
+  std::copy(fresh.begin(), fresh.end(), expected.begin());
+  EXPECT_EQ(ReadBlock(3, ReadStatus::kOk), expected);
+  EXPECT_EQ(Notes(), 0U);
+}
+
+// The undo place of a part that was never overwritten is not resident in its windows: it is perhaps
+// not even on the disk.
+TEST_F(RepairAfterDeath, TheFirstOverwriteOfAPartIsOutsideUntilTheWindowHasLookedAgain) {
+  Canvas canvas = OpenForWriting(path_);
+  lane_ = Must(canvas.AddLane({.name = "b", .channels = 2, .rate = {8000, 1}}));
+  Must(Must(canvas.Own(lane_)).Write(Frame(0), Samples(2, 0, 1000, 2)));
+  Window window =
+      Must(canvas.MakeWindow(std::span(&lane_, 1), {.clock = {8000, 1}, .max_seconds = 2}));
+  Must(window.MoveTo({Frame(0), Frame(1000)}));
+  const std::uint64_t before = window.Report().resident_bytes;
+  LaneReader reader = Must(window.Reader(lane_));
+  Die(overwrite_, HalfOverwrite);
+  std::vector<float> out(kBlock * 2);
+  EXPECT_EQ(reader.Read(Frame(3 * kBlock), out).status, ReadStatus::kOutside);
+  EXPECT_EQ(reader.Read(Frame(2 * kBlock), out).status, ReadStatus::kOk);
+  Must(window.MoveTo({Frame(0), Frame(1000)}));
+  EXPECT_EQ(window.Report().resident_bytes, before + 512);
+  EXPECT_EQ(reader.Read(Frame(3 * kBlock), out).status, ReadStatus::kOk);
+  EXPECT_EQ(out, Samples(2, 3 * kBlock, kBlock, 2)) << "the old version";
 }
 
 // The step between the odd version and the odd sequence, and the one after.

@@ -2,6 +2,7 @@
 // them make no syscall and take no fault is stress/realtime_stress.cc's.
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -12,6 +13,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <limits>
 #include <optional>
 #include <string>
@@ -19,6 +21,8 @@
 #include <vector>
 
 #include "canvas/api/canvas.h"
+#include "canvas/format/control_format.h"
+#include "canvas/format/geometry.h"
 #include "canvas/testing/testing.h"
 
 namespace canvas {
@@ -500,7 +504,16 @@ TEST_F(WindowTest, ForkedChildrenAreToldWhateverTheFeederIsDoing) {
       if (window.Report().message.find("parent process") == std::string::npos) _exit(4);
       if (playhead.Report().error.empty()) _exit(5);
       // (ThreadSanitizer bears no new thread after such a fork.)
-      if (i % 10 == 0 && !testing::kSanitized) feeder = Must(Feeder::Start());
+      if (i % 10 == 0 && !testing::kSanitized) {
+        // The canvas opened anew and a window over it are the child's own; the feeder is not.
+        const Canvas own = Must(Canvas::Open(path));
+        Window mine =
+            Must(own.MakeWindow(std::span(&lane, 1), {.clock = kClock, .max_seconds = 4}));
+        const auto followed = feeder.Follow(mine);
+        if (followed || followed.error().code() != ErrorCode::kClosed) _exit(6);
+        feeder = Must(Feeder::Start());
+        if (!feeder.Follow(mine)) _exit(7);
+      }
       _exit(0);
     }
     int status = 0;
@@ -535,6 +548,95 @@ TEST_F(WindowTest, AForkedChildHasNoWindow) {
   EXPECT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 0);
   EXPECT_EQ(reader->Read(Frame(0), out).status, ReadStatus::kOk);
+}
+
+TEST_F(WindowTest, WhatWasMovedFromSaysSo) {
+  Write(0, kRate);
+  Window window = Make();
+  Must(window.MoveTo({Frame(0), Frame(kRate)}));
+  std::vector<float> out(20, 1.0F);
+  for (const bool in_window : {false, true}) {
+    LaneReader reader = in_window ? Must(window.Reader(lane)) : Must(canvas.Reader(lane));
+    ASSERT_EQ(reader.Read(Frame(100), out).status, ReadStatus::kOk);
+    LaneReader kept = std::move(reader);
+    EXPECT_EQ(reader.Read(Frame(100), out), (ReadResult{ReadStatus::kClosed, 0}));
+    EXPECT_EQ(reader.ViewAt(Frame(100), 5).status(), ReadStatus::kClosed);
+    EXPECT_EQ(reader.ViewAt(Frame(100), 5).frames(), 0U);
+    EXPECT_EQ(reader.Extent().written_frames, 0U);
+    EXPECT_EQ(reader.WrittenRanges({Frame(0), Frame(10)}).error().code(), ErrorCode::kClosed);
+    reader.EndView();
+    EXPECT_EQ(kept.Read(Frame(100), out).status, ReadStatus::kOk);
+    reader = std::move(kept);
+    EXPECT_EQ(reader.Read(Frame(100), out).status, ReadStatus::kOk);
+    EXPECT_EQ(kept.Read(Frame(100), out).status, ReadStatus::kClosed);
+  }
+  Feeder feeder = Must(Feeder::Start());
+  Playhead playhead = Must(feeder.Follow(window));
+  Playhead other = std::move(playhead);
+  playhead.Publish(Frame(0));
+  EXPECT_FALSE(playhead.WaitReady(std::chrono::milliseconds(1)));
+  EXPECT_EQ(playhead.Report().looks, 0U);
+  Window moved = std::move(window);
+  EXPECT_EQ(window.MoveTo({Frame(0), Frame(10)}).error().code(), ErrorCode::kClosed);
+  EXPECT_EQ(window.Reader(lane).error().code(), ErrorCode::kClosed);
+  EXPECT_EQ(window.Report().resident_blocks, 0U);
+  EXPECT_EQ(feeder.Follow(window).error().code(), ErrorCode::kClosed);
+  Feeder fed = std::move(feeder);
+  EXPECT_EQ(feeder.Follow(moved).error().code(), ErrorCode::kClosed);
+  LaneWriter writer = Must(canvas.Own(lane));
+  LaneWriter taken = std::move(writer);
+  EXPECT_EQ(writer.Append(out).error().code(), ErrorCode::kClosed);
+  EXPECT_EQ(writer.Erase({Frame(0), Frame(1)}).error().code(), ErrorCode::kClosed);
+}
+
+// A lane that cannot be filled keeps no other lane from it. Its undo place, which it says was used, is a
+// hole, and there is no space on the file system to look at a hole there.
+TEST_F(WindowTest, OneLanesErrorLeavesTheOthersTheirs) {
+  const testing::TempDir small;
+  if (mount("tmpfs", small.root().c_str(), "tmpfs", 0, "size=8m") != 0)
+    GTEST_SKIP() << "SKIPPED: mounting a small tmpfs is not permitted here";
+  {
+    const std::string full = small.path("w.canvas");
+    Must(Canvas::Create(full, testing::SmallCanvas()));
+    Canvas sut = testing::OpenForWriting(full);
+    std::vector<LaneId> lanes;
+    for (const char* name : {"a", "b"}) {
+      lanes.push_back(Must(sut.AddLane({.name = name, .channels = 2, .rate = kClock})));
+      Must(Must(sut.Own(lanes.back())).Write(Frame(0), Samples(1, 0, 1000, 2)));
+    }
+    const auto geometry = [] {
+      format::GeometryFields fields;
+      fields.rate = {8000, 1};
+      fields.page_seconds = 1;
+      fields.wide_slots = 8;
+      fields.small_slots = 4;
+      fields.block_bytes = 512;
+      fields.extent_bytes = fields.slot_align_bytes = 4096;
+      fields.wide_slot_bytes = *format::WideSlotBytesFor(fields.rate, 1, 4096);
+      fields.small_slot_bytes = 16 * 1024;
+      fields.capacity_pages = 100;
+      fields.header_place_bytes = 64 * 1024;
+      return *format::Geometry::Make(fields);
+    }();
+    const int fd = open(full.c_str(), O_RDWR | O_CLOEXEC);
+    const std::uint64_t used = 5;
+    ASSERT_EQ(
+        pwrite(fd, &used, 8,
+               static_cast<off_t>(geometry.Page(PageIndex(0)).value() + geometry.SlotControl({}) +
+                                  format::slot_control::kUndoVersion)),
+        8);
+    close(fd);
+    std::ofstream(small.path("ballast")) << std::string(8 << 20, 'b');
+    Window window = Must(sut.MakeWindow(lanes, {.clock = kClock, .max_seconds = 2}));
+    const auto moved = window.MoveTo({Frame(0), Frame(kRate)});
+    ASSERT_FALSE(moved.has_value());
+    EXPECT_EQ(moved.error().code(), ErrorCode::kIo) << moved.error().Message();
+    EXPECT_NE(moved.error().hint().find("full"), std::string::npos) << moved.error().Message();
+    std::vector<float> out(2000);
+    EXPECT_EQ(Must(window.Reader(lanes[1])).Read(Frame(0), out).status, ReadStatus::kOk);
+    EXPECT_EQ(out, Samples(1, 0, 1000, 2));
+  }
+  umount2(small.root().c_str(), MNT_DETACH);
 }
 
 TEST_F(WindowTest, TheFeederFollowsForwardsBackwardsAndJumps) {
