@@ -18,6 +18,9 @@ Result<Mapping> Mapping::Map(const UniqueFd& fd, std::uint64_t bytes, Access acc
   if (madvise(base, bytes, MADV_DONTFORK) != 0 || madvise(base, bytes, MADV_DONTDUMP) != 0 ||
       madvise(base, bytes, MADV_RANDOM) != 0)
     return FailErrno(errno, "madvise");
+  // EINVAL where the kernel has no huge pages: then there is nothing to ask for.
+  if (madvise(base, bytes, MADV_NOHUGEPAGE) != 0 && errno != EINVAL)
+    return FailErrno(errno, "madvise");
   return mapping;
 }
 

@@ -99,17 +99,26 @@ void Residency::SplitAll(std::span<const ByteRange> ranges) {
   }
 }
 
+void Residency::JoinAll(std::span<const ByteRange> ranges) noexcept {
+  for (const ByteRange& range : ranges) {
+    if (range.bytes == 0) continue;
+    const Span span = WholePages(range);
+    Join(span.start, span.end);
+  }
+}
+
 // What may run out of memory comes first; from the first count on, nothing does but the kernel.
 Result<void> Residency::Want(const Mapping& mapping, std::span<const ByteRange> ranges) {
   const std::lock_guard lock(mutex_);
   std::vector<Span> fresh;
   try {
-    SplitAll(ranges);
     // Pieces nobody wants yet, where there are none: what is left of them after a failure is taken
-    // out again below.
+    // out again below. A range may begin within what the one before it made.
     for (const ByteRange& range : ranges) {
       if (range.bytes == 0) continue;
       const Span span = WholePages(range);
+      Split(span.start);
+      Split(span.end);
       auto piece = pieces_.lower_bound(span.start);
       for (std::uint64_t at = span.start; at < span.end;) {
         if (piece == pieces_.end() || piece->first > at) {
@@ -123,8 +132,6 @@ Result<void> Residency::Want(const Mapping& mapping, std::span<const ByteRange> 
         ++piece;
       }
     }
-    // A later range may begin or end within what an earlier one made.
-    SplitAll(ranges);
   } catch (const std::bad_alloc&) {
     std::erase_if(pieces_, [](const auto& piece) { return piece.second.wants == 0; });
     return std::unexpected(Error::NoMemory());
@@ -146,12 +153,10 @@ Result<void> Residency::Want(const Mapping& mapping, std::span<const ByteRange> 
     if (got) Trim(mapping, span.start, span.end);
     if (got) Lock(mapping, span.start, span.end);
   }
-  if (!got) Drop(mapping, ranges);
-  for (const ByteRange& range : ranges) {
-    if (range.bytes == 0) continue;
-    const Span span = WholePages(range);
-    Join(span.start, span.end);
-  }
+  if (got)
+    JoinAll(ranges);
+  else
+    Drop(mapping, ranges);
   return got;
 }
 
@@ -193,9 +198,10 @@ void Residency::Drop(const Mapping& mapping, std::span<const ByteRange> ranges) 
       gone.end = piece->second.end;
       piece = pieces_.erase(piece);
     }
-    Join(span.start, span.end);
   }
   let_go();
+  // Not before: it would join pieces that were cut for the ranges to come.
+  JoinAll(ranges);
   if (state_.locked_bytes == state_.resident_bytes) state_.lock_errno = 0;
 }
 

@@ -61,6 +61,7 @@ class Residency {
   void Trim(const Mapping& mapping, std::uint64_t start, std::uint64_t end) noexcept;
   void Lock(const Mapping& mapping, std::uint64_t start, std::uint64_t end) noexcept;
   void SplitAll(std::span<const ByteRange> ranges);
+  void JoinAll(std::span<const ByteRange> ranges) noexcept;
   void Drop(const Mapping& mapping, std::span<const ByteRange> ranges) noexcept;
 
   ReadAhead read_ahead_;
