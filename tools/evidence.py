@@ -179,6 +179,10 @@ def rigs(report, tests):
         r"^(\d+ points, .*)$")
     rig("ownership_stress", "one owner a lane and page", "races, forks, stopped and killed owners", r"^(\d+ (?:races|stopped).*)$")
     rig("history_stress", "reads and writes are in an order that explains them all", "logged with one clock, and checked", r"^(\d+ writes, .*)$")
+    rig("power_growth_stress", "a power loss while the file grows costs pages that nobody had synced, and nothing else",
+        "a real ext4, its device copied when the words are on it and the size is not", r"^(\d+ images .*)$")
+    rig("power_growth_stress", "and a growth without its barrier is caught", "the durable bytes stored too early",
+        r"^with the durable bytes stored before the size is on disk: (found after \d+ images)")
     rig("create_stress", "a canvas is created wholly or not at all", "creators that race and are killed", r"^(\d+ (?:races|kills).*)$")
 
 
