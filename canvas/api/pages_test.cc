@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <cstdint>
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -103,6 +104,34 @@ TEST_F(Pages, ThreePagesInEightHoursCostTheirPayloadAndTwoPercent) {
               static_cast<double>(allocated) / static_cast<double>(payload), payload);
   EXPECT_LE(allocated, payload * 102 / 100);
   EXPECT_EQ(Must(sut.Usage()).written_bytes, payload);
+}
+
+// Slots of whole folios cost address space, and no disk: nothing is reserved of what lies between.
+TEST_F(Pages, WholeFoliosCostNoDisk) {
+  std::uint64_t allocated[2] = {};
+  std::uint64_t apparent[2] = {};
+  for (const int whole : {0, 1}) {
+    const std::string path = dir_.path(whole == 1 ? "whole" : "packed");
+    CreateOptions options{.capacity_seconds = 3600};
+    if (whole == 0) {
+      options.slot_align_bytes = 4096;
+      options.small_slot_bytes = 1024 * 1024;
+    }
+    Must(Canvas::Create(path, options));
+    Canvas sut = OpenForWriting(path);
+    for (const char* name : {"a", "b", "c"}) {
+      const LaneId lane = Must(sut.AddLane({.name = name, .channels = 2, .rate = {48000, 1}}));
+      LaneWriter writer = Must(sut.Own(lane));
+      for (std::int64_t at = 0; at < 48000 * 70; at += 48000)
+        Must(writer.Write(Frame(at), Samples(1, at, 48000, 2)));
+    }
+    allocated[whole] = AllocatedBytes(path);
+    apparent[whole] = Must(sut.Usage()).apparent_bytes;
+  }
+  std::printf("slots of whole folios: %.4f x the disk, %.2f x the address space\n",
+              static_cast<double>(allocated[1]) / static_cast<double>(allocated[0]),
+              static_cast<double>(apparent[1]) / static_cast<double>(apparent[0]));
+  EXPECT_LE(allocated[1], allocated[0] + 64 * 1024);
 }
 
 TEST_F(Pages, ReadingAllocatesNothing) {
