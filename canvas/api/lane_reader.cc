@@ -10,6 +10,7 @@
 #include "canvas/sync/overwrite.h"
 #include "canvas/sync/part_life.h"
 #include "canvas/sync/presence.h"
+#include "canvas/sync/shared_copy.h"
 #include "canvas/sync/window.h"
 
 namespace canvas {
@@ -17,11 +18,16 @@ namespace {
 
 // Has the processor load what lies behind a read, at most as much again: the next read is most likely
 // there, and its checks keep the processor from running ahead to it as it runs from one memcpy to
-// the next. A prefetch never faults; where nothing is resident it does nothing.
+// the next. A prefetch never faults; where nothing is resident it does nothing. `bytes` is not 0.
 inline void PrefetchBehind(const std::byte* end, std::size_t bytes) noexcept {
   constexpr std::size_t kLine = 64;
   constexpr std::size_t kMost = 16 * kLine;
-  for (std::size_t at = 0; at < std::min(bytes, kMost); at += kLine) __builtin_prefetch(end + at);
+  if (sync::IsStringCopy(bytes)) return;
+  std::size_t at = 0;
+  do {
+    __builtin_prefetch(end + at);
+    at += kLine;
+  } while (at < std::min(bytes, kMost));
 }
 
 }  // namespace

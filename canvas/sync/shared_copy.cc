@@ -1,5 +1,9 @@
 #include "canvas/sync/shared_copy.h"
 
+#ifndef CANVAS_WORD_COPY
+#include <cpuid.h>
+#endif
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -226,9 +230,28 @@ void CopyVectors(void* to_start, const void* from_start, std::size_t bytes) noex
   Vector::End();
 }
 
-CopyFunction* ChooseCopy() noexcept {
-  __builtin_cpu_init();
-  return __builtin_cpu_supports("avx") ? &CopyVectors<Avx> : &CopyVectors<Sse2>;
+// Figures of a Zen 5, stereo blocks, against glibc's memcpy, which does the same from 2,112 bytes
+// on. A block of 32 KiB hot in L2: vectors 1.4, this 0.95 (it does not drive the source out of L1
+// for the destination's sake). From memory: vectors 1.0, this 0.7 to 0.9. Shorter ones hot in
+// cache: vectors win, by 8 ns below 1 KiB. The first lines are asked for all at once, because the
+// string operation starts slowly: without, 1.0 from memory; with more of them, slower again.
+constexpr std::size_t kStringFrom = 2048;
+constexpr std::size_t kFirstLines = 1024;
+
+void CopyString(void* to, const void* from, std::size_t bytes) noexcept {
+  if (bytes < kStringFrom) return CopyVectors<Avx>(to, from, bytes);
+  const auto* first = static_cast<const std::byte*>(from);
+  for (std::size_t at = 0; at < kFirstLines; at += 64) __builtin_prefetch(first + at);
+  asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
+}
+
+// "Fast short rep movsb": CPUID leaf 7, EDX bit 4.
+bool HasFastStrings() noexcept {
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (edx >> 4 & 1) != 0;
 }
 
 #endif
@@ -261,23 +284,41 @@ const char* CopyKind() noexcept { return "words"; }
 
 #else
 
-constinit CopyFunction* internal::copy = &CopyVectors<Sse2>;
+constinit CopyFunction* internal::copy_out = &CopyVectors<Sse2>;
+constinit CopyFunction* internal::copy_in = &CopyVectors<Sse2>;
+constinit std::size_t internal::string_from = ~std::size_t{0};
 
 namespace {
-[[maybe_unused]] const bool g_chosen = (internal::copy = ChooseCopy(), true);
+
+bool Choose() noexcept {
+  __builtin_cpu_init();
+  if (!__builtin_cpu_supports("avx")) return true;
+  internal::copy_out = internal::copy_in = &CopyVectors<Avx>;
+  // By vendor: Intel's are not measured yet.
+  if (__builtin_cpu_is("amd") && HasFastStrings()) {
+    internal::copy_out = &CopyString;
+    internal::string_from = kStringFrom;
+  }
+  return true;
+}
+[[maybe_unused]] const bool g_chosen = Choose();
+
 }  // namespace
 
 void ZeroIn(std::byte* to, std::size_t bytes) noexcept {
   static constexpr std::array<std::byte, 4096> kZeros{};
   while (bytes > 0) {
     const std::size_t count = std::min(bytes, kZeros.size());
-    internal::copy(to, kZeros.data(), count);
+    internal::copy_in(to, kZeros.data(), count);
     to += count;
     bytes -= count;
   }
 }
 
-const char* CopyKind() noexcept { return internal::copy == &CopyVectors<Avx> ? "avx" : "sse2"; }
+const char* CopyKind() noexcept {
+  if (internal::copy_out == &CopyString) return "avx, rep movsb from 2 KiB";
+  return internal::copy_out == &CopyVectors<Avx> ? "avx" : "sse2";
+}
 
 #endif
 

@@ -14,6 +14,19 @@
 // they are loops of aligned 8-byte atomic words; the edges load, merge and store a whole word,
 // which is right because a block has one writer.
 //
+// Long copies out are one `rep movsb` where it is fast also when short (FSRM) and was measured to
+// win: on AMD. What is weaker about a string operation is its stores. They may be done out of order
+// among themselves (Intel SDM vol. 3A, 9.2.4, and the only exception but for non-temporal stores
+// that 9.2.2 makes), and not against stores before and behind it. Here they go to the caller's own
+// memory. Loads have no such exception: "reads are not reordered with other reads" (9.2.2), "loads
+// do not pass previous loads" (AMD APM vol. 2, 7.2), and neither manual takes those of a string
+// operation out; so the version word, loaded behind, is loaded behind every byte. In which order
+// the bytes are loaded, and how many at a time, no protocol asks. An interrupt in the midst goes on
+// where it stopped. shared_copy_test hammers it, and the protocol's stresses run over it.
+// Copies in stay vectors: their stores are what others look at, and the protocols are stepped
+// through and killed at every instruction (stress/step_stress.cc), which a string operation is not
+// made of.
+//
 // Concurrency: any number of CopyOut beside one CopyIn on the same bytes.
 // Realtime: wait-free; no syscall; faults only where the shared bytes are not resident.
 #pragma once
@@ -38,7 +51,7 @@ void CopyIn(std::byte* to, const void* from, std::size_t bytes) noexcept;
 // Stores zeros, as CopyIn would.
 void ZeroIn(std::byte* to, std::size_t bytes) noexcept;
 
-// "avx", "sse2" or "words": which loop this process uses.
+// "avx", "sse2", "words", or "avx, rep movsb from 2 KiB": how this process copies.
 const char* CopyKind() noexcept;
 
 #ifndef CANVAS_WORD_COPY
@@ -46,16 +59,26 @@ const char* CopyKind() noexcept;
 using CopyFunction = void(void*, const void*, std::size_t) noexcept;
 
 namespace internal {
-extern CopyFunction*
-    copy;  // usable from the first instruction; the best one after static initialisation
-}
+// Usable from the first instruction; the best ones after static initialisation.
+extern CopyFunction* copy_out;
+extern CopyFunction* copy_in;
+extern std::size_t string_from;  // bytes
+}  // namespace internal
 
 inline void CopyOut(void* to, const std::byte* from, std::size_t bytes) noexcept {
-  internal::copy(to, from, bytes);
+  internal::copy_out(to, from, bytes);
 }
 inline void CopyIn(std::byte* to, const void* from, std::size_t bytes) noexcept {
-  internal::copy(to, from, bytes);
+  internal::copy_in(to, from, bytes);
 }
+
+// Whether a copy out of so many bytes is a string operation. The processor itself runs ahead in
+// one: what lies behind it is not worth a prefetch.
+inline bool IsStringCopy(std::size_t bytes) noexcept { return bytes >= internal::string_from; }
+
+#else
+
+constexpr bool IsStringCopy(std::size_t /*bytes*/) noexcept { return false; }
 
 #endif
 
