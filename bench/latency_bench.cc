@@ -12,7 +12,13 @@
 // Contenders of a case take turns in random order; a ratio is taken within a round, and the median over the
 // rounds is told. Maxima are printed and judged by nobody: the machine is shared.
 //
-//   latency_bench [--rounds=N] [--case=SUBSTRING] [--json=FILE] [--picture=FILE.svg|png]
+// Contenders share one walk: each goes on where the one before it ended, so that what it reads is what
+// was read longest ago, by anybody, and none reads from the last-level cache what another has just brought.
+//
+// The sizes and the random reads are measured over several files, each made anew: which memory a file gets
+// is a draw. The median over the draws is told and judged, with the least and the most of them.
+//
+//   latency_bench [--rounds=N] [--draws=N] [--case=SUBSTRING] [--json=FILE] [--picture=FILE.svg|png]
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -251,9 +257,13 @@ struct Contender {
   std::function<void(std::int64_t, Histogram&)> each;  // of so many, in ticks
 };
 
+using SharedWalk = std::shared_ptr<Walk>;
+SharedWalk MakeWalk(int lanes, std::int64_t frames, std::int64_t span, bool random = false) {
+  return std::make_shared<Walk>(lanes, frames, span, random);
+}
+
 template <typename Read>
-Contender Make(const std::string& who, const Walk& from, Read read) {
-  auto walk = std::make_shared<Walk>(from);
+Contender Make(const std::string& who, const SharedWalk& walk, Read read) {
   auto shared = std::make_shared<Read>(std::move(read));
   return {who,
           [walk, shared](std::int64_t reads) {
@@ -277,13 +287,13 @@ Contender Make(const std::string& who, const Walk& from, Read read) {
           }};
 }
 
-Contender FloorRead(const Material& material, const Walk& walk, std::int64_t frames) {
+Contender FloorRead(const Material& material, const SharedWalk& walk, std::int64_t frames) {
   return Make("floor", walk, [&material, frames](int lane, std::int64_t at) {
     material.Copy(lane, at, frames, g_out);
     Keep(*g_out);
   });
 }
-Contender CanvasRead(Material& material, const Walk& walk, std::int64_t frames,
+Contender CanvasRead(Material& material, const SharedWalk& walk, std::int64_t frames,
                      const std::string& who = "canvas read") {
   return Make(who, walk, [&material, frames](int lane, std::int64_t at) {
     const auto got = material.At(lane).Read(Frame(material.origin() + at),
@@ -293,7 +303,7 @@ Contender CanvasRead(Material& material, const Walk& walk, std::int64_t frames,
     Keep(*g_out);
   });
 }
-Contender PlainRead(Material& material, const Walk& walk, std::int64_t frames) {
+Contender PlainRead(Material& material, const SharedWalk& walk, std::int64_t frames) {
   return Make("canvas, no window", walk, [&material, frames](int lane, std::int64_t at) {
     const auto got = material.plain[static_cast<std::size_t>(lane)].Read(
         Frame(material.origin() + at), std::span(g_out, static_cast<std::size_t>(frames) * 2));
@@ -301,7 +311,7 @@ Contender PlainRead(Material& material, const Walk& walk, std::int64_t frames) {
     Keep(*g_out);
   });
 }
-Contender CanvasView(Material& material, const Walk& walk, std::int64_t frames) {
+Contender CanvasView(Material& material, const SharedWalk& walk, std::int64_t frames) {
   return Make("canvas view", walk, [&material, frames](int lane, std::int64_t at) {
     const canvas::View view =
         material.At(lane).ViewAt(Frame(material.origin() + at), static_cast<std::uint64_t>(frames));
@@ -309,7 +319,7 @@ Contender CanvasView(Material& material, const Walk& walk, std::int64_t frames) 
     Keep(view);
   });
 }
-Contender PeerRead(bench::Peer& peer, const Walk& walk, std::int64_t frames) {
+Contender PeerRead(bench::Peer& peer, const SharedWalk& walk, std::int64_t frames) {
   peer.Prepare(frames);
   return Make(peer.name(), walk, [&peer, frames](int lane, std::int64_t at) {
     peer.Read(lane, at, frames, g_out);
@@ -322,6 +332,8 @@ struct Outcome {
   double ns = 0;
   double ratio = 0;  // to the case's first
   double above = 0;  // ns above it
+  double least = 0;  // of the ratio, over the draws
+  double most = 0;
 };
 using Outcomes = std::map<std::string, Outcome>;
 
@@ -355,9 +367,26 @@ Outcomes RunRounds(std::vector<Contender>& contenders, int rounds) {
       ratios.push_back(times[i][r] / times[0][r]);
       above.push_back(times[i][r] - times[0][r]);
     }
-    outcomes[contenders[i].who] = {Median(times[i]), Median(ratios), Median(above)};
+    const double ratio = Median(ratios);
+    outcomes[contenders[i].who] = {Median(times[i]), ratio, Median(above), ratio, ratio};
   }
   return outcomes;
+}
+
+// Of the same contenders in several draws.
+Outcomes Together(const std::vector<Outcomes>& draws) {
+  Outcomes together;
+  for (const auto& [who, first] : draws.front()) {
+    const auto over = [&](double Outcome::*what) {
+      std::vector<double> values;
+      for (const Outcomes& draw : draws) values.push_back(draw.at(who).*what);
+      return values;
+    };
+    const auto ratios = over(&Outcome::ratio);
+    together[who] = {Median(over(&Outcome::ns)), Median(ratios), Median(over(&Outcome::above)),
+                     std::ranges::min(ratios), std::ranges::max(ratios)};
+  }
+  return together;
 }
 
 struct Verdict {
@@ -374,13 +403,20 @@ class Report {
 
   void Add(const std::string& kind, const std::string& name,
            const std::vector<Contender>& contenders, const Outcomes& outcomes) {
-    fmt::print("\n  {:<26}{:>12}{:>10}{:>12}\n", name, "ns", "x first", "ns above");
+    fmt::print("\n  {:<26}{:>12}{:>10}{:>16}{:>12}\n", name, "ns", "x first", "over the draws",
+               "ns above");
     json rows = json::array();
     for (const Contender& contender : contenders) {
       const Outcome& o = outcomes.at(contender.who);
-      fmt::print("    {:<24}{:>12.1f}{:>10.3f}{:>12.1f}\n", contender.who, o.ns, o.ratio, o.above);
-      rows.push_back(
-          {{"who", contender.who}, {"ns", o.ns}, {"ratio", o.ratio}, {"above_ns", o.above}});
+      fmt::print("    {:<24}{:>12.1f}{:>10.3f}{:>16}{:>12.1f}\n", contender.who, o.ns, o.ratio,
+                 o.least == o.most ? "" : fmt::format("{:.2f} to {:.2f}", o.least, o.most),
+                 o.above);
+      rows.push_back({{"who", contender.who},
+                      {"ns", o.ns},
+                      {"ratio", o.ratio},
+                      {"least", o.least},
+                      {"most", o.most},
+                      {"above_ns", o.above}});
     }
     all_[kind].push_back({{"case", name}, {"rows", rows}});
     std::fflush(stdout);
@@ -480,27 +516,38 @@ class Beside {
   pid_t pid_ = -1;
 };
 
-void Sizes(Report& report, Material& material, std::vector<std::unique_ptr<bench::Peer>>& peers,
+using Draws = std::vector<std::unique_ptr<Material>>;
+
+void JudgeSize(Report& report, const std::string& name, const Outcome& read) {
+  report.Judge(name,
+               fmt::format("{:.2f} x ({:.2f} to {:.2f}), {:+.1f} ns", read.ratio, read.least,
+                           read.most, read.above),
+               "at most 1.10 x or 15 ns above", read.ratio <= 1.10 || read.above <= 15);
+}
+
+void Sizes(Report& report, const Draws& draws, std::vector<std::unique_ptr<bench::Peer>>& peers,
            int rounds, std::vector<bench::Bar>& bars) {
   for (const bool hot : {true, false})
     for (const std::int64_t frames : {32, 64, 128, 256, 512, 1024, 2048, 4096}) {
       const std::string name = fmt::format("{} {} frames", hot ? "L2" : "RAM", frames);
       if (!report.Wants(name)) continue;
-      const Walk walk(4, frames, hot ? kHot : kAll);
-      std::vector<Contender> contenders;
-      contenders.push_back(FloorRead(material, walk, frames));
-      contenders.push_back(CanvasRead(material, walk, frames));
-      contenders.push_back(CanvasView(material, walk, frames));
-      if (!hot) contenders.push_back(PlainRead(material, walk, frames));
+      const SharedWalk walk = MakeWalk(4, frames, hot ? kHot : kAll);
       const bool with_peers =
           !hot && (frames == 32 || frames == 256 || frames == 1024 || frames == 4096);
-      if (with_peers)
-        for (auto& peer : peers) contenders.push_back(PeerRead(*peer, walk, frames));
-      const Outcomes outcomes = RunRounds(contenders, rounds);
+      std::vector<Contender> contenders;
+      std::vector<Outcomes> each;
+      for (const auto& material : draws) {
+        contenders = {FloorRead(*material, walk, frames), CanvasRead(*material, walk, frames),
+                      CanvasView(*material, walk, frames)};
+        if (!hot) contenders.push_back(PlainRead(*material, walk, frames));
+        if (with_peers)
+          for (auto& peer : peers) contenders.push_back(PeerRead(*peer, walk, frames));
+        each.push_back(RunRounds(contenders, rounds));
+      }
+      const Outcomes outcomes = Together(each);
       report.Add("sizes", name, contenders, outcomes);
       const Outcome& read = outcomes.at("canvas read");
-      report.Judge(name, fmt::format("{:.2f} x the floor, {:+.1f} ns", read.ratio, read.above),
-                   "at most 1.10 x or 15 ns above", read.ratio <= 1.10 || read.above <= 15);
+      JudgeSize(report, name, read);
       if (!with_peers || frames != 256) continue;
       const auto faster = [&](const std::string& who, double times) {
         if (!outcomes.contains(who)) return;
@@ -518,25 +565,27 @@ void Sizes(Report& report, Material& material, std::vector<std::unique_ptr<bench
              c.who == "canvas read" || c.who == "canvas view"});
     }
   if (const std::string name = "RAM 256 frames at random"; report.Wants(name)) {
-    const Walk walk(4, 256, kAll, true);
-    std::vector<Contender> contenders = {FloorRead(material, walk, 256),
-                                         CanvasRead(material, walk, 256)};
-    const Outcomes outcomes = RunRounds(contenders, rounds);
+    const SharedWalk walk = MakeWalk(4, 256, kAll, true);
+    std::vector<Contender> contenders;
+    std::vector<Outcomes> each;
+    for (const auto& material : draws) {
+      contenders = {FloorRead(*material, walk, 256), CanvasRead(*material, walk, 256)};
+      each.push_back(RunRounds(contenders, rounds));
+    }
+    const Outcomes outcomes = Together(each);
     report.Add("sizes", name, contenders, outcomes);
-    const Outcome& read = outcomes.at("canvas read");
-    report.Judge(name, fmt::format("{:.2f} x the floor, {:+.1f} ns", read.ratio, read.above),
-                 "at most 1.10 x or 15 ns above", read.ratio <= 1.10 || read.above <= 15);
+    JudgeSize(report, name, outcomes.at("canvas read"));
   }
 }
 
 void Views(Report& report, Material& material, int rounds) {
   if (!report.Wants("views")) return;
   std::vector<Contender> contenders;
-  const Walk walk(4, 4096, kHot * 4);
+  const SharedWalk walk = MakeWalk(4, 4096, kHot * 4);
   contenders.push_back(FloorRead(material, walk, 4096));
   contenders.back().who = "copy one block";
   for (const std::int64_t frames : {32, 4096, 8192, 16384, 32768}) {
-    auto view = CanvasView(material, Walk(4, frames, kHot * 4), frames);
+    auto view = CanvasView(material, MakeWalk(4, frames, kHot * 4), frames);
     view.who = fmt::format("view of {} frames", frames);
     contenders.push_back(std::move(view));
   }
@@ -555,7 +604,7 @@ void Lanes(Report& report, Material& material, Material& long_one, int rounds) {
     // Each beside its own floor, in the same rounds: the cache does what it does to both.
     std::vector<Contender> contenders;
     for (const int lanes : {1, 4, 16, 64}) {
-      const Walk walk(lanes, 256, kAll);
+      const SharedWalk walk = MakeWalk(lanes, 256, kAll);
       contenders.push_back(FloorRead(material, walk, 256));
       contenders.back().who = fmt::format("floor, {} lanes", lanes);
       contenders.push_back(CanvasRead(material, walk, 256, fmt::format("canvas, {} lanes", lanes)));
@@ -568,7 +617,7 @@ void Lanes(Report& report, Material& material, Material& long_one, int rounds) {
                  "at most 1.05 x", growth <= 1.05);
   }
   if (report.Wants("length")) {
-    const Walk walk(4, 256, kHot);
+    const SharedWalk walk = MakeWalk(4, 256, kHot);
     std::vector<Contender> contenders = {
         FloorRead(material, walk, 256), CanvasRead(material, walk, 256, "canvas, 45 minutes"),
         FloorRead(long_one, walk, 256), CanvasRead(long_one, walk, 256, "canvas, 24 hours")};
@@ -586,7 +635,7 @@ void Lanes(Report& report, Material& material, Material& long_one, int rounds) {
 
 void BesideWriters(Report& report, Material& material, Beside& beside, int rounds) {
   if (!report.Wants("beside")) return;
-  const Walk walk(4, 256, kHot);
+  const SharedWalk walk = MakeWalk(4, 256, kHot);
   std::vector<Contender> contenders;
   const std::array<const char*, 3> names = {"alone", "beside an appender", "beside an overwriter"};
   for (int what = 0; what < 3; ++what) {
@@ -635,7 +684,7 @@ void Tails(Report& report, Material& material, std::vector<std::unique_ptr<bench
            int rounds, bench::Panel& panel) {
   if (!report.Wants("tails")) return;
   constexpr std::int64_t kFrames = 256;
-  const Walk walk(4, kFrames, kAll);
+  const SharedWalk walk = MakeWalk(4, kFrames, kAll);
   std::vector<Contender> contenders;
   contenders.push_back(
       Make("control, reads nothing", walk, [](int, std::int64_t at) { Keep(at); }));
@@ -673,9 +722,10 @@ void OpenLoop(Report& report, Material& material, int rounds) {
   constexpr int kLanes = 16;
   constexpr std::int64_t kPeriod = 2'666'667;
   // Each its own half of the material: what one has read is not in the other's cache.
-  const Walk walk(kLanes, kFrames, kAll);
+  const SharedWalk walk = MakeWalk(kLanes, kFrames, kAll);
+  const auto half = std::make_shared<Walk>(walk->FromHalf());
   std::vector<Contender> contenders = {FloorRead(material, walk, kFrames),
-                                       CanvasRead(material, walk.FromHalf(), kFrames)};
+                                       CanvasRead(material, half, kFrames)};
   std::vector<Histogram> histograms(2);
   timespec at{};
   clock_gettime(CLOCK_MONOTONIC, &at);
@@ -739,6 +789,7 @@ std::string Machine(const std::string& directory) {
 
 int main(int argc, char** argv) {
   int rounds = 41;
+  int draw_count = 5;
   std::string only;
   std::string json_path;
   std::string picture;
@@ -749,17 +800,20 @@ int main(int argc, char** argv) {
       value = argument.substr(name.size());
       return true;
     };
-    std::string number;
-    if (take("--rounds=", number)) {
+    const auto take_number = [&](std::string_view name, int most, int& value) {
+      std::string number;
+      if (!take(name, number)) return false;
       const char* const end = number.data() + number.size();
-      if (std::from_chars(number.data(), end, rounds).ptr != end || rounds < 1 || rounds > 100) {
-        fmt::print(stderr, "--rounds takes 1 to 100, not '{}'\n", number);
-        return 2;
-      }
-    } else if (!take("--case=", only) && !take("--json=", json_path) &&
-               !take("--picture=", picture)) {
+      if (std::from_chars(number.data(), end, value).ptr == end && value >= 1 && value <= most)
+        return true;
+      fmt::print(stderr, "{} takes 1 to {}, not '{}'\n", name, most, number);
+      std::exit(2);
+    };
+    if (take_number("--rounds=", 100, rounds) || take_number("--draws=", 20, draw_count)) continue;
+    if (!take("--case=", only) && !take("--json=", json_path) && !take("--picture=", picture)) {
       fmt::print(stderr,
-                 "usage: {} [--rounds=N] [--case=SUBSTRING] [--json=FILE] [--picture=FILE]\n",
+                 "usage: {} [--rounds=N] [--draws=N] [--case=SUBSTRING] [--json=FILE] "
+                 "[--picture=FILE]\n",
                  argv[0]);
       return 2;
     }
@@ -779,7 +833,11 @@ int main(int argc, char** argv) {
   }
   prctl(PR_SET_PDEATHSIG, SIGKILL);
 
-  Material material(directory + "/short.canvas", 45 * 60, kShort, kMaxLanes);
+  Draws draws;
+  for (int draw = 0; draw < draw_count; ++draw)
+    draws.push_back(std::make_unique<Material>(fmt::format("{}/short{}.canvas", directory, draw),
+                                               45 * 60, kShort, draw == 0 ? kMaxLanes : 4));
+  Material& material = *draws.front();
   Material long_one(directory + "/long.canvas", 24 * 3600, kLong, 4);
   Beside beside(material);
   bench::Source source{4, kMinute, Material::Fill};
@@ -787,8 +845,11 @@ int main(int argc, char** argv) {
   auto peers = bench::MakePeers(directory, source, missing);
   sync();  // or the kernel writes it all back in the midst
   const std::string machine = Machine(directory);
-  fmt::print("Reading blocks of stereo float32 frames; medians of {} rounds\n{}\nwindows: {}\n",
-             rounds, machine, material.window().message);
+  fmt::print(
+      "Reading blocks of stereo float32 frames; medians of {} rounds, sizes over {} draws\n{}\n"
+      "windows: {}; mapped by 2 MiB pages: {}\n",
+      rounds, draw_count, machine, material.window().message,
+      FirstLine("/proc/self/smaps_rollup", "FilePmdMapped"));
   for (const std::string& name : missing) fmt::print("left out, not installed: {}\n", name);
 
   Report report(only);
@@ -796,7 +857,7 @@ int main(int argc, char** argv) {
   bench::Panel tails{.title = "Every single read, timed",
                      .subtitle = "the same reads; what the machine does to one it does to all",
                      .unit = "ns"};
-  Sizes(report, material, peers, rounds, bars);
+  Sizes(report, draws, peers, rounds, bars);
   Views(report, material, rounds);
   Lanes(report, material, long_one, rounds);
   BesideWriters(report, material, beside, rounds);
@@ -810,6 +871,7 @@ int main(int argc, char** argv) {
 
   report.of("machine") = machine;
   report.of("rounds") = rounds;
+  report.of("draws") = draw_count;
   report.of("window") = material.window().message;
   report.of("missing") = missing;
   if (!json_path.empty()) {
