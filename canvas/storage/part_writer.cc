@@ -32,10 +32,11 @@ PartWriter::PartWriter(CanvasFile& file, const LanePlace& lane, PageIndex page,
 
 Result<PartWriter> PartWriter::Open(CanvasFile& file, const LanePlace& lane, PageIndex page,
                                     const Ownership& owner) {
+  const bool there = file.SlotPresent(page, lane.slots);
   CANVAS_TRY(file.EnsureSlot(page, lane.slots));
   PartWriter writer(file, lane, page, owner);
   // Whoever copied the file may have lost what was reserved and never written.
-  CANVAS_TRY(file.ReserveSlot(page, lane.slots));
+  if (there) CANVAS_TRY(file.ReserveSlot(page, lane.slots));
   CANVAS_TRY(FinishPunch(file, lane, page, owner));
   if (!FindPart(file, lane, page, file.write_base())) {
     // Ready, and not this lane's: whoever had the slot left without giving it back.
@@ -132,6 +133,17 @@ Result<void> PartWriter::WriteFreshRun(std::uint64_t first_block, std::uint64_t 
   return {};
 }
 
+Result<void> PartWriter::WriteRest(std::uint64_t first, std::uint64_t end, const float* samples) {
+  const std::uint64_t begun = first / per_block_;
+  CANVAS_TRY(ReserveBlocks(begun, end / per_block_));
+  CANVAS_TRY(
+      file_->WriteBytes(data_offset_ + first * frame_bytes_,
+                        std::as_bytes(std::span(samples, (end - first) * frame_bytes_ / 4))));
+  for (std::uint64_t block = begun + 1; block < end / per_block_; ++block)
+    sync::PublishFirstWrite(words_, block);
+  return {};
+}
+
 Result<void> PartWriter::WriteFreshPiece(std::uint64_t first, std::uint64_t end,
                                          const float* samples) {
   const std::uint64_t block = first / per_block_;
@@ -185,7 +197,10 @@ Result<void> PartWriter::WritePieces(std::uint64_t first, std::uint64_t end, con
     const std::uint64_t block = at / per_block_;
     std::uint64_t to = std::min(end, (block + 1) * per_block_);
     SettleBlock(block);
-    if (Written(block)) {
+    if (Written(block) && at >= mark() && end - to >= per_block_ && Fresh(to / per_block_)) {
+      while (end - to >= per_block_ && Fresh(to / per_block_)) to += per_block_;
+      CANVAS_TRY(WriteRest(at, to, from));
+    } else if (Written(block)) {
       CANVAS_TRY(WriteOver(at, to, from));
     } else if (to - at < per_block_) {
       CANVAS_TRY(WriteFreshPiece(at, to, from));

@@ -5,7 +5,9 @@
 //                                      runs of such blocks in one call
 //   block unwritten, covered in part   the same, with zeros around the frames
 //   block written, below the mark      overwritten behind the undo place
-//   block written, beyond the mark     stored in place; the mark passes it afterwards
+//   block written, beyond the mark     stored in place; the mark passes it afterwards. Where whole
+//                                      unwritten blocks follow, all in one pwrite: a store through
+//                                      the mapping would fault at every 4 KiB that were just written
 //
 // pwrite is used because it is the faster way into fresh space: it fills whole pages of the cache
 // without faulting them in or zeroing them first (bench/bulk_write_bench.cc compares).
@@ -63,6 +65,8 @@ class PartWriter {
   void SettleBlock(std::uint64_t block);
   Result<void> WriteFreshRun(std::uint64_t first_block, std::uint64_t blocks, const void* bytes);
   Result<void> WriteFreshPiece(std::uint64_t first, std::uint64_t end, const float* samples);
+  // From the mark on to the end of its block, and the whole unwritten blocks behind it.
+  Result<void> WriteRest(std::uint64_t first, std::uint64_t end, const float* samples);
   Result<void> WriteOver(std::uint64_t first, std::uint64_t end, const float* samples);
   std::byte* FrameAt(std::uint64_t frame) const { return words_.data + frame * frame_bytes_; }
 
