@@ -7,7 +7,7 @@
 //   block written, below the mark      overwritten behind the undo place
 //   block written, beyond the mark     stored in place; the mark passes it afterwards. Where whole
 //                                      unwritten blocks follow, all in one pwrite: a store through
-//                                      the mapping would fault at every 4 KiB that were just written
+//                                      the mapping would fault at every 4 KiB just written
 //
 // pwrite is used because it is the faster way into fresh space: it fills whole pages of the cache
 // without faulting them in or zeroing them first (bench/bulk_write_bench.cc compares).
