@@ -257,11 +257,11 @@ int Run(const Arguments& arguments) {
     return 1;
   }
 #if defined(__clang__)
-  const bool known = __clang_major__ == 19;
+  [[maybe_unused]] const bool known = __clang_major__ == 19;
   constexpr const char* kCompiler = "clang " __clang_version__;
   constexpr auto kBudget = &Kind::clang19;
 #else
-  const bool known = __GNUC__ == 12;
+  [[maybe_unused]] const bool known = __GNUC__ == 12;
   constexpr const char* kCompiler = "g++ " __VERSION__;
   constexpr auto kBudget = &Kind::gcc12;
 #endif

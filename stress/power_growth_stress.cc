@@ -3,6 +3,8 @@
 //
 //   power_growth_stress [--pages=20] [--mutant=1]
 //
+// A copy during which the kernel wrote to the device is no moment, and is made again.
+//
 // The bad moment is made, not waited for: after each growth the pages of the file that hold shared
 // words are written back (sync_file_range(2), which commits no journal), so the disk has the words and
 // not yet the size. What is copied is what a power loss then leaves.
@@ -21,6 +23,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -92,6 +95,34 @@ void StoreDurableBytes(const std::string& path) {
   close(fd);
 }
 
+// What the kernel has written to the loop device of an image so far, and has under way.
+std::string Writes(const std::string& image) {
+  std::string device;
+  FILE* pipe = popen(fmt::format("losetup -n -O NAME -j '{}'", image).c_str(), "r");
+  char line[256];
+  if (pipe != nullptr && std::fgets(line, sizeof line, pipe) != nullptr) device = line;
+  if (pipe != nullptr) pclose(pipe);
+  device = device.substr(device.rfind('/') + 1);
+  while (!device.empty() && device.back() <= ' ') device.pop_back();
+  std::ifstream stat(fmt::format("/sys/block/{}/stat", device));
+  std::string field;
+  std::string writes;
+  for (int i = 1; stat >> field && i <= 9; ++i)  // Documentation/block/stat.rst
+    if (i == 5 || i == 9) writes += field + " ";
+  if (writes.empty()) Broken("no statistics of the loop device");
+  return writes;
+}
+
+void CopyAtRest(const std::string& image, const std::string& copy) {
+  constexpr int kTries = 100;
+  for (int i = 0; i < kTries; ++i) {
+    const std::string before = Writes(image);
+    if (!Shell(fmt::format("cp --sparse=always '{}' '{}'", image, copy))) Broken("cp");
+    if (before.ends_with(" 0 ") && Writes(image) == before) return;
+  }
+  Broken("the device is never at rest");
+}
+
 struct Found {
   int images = 0;
   int unopenable = 0;
@@ -103,7 +134,7 @@ struct Found {
 void Judge(const testing::TempDir& directory, const std::string& image, std::int64_t synced,
            std::int64_t grown, Found& found) {
   const std::string copy = directory.path("copy.img");
-  if (!Shell(fmt::format("cp --sparse=always '{}' '{}'", image, copy))) Broken("cp");
+  CopyAtRest(image, copy);
   const Device device(copy, directory.path("after"));
   if (!device.mounted()) Broken("the copy does not mount: " + device.why());
   ++found.images;
