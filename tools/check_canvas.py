@@ -29,7 +29,7 @@ def check_control(canvas: Canvas) -> Iterator[str]:
     if entries > 4096:
         yield f"{entries} owner entries, at most 4096 can be"
     for at, size in ((0, 8), (128, 8), (256, 8), (384, 4), (512, 8), (640, 8), (776, 16),
-                     (1024, 256), (1280, 16), (1344, 64)):
+                     (1024, 256), (1280, 24), (1344, 64)):
         data[at:at + size] = bytes(size)
     if any(data):
         yield "control words that have no name are not zero"

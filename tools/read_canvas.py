@@ -40,7 +40,7 @@ CHUNK = 4 << 20
 
 WORD_OFFSETS = (
     0, 128, 256, 384, 512, 640, 768, 776, 784, 1024, 1280,  # control words
-    0, 8, 64, 0, 128, 256, 512, 1024, 0, 8, 16,  # an editor, page control, a latent entry
+    0, 8, 16, 64, 0, 128, 256, 512, 1024, 0, 8, 16,  # an editor, page control, a latent entry
     0, 8, 128, 136, 256, 384, 512, 520, 528, 640, 128,  # slot control, a durable record's bytes
     0, 8, 16, 24, 32, 40, 64, 72, 80, 88, 96, 128, 64)  # an owner, a place's header
 
@@ -144,7 +144,7 @@ def decode_superblock(raw: bytes) -> Superblock:
     for i, (said, computed) in enumerate(zip(block.tables, block.computed_tables())):
         if said != computed:
             raise CanvasError(f"superblock: table {i} is {said}, computed {computed}")
-    if xxh3(raw[160:464] + struct.pack("<46Q", *WORD_OFFSETS)) != block.fingerprint:
+    if xxh3(raw[160:464] + struct.pack("<47Q", *WORD_OFFSETS)) != block.fingerprint:
         raise CanvasError("superblock: the layout fingerprint is another")
     return block
 
@@ -397,8 +397,10 @@ class Canvas:
         for chunk in range(first // 512, -(-end // 512)):
             if bits[chunk // 8] >> chunk % 8 & 1:
                 for i, word in enumerate(self.words(INDEX + 4096 * chunk, 512)):
-                    if word == 1 and first <= 512 * chunk + i < end:
-                        yield 512 * chunk + i
+                    page = 512 * chunk + i
+                    if word == 1 and first <= page < end and (
+                            self.u64(self.block.page_start(page) + 256) == page + 1):
+                        yield page
 
     def part(self, lane: Lane, page: int) -> Part | None:
         """The lane's part of a page that may be looked at."""

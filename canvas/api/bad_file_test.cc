@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -229,6 +230,35 @@ TEST_F(BadFile, PagesBeyondTheEndThatWereNeverSyncedAreAbsent) {
   Must(Must(sut.Own(lane)).Write(Frame(20000), Samples(1, 20000, 5000, 2)));
   EXPECT_EQ(reader.Read(Frame(20000), out).status, ReadStatus::kOk);
   EXPECT_EQ(out, Samples(1, 20000, 5000, 2));
+}
+
+// The same, and then a later page is grown: the file reaches over the lost ones again.
+TEST_F(BadFile, PagesThatWereLostDoNotComeBackWithALaterOne) {
+  MakeGood();
+  const auto synced = fs::file_size(path_);
+  {
+    Canvas canvas = OpenForWriting(path_);
+    for (const std::uint32_t page : {3U, 5U}) Must(canvas.AllocatePage(PageIndex(page)));
+  }
+  fs::resize_file(path_, synced);
+  Canvas sut = OpenForWriting(path_);
+  Must(sut.AllocatePage(PageIndex(10)));
+  EXPECT_EQ(sut.Info().ready_pages, 3U);
+  const CheckReport report = Must(sut.Check());
+  EXPECT_TRUE(report.ok()) << report.findings[0];
+  EXPECT_EQ(report.notes.size(), 2U);
+  // A window over such a page sees it when it is made anew.
+  const LaneId lane = Must(sut.FindLane("a")).id;
+  Window window = Must(sut.MakeWindow(std::span(&lane, 1), {.clock = {8000, 1}}));
+  Must(window.MoveTo({Frame(40000), Frame(41000)}));
+  LaneReader reader = Must(window.Reader(lane));
+  std::vector<float> out(2 * 1000);
+  EXPECT_EQ(reader.Read(Frame(40000), out).status, ReadStatus::kOutside);
+  Must(Must(sut.Own(lane)).Write(Frame(40000), Samples(1, 40000, 1000, 2)));
+  Must(window.MoveTo({Frame(40000), Frame(41000)}));
+  EXPECT_EQ(reader.Read(Frame(40000), out).status, ReadStatus::kOk);
+  EXPECT_EQ(out, Samples(1, 40000, 1000, 2));
+  EXPECT_EQ(Must(sut.Check()).notes.size(), 1U);
 }
 
 TEST_F(BadFile, TextsThatAreTooLongAreErrors) {

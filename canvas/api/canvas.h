@@ -147,8 +147,11 @@ class Canvas {
   Result<LaneId> AddLane(const LaneSpec& spec);
   Result<void> RenameLane(LaneId id, const std::string& name);
   Result<void> DescribeLane(LaneId id, const std::string& description);
-  // Gives all its space back: or, where it cannot be removed, none of it. Errors: kOwned, kBusy (a
-  // window or a hold; what was given back before is), kNotFound.
+  // Gives all its space back, as the last thing that can fail: what it held stays where the lane
+  // cannot be removed. But a window or a hold over one of its pages is met on the way (kBusy): the
+  // pages before that one are given back then. Waits for the disk, so that a power loss does not
+  // give its samples to the next lane in its slots. Others' edits wait meanwhile.
+  // Errors: kOwned, kBusy, kNotFound.
   Result<void> RemoveLane(LaneId id);
   // The same, for who owns all its pages already: nobody else gets in between.
   Result<void> RemoveLane(LaneWriter writer);

@@ -119,7 +119,7 @@ namespace {
 Result<void> EditLane(
     CanvasCore& core, LaneId id,
     const std::function<Result<void>(storage::Header&, storage::LaneRecord&)>& change,
-    storage::ReservedPlace* reserved = nullptr) {
+    const std::function<Result<void>()>& deed = {}) {
   const auto edit = [&](storage::Header& header) -> Result<void> {
     const auto lane = std::ranges::find(header.lanes, id, &storage::LaneRecord::id);
     if (lane == header.lanes.end()) return NoSuchLane(fmt::format("with id {}", id.value()));
@@ -127,7 +127,7 @@ Result<void> EditLane(
     CANVAS_TRY(storage::LanePlace::Of(*lane, core.file->geometry()));
     return change(header, *lane);
   };
-  return core.headers.Edit(edit, reserved);
+  return core.headers.Edit(edit, deed);
 }
 
 }  // namespace
@@ -173,16 +173,18 @@ Result<void> Canvas::RemoveLane(LaneWriter writer) {
                                   "the writer does not own all pages of a lane of this canvas"),
                              *core_);
     const LaneId id = writer.lane().id;
-    // The place of the header without it, before anything is given up; then empty first, so that
-    // whoever gets its slots next finds nothing of it.
-    CANVAS_ASSIGN(storage::ReservedPlace place, core_->headers.Reserve());
-    CANVAS_TRY(
-        writer.Erase({Frame(0), writer.place_.shape.FirstFrame(core_->file->CapacityPages())}));
     const auto leave = [&](storage::Header& header, storage::LaneRecord&) -> Result<void> {
       std::erase_if(header.lanes, [&](const storage::LaneRecord& lane) { return lane.id == id; });
       return {};
     };
-    return EditLane(*core_, id, leave, &place);
+    // Last of all that may fail, and before the header without it is there: whoever gets its slots
+    // next finds nothing of it, after a power loss either.
+    const auto empty = [&]() -> Result<void> {
+      CANVAS_TRY(
+          writer.Erase({Frame(0), writer.place_.shape.FirstFrame(core_->file->CapacityPages())}));
+      return core_->file->SyncData();
+    };
+    return EditLane(*core_, id, leave, empty);
   });
 }
 

@@ -353,8 +353,8 @@ LaneExtent LaneReader::Extent() const noexcept {
 }
 
 Result<std::vector<FrameRange>> LaneReader::WrittenRanges(FrameRange range) const {
-  if (file_ == nullptr) return Fail(ErrorCode::kClosed, "this reader was moved from");
   return NoThrow([&]() -> Result<std::vector<FrameRange>> {
+    if (file_ == nullptr) return Fail(ErrorCode::kClosed, "this reader was moved from");
     std::vector<FrameRange> ranges;
     const FrameRange within{std::max(range.first, Frame(0)), std::min(range.end, end_)};
     if (within.empty()) return ranges;

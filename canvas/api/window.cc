@@ -468,7 +468,7 @@ Result<void> Window::CheckOpen() const {
 }
 
 Result<void> Window::MoveTo(FrameRange range) {
-  CANVAS_TRY(CheckOpen());
+  if (auto open = NoThrow([&] { return CheckOpen(); }); !open) return open;
   const WindowOptions& options = core_->options();
   return AboutFile(
       NoThrow([&]() -> Result<void> {
@@ -494,8 +494,8 @@ WindowReport Window::Report() const noexcept {
 }
 
 Result<LaneReader> Window::Reader(LaneId id) const {
-  CANVAS_TRY(CheckOpen());
   return NoThrow([&]() -> Result<LaneReader> {
+    CANVAS_TRY(CheckOpen());
     WindowLane* lane = core_->Find(id);
     if (lane == nullptr)
       return Fail(ErrorCode::kNotFound, fmt::format("lane {} is not in this window", id.value()),
@@ -507,8 +507,8 @@ Result<LaneReader> Window::Reader(LaneId id) const {
 
 Result<Window> Canvas::MakeWindow(std::span<const LaneId> lanes,
                                   const WindowOptions& options) const {
-  CANVAS_TRY(CheckOpen());
   return NoThrow([&]() -> Result<Window> {
+    CANVAS_TRY(CheckOpen());
     auto made = AboutFile(WindowCore::Make(core_, lanes, options), *core_);
     if (!made) return std::unexpected(std::move(made).error());
     return Window(*std::move(made));

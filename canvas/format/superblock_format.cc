@@ -68,6 +68,7 @@ constexpr std::uint64_t kRecordFields[] = {
     control::kHeaderEditor,
     editor::kPid,
     editor::kSince,
+    editor::kStartTime,
     editor::kName,
     page_control::kMetadataRoot,
     page_control::kDurableMetadataRoot,

@@ -141,6 +141,8 @@ Result<void> CanvasFile::Attach(UniqueFd fd, const FileOptions& options) {
   if (write && !single_mapping_) {
     CANVAS_ASSIGN(write_mapping_, Mapping::Map(fd_, bytes, Access::kReadWrite));
   }
+  // A copy of the file may have lost a part of what was reserved, where the disk's blocks are small.
+  if (write) CANVAS_TRY(ReserveBytes(format::kControlOffset, format::kControlBytes, false));
   return {};
 }
 
@@ -186,6 +188,12 @@ format::Features CanvasFile::features() const {
                           sync::Peek(ReadControl(control::kCompatible))};
 }
 
+Result<void> CanvasFile::SyncData() {
+  CANVAS_TRY(CheckWritable());
+  const std::lock_guard lock(sync_mutex_);
+  return Barrier();
+}
+
 Result<void> CanvasFile::AddFeatures(const format::Features& added) {
   CANVAS_TRY(CheckWritable());
   CANVAS_TRY(format::CheckFeatures(added, true));
@@ -220,7 +228,10 @@ bool CanvasFile::PageReady(PageIndex page) const noexcept {
   if (!IndexChunkPresent(page.value())) return false;
   if (sync::Observe(*sync::WordAt(read_base(), IndexOffset(page))) != format::kPageReady)
     return false;
-  return Covers(geometry_.PageEnd(page).value());
+  if (!Covers(geometry_.PageEnd(page).value())) return false;
+  // A power loss may keep the entry and lose the page, and a later page's growth cover it again.
+  return sync::Observe(PageWord(read_base(), page, page_control::kPageNumber)) ==
+         std::uint64_t{page.value()} + 1;
 }
 
 bool CanvasFile::SlotPresent(PageIndex page, format::SlotRun run) const noexcept {
@@ -322,8 +333,8 @@ Result<void> CanvasFile::EnsurePage(PageIndex page) {
   CANVAS_TRY(ReserveBytes(start, format::kPageControlBytes, false));
   sync::PublishBit(sync::WordAt(write_base(), format::kControlOffset + control::kIndexChunks),
                    IndexChunk(page));
-  sync::Put(PageWord(write_base(), page, page_control::kPageNumber),
-            std::uint64_t{page.value()} + 1);
+  sync::Publish(PageWord(write_base(), page, page_control::kPageNumber),
+                std::uint64_t{page.value()} + 1);
   sync::Publish(*sync::WordAt(write_base(), index), format::kPageReady);
   return {};
 }
@@ -332,6 +343,8 @@ Result<void> CanvasFile::EnsureSlot(PageIndex page, format::SlotRun run) {
   CANVAS_TRY(EnsurePage(page));
   if (SlotPresent(page, run)) return {};
   CANVAS_TRY(ReserveSlot(page, run));
+  // A copy of the file may have lost a part of what was reserved, where the disk's blocks are small.
+  CANVAS_TRY(ReserveBytes(geometry_.Page(page).value(), format::kPageControlBytes, false));
   sync::PublishBit(
       sync::WordAt(write_base(), geometry_.Page(page).value() + page_control::kSlotBits),
       geometry_.SlotNumber(run));

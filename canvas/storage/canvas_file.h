@@ -4,8 +4,9 @@
 //   I1  The mappings are made once, for as many pages as the limit allows, and never move.
 //   I2  Nothing is stored into bytes that were not reserved on disk before.
 //   I3  The file only grows, and no lock is needed for it: space is reserved at the page's end.
-//   I4  No byte of a page is touched before its index entry says ready and the file covers it. A
-//       power loss may keep the entry and lose the size: the page is absent then, and made anew.
+//   I4  No byte of a page is touched before its index entry says ready and the file covers it; it is
+//       ready if it says which page it is, besides. A power loss may keep the entry and lose the size
+//       or the page: it is absent then, and made anew.
 //   I5  `durable bytes` of the control words is a size that was on disk before it was stored.
 //
 // Thread safety: thread-safe, but for what a method says. In a forked child every call fails.
@@ -150,6 +151,9 @@ class CanvasFile final : private ForkListener {
   // What was visible before the call is on disk when it returns. After a failure every further
   // call fails: the kernel reports a lost write once, and then calls the page clean.
   Result<void> Sync();
+  // The same without a word of what is durable: for what must be on disk before something else is
+  // stored. Errors stay, as those of Sync.
+  Result<void> SyncData();
 
   // Sets feature bits on the file as it is, on disk before this returns. From then on programs that
   // do not know them keep out: at open, and in open handles before each write operation begins.

@@ -128,19 +128,23 @@ class Checker {
       Finding("page {}: its index entry is {:#x}", page.value(), entry);
       return;
     }
-    if (!file_.PageReady(page)) {
+    const bool covered = file_.Covers(file_.geometry().PageEnd(page).value());
+    const std::uint64_t number =
+        covered
+            ? sync::Peek(file_.PageWord(file_.read_base(), page, format::page_control::kPageNumber))
+            : 0;
+    if (number == 0) {
       Note(
-          "page {}: it lies past the end of the file, and so is absent: its growth was never "
-          "synced, "
-          "and a power loss took it",
+          "page {}: absent, though the index has it: its growth was never synced, and a power loss "
+          "took it",
           page.value());
       return;
     }
-    const std::uint64_t number =
-        sync::Peek(file_.PageWord(file_.read_base(), page, format::page_control::kPageNumber));
-    if (number != std::uint64_t{page.value()} + 1)
+    if (number != std::uint64_t{page.value()} + 1) {
       Finding("page {}: its control says it is page {}", page.value(),
               static_cast<std::int64_t>(number) - 1);
+      return;
+    }
     for (const LanePlace& lane : lanes_)
       if (file_.SlotPresent(page, lane.slots)) Part(page, lane);
   }

@@ -3,9 +3,12 @@
 #include <capnp/message.h>
 #include <capnp/orphan.h>
 #include <capnp/serialize.h>
+#include <kj/debug.h>
 #include <kj/exception.h>
 
 #include <cstring>
+#include <map>
+#include <tuple>
 
 #include "schema/header.capnp.h"
 
@@ -84,8 +87,18 @@ void Encode(schema::TempoMap::Builder to, const TempoMap& from);
 MarkerRecord Decode(schema::Marker::Reader from);
 void Encode(schema::Marker::Builder to, const MarkerRecord& from);
 
+// What a list may claim to hold. An element may take no bytes of the message at all.
+constexpr unsigned kMostElements = 1U << 20;
+constexpr unsigned kMostLanes = 1U << 16;  // and tempo maps
+
+template <typename List>
+void CheckSize(List list, unsigned most) {
+  KJ_REQUIRE(list.size() <= most, "a list of too many elements", list.size(), most);
+}
+
 template <typename Record, typename List>
 std::vector<Record> DecodeList(List from) {
+  CheckSize(from, kMostElements);
   std::vector<Record> to;
   to.reserve(from.size());
   for (const auto& each : from) to.push_back(Decode(each));
@@ -188,6 +201,8 @@ void Encode(schema::Marker::Builder to, const MarkerRecord& from) {
 Header DecodeRoot(schema::Header::Reader from) {
   Header to;
   to.next_lane_id = from.getNextLaneId();
+  CheckSize(from.getLanes(), kMostLanes);
+  CheckSize(from.getTempoMaps(), kMostLanes);
   to.lanes = DecodeList<LaneRecord>(from.getLanes());
   to.next_tempo_map_id = from.getNextTempoMapId();
   to.tempo_maps = DecodeList<TempoMap>(from.getTempoMaps());
@@ -203,21 +218,30 @@ Header DecodeRoot(schema::Header::Reader from) {
   return to;
 }
 
+// Which record an element is of: by id, or by all it says.
+std::uint32_t KeyOf(const LaneRecord& lane) { return lane.id.value(); }
+std::uint32_t KeyOf(const TempoMap& map) { return map.id; }
+auto KeyOf(const MarkerRecord& marker) {
+  return std::tuple(marker.time_num, marker.time_den, marker.name, marker.color);
+}
+
 // A list of records with elements large enough for whatever the elements of `before` hold. An
-// element begins as that of `before` whose record `same` takes for its own, or as nothing.
-template <typename Element, typename Records, typename Same>
+// element begins as that of `before` with its key, or as nothing.
+template <typename Element, typename Record>
 capnp::Orphan<capnp::List<Element>> Merge(capnp::Orphanage orphanage,
                                           typename capnp::List<Element>::Reader before,
-                                          const Records& records, Same same) {
+                                          const std::vector<Record>& was,
+                                          const std::vector<Record>& records) {
+  std::map<decltype(KeyOf(records[0])), unsigned> places;
+  for (unsigned i = 0; i < Size(was); ++i) places.emplace(KeyOf(was[i]), i);
   auto fresh = orphanage.newOrphan<capnp::List<Element>>(Size(records));
   typename capnp::List<Element>::Reader lists[] = {before, fresh.getReader()};
   // The size of an element is that of the larger one (orphan.h).
   auto merged = orphanage.newOrphanConcat(kj::arrayPtr(lists, 2));
   auto to = merged.get();
   for (unsigned i = 0; i < Size(records); ++i) {
-    unsigned mine = 0;
-    while (mine < before.size() && !same(before[mine], records[i])) ++mine;
-    to.setWithCaveats(i, mine == before.size() ? fresh.getReader()[i] : before[mine]);
+    const auto mine = places.find(KeyOf(records[i]));
+    to.setWithCaveats(i, mine == places.end() ? fresh.getReader()[i] : before[mine->second]);
     Encode(to[i], records[i]);
   }
   merged.truncate(Size(records));
@@ -227,23 +251,16 @@ capnp::Orphan<capnp::List<Element>> Merge(capnp::Orphanage orphanage,
 void Encode(schema::Header::Builder root, schema::Header::Reader before, const Header& header,
             capnp::Orphanage orphanage) {
   const Header there = DecodeRoot(before);
-  const auto same_id = [](const auto& element, const auto& record) {
-    if constexpr (requires { record.id.value(); })
-      return element.getId() == record.id.value();
-    else
-      return element.getId() == record.id;
-  };
   root.setNextLaneId(header.next_lane_id);
   if (there.lanes != header.lanes)
-    root.adoptLanes(Merge<schema::Lane>(orphanage, before.getLanes(), header.lanes, same_id));
+    root.adoptLanes(Merge<schema::Lane>(orphanage, before.getLanes(), there.lanes, header.lanes));
   root.setNextTempoMapId(header.next_tempo_map_id);
   if (there.tempo_maps != header.tempo_maps)
-    root.adoptTempoMaps(
-        Merge<schema::TempoMap>(orphanage, before.getTempoMaps(), header.tempo_maps, same_id));
+    root.adoptTempoMaps(Merge<schema::TempoMap>(orphanage, before.getTempoMaps(), there.tempo_maps,
+                                                header.tempo_maps));
   if (there.markers != header.markers)
-    root.adoptMarkers(Merge<schema::Marker>(
-        orphanage, before.getMarkers(), header.markers,
-        [](const auto& element, const auto& record) { return Decode(element) == record; }));
+    root.adoptMarkers(
+        Merge<schema::Marker>(orphanage, before.getMarkers(), there.markers, header.markers));
   if (there.wall_clock_origin_unix_ns != header.wall_clock_origin_unix_ns) {
     root.getWallClock().setIsSet(header.wall_clock_origin_unix_ns.has_value());
     root.getWallClock().setOriginUnixNs(header.wall_clock_origin_unix_ns.value_or(0));
@@ -276,8 +293,8 @@ class Message {
   }
   static capnp::ReaderOptions Options(std::size_t words) {
     capnp::ReaderOptions options;
-    // Each byte may be visited a few times; pointers that make it visit more are an attack.
-    options.traversalLimitInWords = words * 8 + 1024;
+    // Each byte is visited once, or twice; pointers that make it more are an attack.
+    options.traversalLimitInWords = words * 2 + 1024;
     options.nestingLimit = 32;
     return options;
   }
@@ -309,14 +326,18 @@ Result<std::vector<std::byte>> EncodeHeader(const Header& header,
   return NoKjException(ErrorCode::kLimit, [&]() -> Result<std::vector<std::byte>> {
     if (before.size() % sizeof(capnp::word) != 0)
       return Unreadable("its length is no number of words");
-    Message old(before);
+    // Two copies: one to change, and one to read of, which needs no limit any more.
     capnp::MallocMessageBuilder edited;
-    if (before.empty())
+    capnp::MallocMessageBuilder there;
+    if (before.empty()) {
       edited.initRoot<schema::Header>();
-    else
-      edited.setRoot(old.root());
-    Encode(edited.getRoot<schema::Header>(), before.empty() ? schema::Header::Reader() : old.root(),
-           header, edited.getOrphanage());
+      there.initRoot<schema::Header>();
+    } else {
+      edited.setRoot(Message(before).root());
+      there.setRoot(Message(before).root());
+    }
+    Encode(edited.getRoot<schema::Header>(), there.getRoot<schema::Header>().asReader(), header,
+           edited.getOrphanage());
     // Once more, which leaves out what was replaced.
     capnp::MallocMessageBuilder message;
     message.setRoot(edited.getRoot<schema::Header>().asReader());

@@ -32,6 +32,7 @@ class EditorNote {
     std::byte* at = file.write_base() + format::kControlOffset + format::control::kHeaderEditor;
     WriteName(at + format::editor::kName, name);
     Put(format::editor::kSince, static_cast<std::uint64_t>(NowUnixNs()));
+    Put(format::editor::kStartTime, StartTimeOf(static_cast<std::uint64_t>(getpid())));
     Put(format::editor::kPid, static_cast<std::uint64_t>(getpid()));
   }
   EditorNote(const EditorNote&) = delete;
@@ -183,47 +184,20 @@ bool HeaderStore::recovered() {
 
 Result<std::uint32_t> HeaderStore::ChoosePlace(format::Root current) const {
   const auto free = sync::ChoosePlace(file_.HeaderWords(file_.read_base()), file_.locks().kernel(),
-                                      current, reserved_, format::HeaderPlaceLock);
+                                      current, 0, format::HeaderPlaceLock);
   if (free.outcome == sync::LockTry::kTaken) return free.place;
   if (free.outcome == sync::LockTry::kFailed) return FailErrno(errno, "lock");
   return Fail(ErrorCode::kLimit, "readers have pinned every other place of the header",
               "wait for one of them to finish");
 }
 
-ReservedPlace::~ReservedPlace() {
-  if (store_ == nullptr || store_->file_.poisoned()) return;
-  const std::lock_guard threads(store_->edit_mutex_);
-  store_->reserved_ &= ~(std::uint64_t{1} << place_);
-  store_->file_.locks().Unlock(format::HeaderPlaceLock(place_));
-}
-
-Result<ReservedPlace> HeaderStore::Reserve() {
-  CANVAS_TRY(file_.CheckWritable());
-  const auto reserve = [&]() -> Result<ReservedPlace> {
-    const std::lock_guard threads(edit_mutex_);
-    CANVAS_ASSIGN(const auto processes, LockForEdit());
-    CANVAS_ASSIGN(const Loaded now, CurrentLoaded());
-    CANVAS_TRY(RefuseRecovered(now));
-    CANVAS_ASSIGN(const std::uint32_t place, ChoosePlace(format::Root::FromWord(now.root)));
-    auto lock = ScopedLock::Adopt(file_.locks(), format::HeaderPlaceLock(place));
-    CANVAS_TRY(file_.ReserveBytes(file_.geometry().HeaderPlace(place).value(),
-                                  format::kSnapshotHeaderBytes + now.message->size(), false));
-    lock.Keep();
-    reserved_ |= std::uint64_t{1} << place;
-    return ReservedPlace(*this, place);
-  };
-  auto reserved = reserve();
-  if (!reserved) return std::unexpected(std::move(reserved).error().About(file_.path()));
-  return reserved;
-}
-
-// The root to publish next: above the one there is, and above whatever a dead editor left.
+// The root to publish next: above the one there is, and above whatever a dead editor left whole.
 Result<format::Root> HeaderStore::NextRoot(format::Root now, std::uint32_t place) const {
   std::uint64_t newest = now.generation;
   for (std::uint32_t each = 0; each < file_.geometry().fields().header_places; ++each)
     if (const auto found = FindMessage(each);
-        found && found->header.generation <= format::Root::kMaxGeneration)
-      newest = std::max(newest, found->header.generation);
+        found && found->header.generation > newest && CopyMessage(*found, each))
+      newest = found->header.generation;
   if (newest >= format::Root::kMaxGeneration)
     return Fail(ErrorCode::kCorrupt, "the header's generation is at its end",
                 "export what you need into a new canvas");
@@ -231,30 +205,22 @@ Result<format::Root> HeaderStore::NextRoot(format::Root now, std::uint32_t place
 }
 
 Result<void> HeaderStore::Publish(const Header& next, const Loaded& current,
-                                  ReservedPlace* reserved) {
+                                  const std::function<Result<void>()>& deed) {
   CANVAS_ASSIGN(const Bytes message, EncodeHeader(next, *current.message));
   const auto& fields = file_.geometry().fields();
   if (message.size() + format::kSnapshotHeaderBytes > fields.header_place_bytes)
     return Fail(ErrorCode::kLimit, "the header does not fit its place",
                 "shorten descriptions, or create a canvas with larger places");
   const auto now = format::Root::FromWord(current.root);
-  std::uint32_t place = 0;
-  if (reserved != nullptr) {
-    place = reserved->place_;
-  } else {
-    CANVAS_ASSIGN(place, ChoosePlace(now));
-  }
+  CANVAS_ASSIGN(const std::uint32_t place, ChoosePlace(now));
   auto lock = ScopedLock::Adopt(file_.locks(), format::HeaderPlaceLock(place));
-  if (reserved != nullptr) {
-    reserved->store_ = nullptr;  // its lock is ours from here on
-    reserved_ &= ~(std::uint64_t{1} << place);
-  }
   CANVAS_ASSIGN(const format::Root following, NextRoot(now, place));
   const std::uint64_t start = file_.geometry().HeaderPlace(place).value();
   CANVAS_TRY(file_.ReserveBytes(start, format::kSnapshotHeaderBytes + message.size(), true));
   const auto header =
       format::EncodeSnapshotHeader({following.generation, message.size(),
                                     format::SnapshotChecksum(message, following.generation)});
+  if (deed) CANVAS_TRY(deed());
   sync::StdSync::CopyIn(file_.write_base() + start, header.data(), header.size());
   sync::StdSync::CopyIn(file_.write_base() + start + header.size(), message.data(), message.size());
   // Before it can be pinned: a pin waits for nobody.
@@ -277,43 +243,46 @@ Result<void> HeaderStore::RefuseRecovered(const Loaded& loaded) {
               "export what you need into a new canvas, or restore it from a copy");
 }
 
-// Who edits, by its own word; empty where it does not say.
-std::string HeaderStore::EditorName() const {
-  const std::byte* at = file_.read_base() + format::kControlOffset + format::control::kHeaderEditor;
-  const std::uint64_t pid =
-      sync::Peek(file_.ReadControl(format::control::kHeaderEditor + format::editor::kPid));
-  if (pid == 0) return {};
-  const auto since = static_cast<std::int64_t>(
-      sync::Peek(file_.ReadControl(format::control::kHeaderEditor + format::editor::kSince)));
-  return fmt::format("{} (pid {}, since {})", ReadName(at + format::editor::kName), pid,
-                     LocalTime(since));
+// Who is in the way, by its own word, if whoever said it is still there.
+Error HeaderStore::HeldError() const {
+  const auto word = [&](std::uint64_t field) {
+    return sync::Peek(file_.ReadControl(format::control::kHeaderEditor + field));
+  };
+  const std::uint64_t pid = word(format::editor::kPid);
+  const std::string name = ReadName(file_.read_base() + format::kControlOffset +
+                                    format::control::kHeaderEditor + format::editor::kName);
+  const std::string who =
+      fmt::format("{} (pid {}, since {})", name, pid,
+                  LocalTime(static_cast<std::int64_t>(word(format::editor::kSince))));
+  if (pid != 0 && StartTimeOf(pid) == word(format::editor::kStartTime))
+    return {ErrorCode::kBusy, "the metadata is being edited by " + who,
+            "wait for it to finish; if it is stopped, let it go on or end it"};
+  return {ErrorCode::kBusy,
+          "the metadata's lock is held by a process that does not say its name" +
+              (pid == 0 ? std::string() : "; the last that did, " + who + ", does not run here"),
+          "anyone who may read the file can hold it: see /proc/locks"};
 }
 
-Result<ScopedLock> HeaderStore::LockForEdit() {
-  using Clock = std::chrono::steady_clock;
-  const auto end = Clock::now() + wait_;
+Result<ScopedLock> HeaderStore::LockForEdit(std::chrono::steady_clock::time_point end) {
   for (auto pause = std::chrono::microseconds(50);;
        pause = std::min<std::chrono::microseconds>(2 * pause, std::chrono::milliseconds(10))) {
     CANVAS_ASSIGN(auto lock, ScopedLock::Try(file_.locks(), format::HeaderLock()));
     if (lock) return *std::move(lock);
-    if (Clock::now() >= end) break;
+    if (std::chrono::steady_clock::now() >= end) return std::unexpected(HeldError());
     std::this_thread::sleep_for(pause);
   }
-  const std::string who = EditorName();
-  if (who.empty())
-    return Fail(ErrorCode::kBusy,
-                "the metadata's lock is held by a process that does not say its name",
-                "anyone who may read the file can hold it: see /proc/locks");
-  return Fail(ErrorCode::kBusy, "the metadata is being edited by " + who,
-              "wait for it to finish; if it is stopped, let it go on or end it");
 }
 
 Result<void> HeaderStore::Edit(const std::function<Result<void>(Header&)>& edit,
-                               ReservedPlace* reserved) {
+                               const std::function<Result<void>()>& deed) {
   CANVAS_TRY(file_.CheckWritable());
   const auto run = [&]() -> Result<void> {
-    const std::lock_guard threads(edit_mutex_);
-    CANVAS_ASSIGN(const auto processes, LockForEdit());
+    const auto end = std::chrono::steady_clock::now() + wait_;
+    const std::unique_lock threads(edit_mutex_, end);
+    if (!threads)
+      return Fail(ErrorCode::kBusy, "the metadata is being edited by another thread of this handle",
+                  "wait for it to finish");
+    CANVAS_ASSIGN(const auto processes, LockForEdit(end));
     const EditorNote note(file_, name_);
     CANVAS_ASSIGN(const Loaded now, CurrentLoaded());
     CANVAS_TRY(RefuseRecovered(now));
@@ -321,7 +290,7 @@ Result<void> HeaderStore::Edit(const std::function<Result<void>(Header&)>& edit,
     CANVAS_TRY(edit(next));
     if (next == *now.header) return {};
     CANVAS_TRY(ValidateHeader(next, file_.geometry()));
-    return Publish(next, now, reserved);
+    return Publish(next, now, deed);
   };
   auto edited = run();
   if (!edited) return std::unexpected(std::move(edited).error().About(file_.path()));

@@ -61,27 +61,6 @@ class HeaderPin {
   std::span<const std::byte> message_;
 };
 
-class HeaderStore;
-
-// A place for a version to come, kept from everybody else until this goes, with room on the disk for
-// the header as it is. So an edit that makes it no longer does not fail for want of a place, whatever
-// was done between.
-//
-// Thread safety: moved between threads.
-class ReservedPlace {
- public:
-  ReservedPlace(ReservedPlace&& other) noexcept
-      : store_(std::exchange(other.store_, nullptr)), place_(other.place_) {}
-  ReservedPlace& operator=(ReservedPlace&&) = delete;
-  ~ReservedPlace();
-
- private:
-  friend class HeaderStore;
-  ReservedPlace(HeaderStore& store, std::uint32_t place) : store_(&store), place_(place) {}
-  HeaderStore* store_;
-  std::uint32_t place_;
-};
-
 class HeaderStore {
  public:
   // `name` is what others are told while they wait; an edit waits for another one at most `wait`.
@@ -100,17 +79,15 @@ class HeaderStore {
   };
   Result<Versioned> CurrentVersion();
 
-  // Applies `edit` to the newest header and publishes the result, in `reserved` where there is one.
-  // What `edit` does not touch stays as it is, known here or not.
-  // Concurrency: waits while another process edits, at most `wait`.
+  // Applies `edit` to the newest header and publishes the result. What `edit` does not touch stays as
+  // it is, known here or not. `deed` is done when nothing but the publishing is left that could fail:
+  // for what cannot be taken back. Where it answers an error nothing is published.
+  // Concurrency: waits while another thread or process edits, at most `wait`.
   // Errors: kBusy (another edits for longer; named where it says its name), kCorrupt (the newest
   // header is lost), what `edit` answers (nothing is published then), kLimit (the header is too
   // large, or every place is pinned), kNoSpace, kNoMemory.
   Result<void> Edit(const std::function<Result<void>(Header&)>& edit,
-                    ReservedPlace* reserved = nullptr);
-
-  // Keeps a place for an Edit to come. Errors: as Edit.
-  Result<ReservedPlace> Reserve();
+                    const std::function<Result<void>()>& deed = {});
 
   // Pins the newest version. Errors: kCorrupt (it cannot be read), kBusy (it kept changing), kIo.
   Result<HeaderPin> Pin();
@@ -119,7 +96,6 @@ class HeaderStore {
   bool recovered();
 
  private:
-  friend class ReservedPlace;
   using Bytes = std::vector<std::byte>;
   struct Loaded {
     std::uint64_t root = 0;  // the word it was loaded for
@@ -146,17 +122,17 @@ class HeaderStore {
   Result<format::Root> NextRoot(format::Root now, std::uint32_t place) const;
   Result<Loaded> CurrentLoaded();
   static Result<void> RefuseRecovered(const Loaded& loaded);
-  Result<void> Publish(const Header& next, const Loaded& current, ReservedPlace* reserved);
-  std::string EditorName() const;
-  Result<ScopedLock> LockForEdit();
+  Result<void> Publish(const Header& next, const Loaded& current,
+                       const std::function<Result<void>()>& deed);
+  Error HeldError() const;
+  Result<ScopedLock> LockForEdit(std::chrono::steady_clock::time_point end);
 
   CanvasFile& file_;
   std::string name_;
   std::chrono::milliseconds wait_;
   std::mutex mutex_;  // guards loaded_
   Loaded loaded_;
-  std::mutex edit_mutex_;       // threads of this handle share the kernel lock
-  std::uint64_t reserved_ = 0;  // places, a bit each; guarded by it
+  std::timed_mutex edit_mutex_;  // threads of this handle share the kernel lock
 };
 
 }  // namespace canvas::storage

@@ -7,13 +7,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <memory>
-#include <set>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "canvas/format/byte_io.h"
@@ -176,54 +178,87 @@ TEST_F(HeaderStoreTest, ARootOfGenerationZeroIsNoRoot) {
   EXPECT_TRUE(after.recovered());
 }
 
-TEST_F(HeaderStoreTest, APlaceThatIsReservedIsNobodyElses) {
+// What cannot be taken back is done when nothing is left that could fail but the publishing.
+TEST_F(HeaderStoreTest, ADeedIsDoneLastOrNotAtAll) {
   const auto file = Open();
   HeaderStore sut(*file);
   Add(sut, "a");
-  auto reserved = sut.Reserve();
-  ASSERT_TRUE(reserved.has_value()) << reserved.error().Message();
-  // Every other place in turn, several times over: of five there are three, and the durable one.
-  std::set<std::uint32_t> places;
-  for (int i = 0; i < 12; ++i) {
-    const auto edited = sut.Edit([&](Header& header) -> Result<void> {
-      header.title = std::to_string(i);
-      return {};
-    });
-    ASSERT_TRUE(edited.has_value()) << edited.error().Message();
-    places.insert(Root().place);
+  int deeds = 0;
+  const auto deed = [&]() -> Result<void> {
+    ++deeds;
+    return {};
+  };
+  const auto clear = [](Header& header) -> Result<void> {
+    header.lanes.clear();
+    return {};
+  };
+  {
+    const auto reader = Open();
+    HeaderStore pins(*reader);
+    std::vector<HeaderPin> held;
+    // Pinned one by one, until no place is left.
+    Result<void> edited;
+    for (std::uint32_t i = 0; i < 2 * Small().header_places && edited; ++i) {
+      held.push_back(std::move(*pins.Pin()));
+      edited = sut.Edit([&](Header& header) -> Result<void> {
+        header.title = std::to_string(i);
+        return {};
+      });
+    }
+    ASSERT_FALSE(edited.has_value());
+    EXPECT_EQ(edited.error().code(), ErrorCode::kLimit);
+    EXPECT_FALSE(sut.Edit(clear, deed).has_value());
   }
-  EXPECT_EQ(places.size(), 3U);
-  EXPECT_FALSE(places.contains(0)) << "the durable one";
+  EXPECT_FALSE(sut.Edit(
+                      [](Header& header) -> Result<void> {
+                        header.lanes.clear();
+                        header.description.assign(2 * Small().header_place_bytes, 'x');
+                        return {};
+                      },
+                      deed)
+                   .has_value());
+  EXPECT_EQ(deeds, 0);
+  EXPECT_FALSE(sut.Edit(clear, []() -> Result<void> { return Fail(ErrorCode::kBusy, "not now"); })
+                   .has_value());
+  EXPECT_EQ(Names(sut), Strings{"a"});
+  EXPECT_TRUE(sut.Edit(clear, deed).has_value());
+  EXPECT_EQ(deeds, 1);
+  EXPECT_EQ(Names(sut), Strings());
 }
 
-TEST_F(HeaderStoreTest, AReservedPlaceIsThereWhenAllOthersArePinned) {
+// Threads of one handle wait for each other within the same bound.
+TEST_F(HeaderStoreTest, ManyThreadsThatWaitAreAllToldInTime) {
+  const auto holder = Open();
+  const auto held = ScopedLock::Try(holder->locks(), format::HeaderLock());
+  ASSERT_TRUE(held.has_value() && held->has_value());
   const auto file = Open();
-  HeaderStore sut(*file);
-  Add(sut, "a");
-  auto reserved = sut.Reserve();
-  ASSERT_TRUE(reserved.has_value());
-  const auto reader = Open();
-  HeaderStore pins(*reader);
-  std::vector<HeaderPin> held;
-  // Pinned one by one, until no place is left.
-  Result<void> edited;
-  for (std::uint32_t i = 0; i < 2 * Small().header_places && edited; ++i) {
-    held.push_back(std::move(*pins.Pin()));
-    edited = sut.Edit([&](Header& header) -> Result<void> {
-      header.title = std::to_string(i);
-      return {};
+  HeaderStore sut(*file, "", std::chrono::milliseconds(200));
+  const auto begin = std::chrono::steady_clock::now();
+  std::vector<std::thread> threads;
+  std::atomic<int> told{0};
+  for (int i = 0; i < 8; ++i)
+    threads.emplace_back([&] {
+      const auto edited = sut.Edit([](Header&) -> Result<void> { return {}; });
+      if (!edited && edited.error().code() == ErrorCode::kBusy) ++told;
     });
-  }
-  ASSERT_FALSE(edited.has_value());
-  EXPECT_EQ(edited.error().code(), ErrorCode::kLimit);
-  const auto kept = sut.Edit(
-      [](Header& header) -> Result<void> {
-        header.lanes.clear();
-        return {};
-      },
-      &*reserved);
-  EXPECT_TRUE(kept.has_value()) << kept.error().Message();
-  EXPECT_EQ(Names(sut), Strings());
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(told, 8);
+  // One after the other they would take eight times as long as one.
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(8 * 200));
+}
+
+// Elements of a list may take no bytes: what a list claims is no measure of what there is.
+TEST_F(HeaderStoreTest, AListThatClaimsMillionsOfLanesTakesNoMemory) {
+  std::vector<std::byte> message(16 * 8);
+  const auto put = [&](std::size_t word, std::uint64_t value) {
+    format::StoreField(message, word * 8, value);
+  };
+  put(0, 15ULL << 32);              // one segment of 15 words
+  put(1, 4ULL << 32 | 2ULL << 48);  // the root: four words of data, two pointers
+  put(6, 1 | 1ULL << 2 | (500'000ULL << 3 | 7) << 32);  // lanes: structs, in no words
+  const auto decoded = DecodeHeader(message);
+  ASSERT_FALSE(decoded.has_value());
+  EXPECT_EQ(decoded.error().code(), ErrorCode::kCorrupt);
 }
 
 // ---- what a newer program wrote

@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
-#include <sstream>
 #include <thread>
 #include <utility>
 
@@ -17,19 +15,6 @@ namespace canvas::storage {
 namespace {
 
 namespace entry_field = format::owner_entry;
-
-// Field 22 of /proc/self/stat: with the pid it names one process of this boot.
-std::uint64_t StartTime() {
-  std::ifstream stat("/proc/self/stat");
-  std::string line;
-  std::getline(stat, line);
-  const auto paren = line.rfind(')');  // the program's name may hold anything
-  if (paren == std::string::npos) return 0;
-  std::istringstream fields(line.substr(paren + 1));
-  std::string field;
-  for (int i = 3; i <= 22; ++i) fields >> field;
-  return std::strtoull(field.c_str(), nullptr, 10);
-}
 
 std::uint64_t PackSlot(format::SlotRun run) {
   return static_cast<std::uint64_t>(run.kind) << 32 | run.first;
@@ -56,7 +41,9 @@ constexpr std::uint64_t kEntriesPerBlock = format::kFileBlock / format::kOwnerEn
 }  // namespace
 
 OwnerTable::OwnerTable(CanvasFile& file, std::string name)
-    : file_(file), name_(std::move(name)), start_time_(StartTime()) {}
+    : file_(file),
+      name_(std::move(name)),
+      start_time_(StartTimeOf(static_cast<std::uint64_t>(getpid()))) {}
 
 Ownership::Ownership(Ownership&& other) noexcept
     : table_(std::exchange(other.table_, nullptr)),

@@ -90,7 +90,14 @@ PartLook LookForPart(const CanvasFile& file, const LanePlace& lane, PageIndex pa
   watch_bit(format::kControlOffset + format::control::kIndexChunks, chunk);
   if (look.value == 0) return look;
   watch(format::kPageIndexOffset + std::uint64_t{page.value()} * 8, kAll);
-  if (look.value != format::kPageReady || !file.PageReady(page)) return look;
+  if (look.value != format::kPageReady) return look;
+  if (!file.PageReady(page)) {
+    // A page that a power loss took: its entry says ready, and will when it is made anew. There is
+    // no word to watch for that, so this look never stands.
+    look.mask = 0;
+    look.value = 1;
+    return look;
+  }
   const std::uint64_t start = geometry.Page(page).value();
   const std::uint64_t slot = geometry.SlotNumber(lane.slots);
   watch_bit(start + format::page_control::kSlotBits, slot);
@@ -177,6 +184,13 @@ Result<bool> RepairPart(CanvasFile& file, const LanePlace& lane, const Intent& i
   const PartWords words =
       file.Part(file.write_base(), intent.page, lane.slots, lane.shape.block_stride());
   if (sync::ReadLane(words) != lane.id.value()) return true;
+  // A copy of the file may have lost what was reserved.
+  CANVAS_TRY(file.ReserveSlot(intent.page, lane.slots));
+  if (intent.operation == format::Operation::kOverwrite && intent.block < lane.shape.max_blocks())
+    CANVAS_TRY(file.ReserveBytes(file.geometry().Page(intent.page).value() +
+                                     file.geometry().Data(lane.slots) +
+                                     intent.block * lane.shape.block_stride(),
+                                 lane.shape.block_stride(), false));
   CANVAS_TRY(FinishWords(file, lane, intent.page));
   std::vector<std::byte> scratch(lane.shape.block_stride());
   sync::RepairOverwrite(words, lane.shape.max_blocks(), scratch.data(),

@@ -43,6 +43,9 @@ Result<PartWriter> PartWriter::Open(CanvasFile& file, const LanePlace& lane, Pag
     if (format::Life::FromWord(sync::ReadLife(writer.words_)).state == format::PartState::kReady) {
       sync::BeginPunch(writer.words_);
       CANVAS_TRY(FinishPunch(file, lane, page, owner));
+      // On disk before this lane's life: or a power loss could leave that, and the last lane's
+      // samples with their versions.
+      CANVAS_TRY(file.SyncData());
     }
     sync::MakeReady(writer.words_, lane.id.value());
   }
