@@ -1,23 +1,31 @@
-// Creation, with real processes: several creators of one path, and creators that are killed at
-// random moments. Either there is no canvas or a good one, and never any litter.
+// Creation, with real processes: several creators of one path, and creators that are killed. Either
+// there is no canvas or a good one, and never any litter.
 //
 //   bazel run //stress:create_stress -- --races=10000 --kills=100000
+//
+// The moments are chosen by ptrace(2), which stops a creator where it enters and leaves a syscall: what
+// it has done to the disk is done by those. So it does not depend on luck that kills come before and
+// after the file has its name, and that each creator of several comes first.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <spawn.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
 #include <charconv>
-#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <random>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include "canvas/api/canvas.h"
@@ -56,11 +64,104 @@ pid_t Spawn(const std::string& path) {
   return pid;
 }
 
+int ExitCodeOf(int status) {
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 int Wait(pid_t pid) {
   int status = 0;
   waitpid(pid, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return ExitCodeOf(status);
 }
+
+// A creator that runs from one edge of a syscall to the next, as it is told to.
+class Stepped {
+ public:
+  explicit Stepped(const std::string& path) {
+    pid_ = fork();
+    if (pid_ == 0) {
+      ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+      execl("/proc/self/exe", "create_stress", "--creator", path.c_str(), nullptr);
+      _exit(127);
+    }
+    int status = 0;
+    waitpid(pid_, &status, 0);  // at its first instruction
+    if (!WIFSTOPPED(status)) {
+      code_ = ExitCodeOf(status);
+      return;
+    }
+    traced_ = ptrace(PTRACE_SETOPTIONS, pid_, nullptr, PTRACE_O_TRACESYSGOOD) == 0;
+  }
+  Stepped(const Stepped&) = delete;
+  Stepped& operator=(const Stepped&) = delete;
+  ~Stepped() {
+    if (!code_) Kill();
+  }
+
+  // Whether this machine lets one process follow another.
+  bool traced() const { return traced_; }
+
+  // Runs until the next syscall is entered or left. False where it has ended.
+  bool Step() {
+    for (int deliver = 0;;) {
+      if (ptrace(PTRACE_SYSCALL, pid_, nullptr, deliver) != 0) return Ended();
+      int status = 0;
+      if (waitpid(pid_, &status, 0) != pid_) std::abort();
+      if (!WIFSTOPPED(status)) {
+        code_ = ExitCodeOf(status);
+        return false;
+      }
+      const int signal = WSTOPSIG(status);
+      if (signal == (SIGTRAP | 0x80)) break;
+      deliver = signal == SIGTRAP ? 0 : signal;  // an exec, or its own affair
+    }
+    ptrace(PTRACE_GET_SYSCALL_INFO, pid_, sizeof info_, &info_);
+    return true;
+  }
+  bool Entering(std::uint64_t number) const {
+    return info_.op == PTRACE_SYSCALL_INFO_ENTRY && info_.entry.nr == number;
+  }
+  // Where it makes its file, that has no name yet.
+  bool EnteringTheFile() const {
+    return Entering(SYS_openat) && (info_.entry.args[2] & O_TMPFILE) == O_TMPFILE;
+  }
+  bool RunTo(bool (*where)(const Stepped&)) {
+    while (Step())
+      if (where(*this)) return true;
+    return false;
+  }
+  // From here on by itself.
+  void LetGo() { ptrace(PTRACE_DETACH, pid_, nullptr, nullptr); }
+  void Kill() {
+    kill(pid_, SIGKILL);
+    Ended();
+  }
+  // Its exit code, or 128 + signal.
+  int Code() {
+    if (!code_) Ended();
+    return *code_;
+  }
+
+ private:
+  bool Ended() {
+    int status = 0;
+    do waitpid(pid_, &status, 0);
+    while (WIFSTOPPED(status));
+    code_ = ExitCodeOf(status);
+    return false;
+  }
+  pid_t pid_ = -1;
+  bool traced_ = false;
+  __ptrace_syscall_info info_{};
+  std::optional<int> code_;
+};
+
+bool AtTheFile(const Stepped& creator) { return creator.EnteringTheFile(); }
+bool AtTheName(const Stepped& creator) { return creator.Entering(SYS_linkat); }
+
+#define SKIP_UNLESS_TRACED()                                       \
+  if (const TempDir probe; !Stepped(probe.path("probe")).traced()) \
+  GTEST_SKIP() << "SKIPPED: ptrace is not permitted here: moments cannot be chosen"
 
 std::size_t Files(const TempDir& dir) {
   return static_cast<std::size_t>(
@@ -95,36 +196,81 @@ TEST(CreateStress, OfSeveralCreatorsOneWinsAndTheOthersAreTold) {
   std::printf("%d races of 4 creators\n", g_races);
 }
 
-TEST(CreateStress, AKilledCreatorLeavesNoCanvasOrAGoodOne) {
-  const std::uint32_t seed = std::random_device()();
-  std::printf("seed %u\n", seed);
-  std::mt19937 random(seed);
+// All have seen that there is nothing at the path, and are about to name their files.
+TEST(CreateStress, WhicheverOfThemNamesItsFileFirstWins) {
+  SKIP_UNLESS_TRACED();
+  constexpr std::size_t kCreators = 4;
   const TempDir dir;
   const std::string path = dir.path("sut.canvas");
-  using Clock = std::chrono::steady_clock;
-  const auto start = Clock::now();
-  ASSERT_EQ(Wait(Spawn(path)), kCreated);
-  const auto whole = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
-  fs::remove(path);
+  std::array<int, kCreators> wins{};
+  for (std::size_t round = 0; round < 2 * kCreators; ++round) {
+    std::vector<std::unique_ptr<Stepped>> creators;
+    for (std::size_t i = 0; i < kCreators; ++i) {
+      creators.push_back(std::make_unique<Stepped>(path));
+      ASSERT_TRUE(creators.back()->RunTo(AtTheName)) << "ended with " << creators.back()->Code();
+    }
+    ASSERT_EQ(Files(dir), 0U) << "a file without a name is no litter";
+    // One names its file; then all the others go at once.
+    Stepped& first = *creators[round % kCreators];
+    ASSERT_TRUE(first.Step());
+    for (auto& creator : creators) creator->LetGo();
+    for (std::size_t i = 0; i < kCreators; ++i) {
+      const int code = creators[i]->Code();
+      if (code == kCreated) ++wins[i];
+      EXPECT_EQ(code, i == round % kCreators ? kCreated : kExists) << "creator " << i;
+    }
+    ASSERT_EQ(Files(dir), 1U) << "litter";
+    ExpectGood(path);
+    fs::remove(path);
+  }
+  std::printf("wins: %d, %d, %d, %d\n", wins[0], wins[1], wins[2], wins[3]);
+  for (const int won : wins) EXPECT_EQ(won, 2) << "each was to come first as often";
+}
+
+TEST(CreateStress, AKilledCreatorLeavesNoCanvasOrAGoodOne) {
+  SKIP_UNLESS_TRACED();
+  const TempDir dir;
+  const std::string path = dir.path("sut.canvas");
+  // How many edges of syscalls there are from the file on, and at which it is about to be named.
+  int edges = 0;
+  int naming = 0;
+  {
+    Stepped whole(path);
+    ASSERT_TRUE(whole.RunTo(AtTheFile));
+    for (edges = 1; whole.Step(); ++edges)
+      if (AtTheName(whole)) naming = edges;
+    ASSERT_EQ(whole.Code(), kCreated);
+    ASSERT_GT(naming, 0) << "it was never named";
+    fs::remove(path);
+  }
   int good = 0;
-  int died = 0;
-  for (int round = 0; round < g_kills; ++round) {
-    const pid_t creator = Spawn(path);
-    // A random moment of its life; the pause is the experiment, nothing waits on it.
-    std::this_thread::sleep_for(std::chrono::microseconds(
-        random() % static_cast<unsigned long>(whole.count() * 3 / 2 + 1)));
-    kill(creator, SIGKILL);
-    if (Wait(creator) == 128 + SIGKILL) ++died;
-    if (fs::exists(path)) {
+  const auto kill_at = [&](int edge) {
+    Stepped creator(path);
+    ASSERT_TRUE(creator.RunTo(AtTheFile));
+    for (int at = 0; at < edge; ++at) ASSERT_TRUE(creator.Step()) << "edge " << at;
+    creator.Kill();
+    ASSERT_EQ(creator.Code(), 128 + SIGKILL);
+    const bool there = fs::exists(path);
+    if (edge != naming) {
+      ASSERT_EQ(there, edge > naming) << "edge " << edge;
+    }
+    if (there) {
       ++good;
       ExpectGood(path);
       fs::remove(path);
     }
-    ASSERT_EQ(Files(dir), 0U) << "litter after round " << round << ", seed " << seed;
-  }
-  std::printf("%d kills, %d while it ran; %d good canvases, %d times none\n", g_kills, died, good,
-              g_kills - good);
-  EXPECT_GT(died, 0) << "no creator was ever killed: the test shows nothing";
+    ASSERT_EQ(Files(dir), 0U) << "litter after edge " << edge;
+  };
+  // Always those around the name, and as many more as were asked for, all in turn.
+  for (const int edge : {0, naming - 1, naming, naming + 1, edges - 1}) kill_at(edge);
+  const int stride = std::max(edges / std::max(g_kills, 1), 1);
+  for (int round = 0; round < g_kills && !HasFatalFailure(); ++round)
+    kill_at(round * stride % edges);
+  const int kills = g_kills + 5;
+  std::printf("%d edges, named at %d; %d kills: %d good canvases, %d times none\n", edges, naming,
+              kills, good, kills - good);
+  EXPECT_GT(good, 0) << "no kill came after the file was named";
+  EXPECT_GT(kills - good, 0) << "no kill came before the file was named";
 }
 
 bool Number(std::string_view argument, std::string_view flag, int& value) {
@@ -138,7 +284,7 @@ bool Number(std::string_view argument, std::string_view flag, int& value) {
 }  // namespace canvas
 
 int main(int argc, char** argv) {
-  if (argc == 3 && std::strcmp(argv[1], "--creator") == 0) return canvas::Creator(argv[2]);
+  if (argc == 3 && std::strcmp(argv[1], "--creator") == 0) _exit(canvas::Creator(argv[2]));
   ::testing::InitGoogleTest(&argc, argv);
   for (int i = 1; i < argc; ++i)
     if (!canvas::Number(argv[i], "--races=", canvas::g_races) &&
