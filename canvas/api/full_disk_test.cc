@@ -1,17 +1,29 @@
 // A disk that fills up is an error value: nothing that was written suffers, and writing goes on
-// when there is room again. On a small tmpfs of the test's own.
+// when there is room again. On small file systems of the test's own: a tmpfs, and ext4 in a file.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/loop.h>
+#include <spawn.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "canvas/api/canvas.h"
 #include "canvas/testing/testing.h"
+
+extern char** environ;
 
 namespace canvas {
 namespace {
@@ -22,29 +34,138 @@ using testing::OpenForWriting;
 using testing::Samples;
 using testing::TempDir;
 
-class FullDisk : public ::testing::Test {
+constexpr std::int64_t kRate = 48000;
+
+// Runs a program, quietly. Its exit code; 127 where there is none.
+int RunProgram(std::vector<std::string> words) {
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t quiet;
+  posix_spawn_file_actions_init(&quiet);
+  posix_spawn_file_actions_addopen(&quiet, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_adddup2(&quiet, STDOUT_FILENO, STDERR_FILENO);
+  pid_t pid = 0;
+  const int failed = posix_spawnp(&pid, argv[0], &quiet, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&quiet);
+  int status = 0;
+  if (failed != 0 || waitpid(pid, &status, 0) != pid) return 127;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+// A child that runs `body` and ends with what it answers.
+int InChild(const std::function<int()>& body) {
+  const pid_t pid = fork();
+  if (pid == 0) _exit(body());
+  int status = 0;
+  waitpid(pid, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+struct Disk {
+  const char* kind;
+  std::uint64_t mebibytes;
+};
+
+class FullDisk : public ::testing::TestWithParam<Disk> {
  protected:
   void SetUp() override {
-    if (mount("tmpfs", dir_.root().c_str(), "tmpfs", 0, "size=24m") != 0)
-      GTEST_SKIP() << "SKIPPED: mounting a small tmpfs is not permitted here: "
-                   << std::strerror(errno);
+    const std::string why = GetParam().kind == std::string("ext4") ? MountExt4() : MountTmpfs();
+    if (!why.empty())
+      GTEST_SKIP() << "SKIPPED: a small " << GetParam().kind << " may not be made here: " << why;
     mounted_ = true;
   }
   void TearDown() override {
-    if (mounted_) umount2(dir_.root().c_str(), MNT_DETACH);
+    if (mounted_) umount2(mount_.c_str(), MNT_DETACH);
+    if (loop_ >= 0) close(loop_);
   }
+  // Empty, or why not.
+  std::string MountTmpfs() {
+    const std::string size = "size=" + std::to_string(GetParam().mebibytes) + "m";
+    return mount("tmpfs", mount_.c_str(), "tmpfs", 0, size.c_str()) == 0 ? "" : Why("mount");
+  }
+  std::string MountExt4() {
+    const std::string image = dir_.path("image");
+    const int file = open(image.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0 || ftruncate(file, static_cast<off_t>(GetParam().mebibytes << 20)) != 0)
+      std::abort();
+    // With nothing kept for root, and nothing left to be done after the mount.
+    const int made = RunProgram(
+        {"mkfs.ext4", "-q", "-m", "0", "-E", "lazy_itable_init=0,lazy_journal_init=0", image});
+    if (made != 0) return "mkfs.ext4 ended with " + std::to_string(made);
+    const int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+    if (control < 0) return Why("/dev/loop-control");
+    // Another may take the one that was free: then the next.
+    for (int i = 0; i < 20 && loop_ < 0; ++i) {
+      const int number = ioctl(control, LOOP_CTL_GET_FREE);
+      device_ = "/dev/loop" + std::to_string(number);
+      loop_ = number < 0 ? -1 : open(device_.c_str(), O_RDWR | O_CLOEXEC);
+      if (loop_ < 0) continue;
+      loop_config config{};
+      config.fd = static_cast<std::uint32_t>(file);
+      config.info.lo_flags = LO_FLAGS_AUTOCLEAR;  // it goes with the mount
+      if (ioctl(loop_, LOOP_CONFIGURE, &config) != 0) {
+        close(loop_);
+        loop_ = -1;
+      }
+    }
+    const std::string why = loop_ < 0 ? Why("a loop device") : "";
+    close(control);
+    close(file);
+    if (!why.empty()) return why;
+    return mount(device_.c_str(), mount_.c_str(), "ext4", 0, "") == 0 ? "" : Why("mount");
+  }
+  static std::string Why(const std::string& what) { return what + ": " + std::strerror(errno); }
+
+  std::string OnDisk(const std::string& name) const { return mount_ + "/" + name; }
+  // Takes all that is left, to the last block.
+  void FillUp(const std::string& name) const {
+    const int fd = open(OnDisk(name).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    for (std::size_t piece = 1 << 20; piece >= 512; piece /= 2) {
+      const std::vector<char> bytes(piece, 'b');
+      while (write(fd, bytes.data(), piece) > 0) {
+      }
+    }
+    fsync(fd);
+    close(fd);
+  }
+  void Free(const std::string& name) const {
+    std::filesystem::remove(OnDisk(name));
+    // ext4 gives back what was deleted when the journal says so.
+    const int fd = open(mount_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    syncfs(fd);
+    close(fd);
+  }
+  static void ExpectIntact(LaneReader& reader, std::int64_t until) {
+    std::vector<float> out(kRate * 2);
+    for (std::int64_t from = 0; from < until; from += kRate) {
+      ASSERT_EQ(reader.Read(Frame(from), out), (ReadResult{ReadStatus::kOk, kRate})) << from;
+      ASSERT_EQ(out, Samples(1, from, kRate, 2)) << from;
+    }
+  }
+
   TempDir dir_;
+  std::string mount_ = [this] {
+    std::filesystem::create_directory(dir_.path("disk"));
+    return dir_.path("disk");
+  }();
+  std::string device_;
+  int loop_ = -1;
   bool mounted_ = false;
-  std::string path_ = dir_.path("sut.canvas");
+  std::string path_ = OnDisk("sut.canvas");
 };
 
-TEST_F(FullDisk, AppendingFailsWithAnErrorAndGoesOnWhenThereIsRoom) {
+// ext4's journal takes 4 MiB of it, and its tables some.
+INSTANTIATE_TEST_SUITE_P(Of, FullDisk, ::testing::Values(Disk{"tmpfs", 24}, Disk{"ext4", 40}),
+                         [](const auto& disk) { return std::string(disk.param.kind); });
+
+TEST_P(FullDisk, AppendingFailsWithAnErrorAndGoesOnWhenThereIsRoom) {
   Must(Canvas::Create(path_, {.capacity_seconds = 3600}));
   Canvas sut = OpenForWriting(path_);
   const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 2, .rate = {48000, 1}}));
   LaneWriter writer = Must(sut.Own(lane));
   // Something else on the disk, to be removed later.
-  std::ofstream(dir_.path("ballast")) << std::string(4 << 20, 'b');
+  std::ofstream(OnDisk("ballast")) << std::string(4 << 20, 'b');
 
   constexpr std::int64_t kChunk = 48000;
   std::int64_t at = 0;
@@ -59,42 +180,31 @@ TEST_F(FullDisk, AppendingFailsWithAnErrorAndGoesOnWhenThereIsRoom) {
   ASSERT_GT(at, 48000 * 30);
 
   LaneReader reader = Must(sut.Reader(lane));
-  const auto intact = [&](std::int64_t until) {
-    std::vector<float> out(kChunk * 2);
-    for (std::int64_t from = 0; from < until; from += kChunk) {
-      ASSERT_EQ(reader.Read(Frame(from), out), (ReadResult{ReadStatus::kOk, kChunk}));
-      ASSERT_EQ(out, Samples(1, from, kChunk, 2)) << from;
-    }
-  };
-  intact(at);
+  ExpectIntact(reader, at);
   EXPECT_EQ(CodeOf(writer.Write(Frame(at), Samples(1, at, kChunk, 2))), ErrorCode::kNoSpace);
   std::vector<float> out(kChunk * 2);
   for (std::int64_t from = 0; from < 48000 * 3600; from += 48000 * 10)
     (void)reader.Read(Frame(from), out);  // reading a full disk faults nowhere
   EXPECT_TRUE(Must(sut.Check()).ok());
 
-  std::filesystem::remove(dir_.path("ballast"));
+  Free("ballast");
   Must(writer.Write(Frame(at), Samples(1, at, kChunk, 2)));
-  intact(at + kChunk);
+  ExpectIntact(reader, at + kChunk);
 }
 
-TEST_F(FullDisk, CreatingLeavesNothing) {
-  std::ofstream ballast(dir_.path("ballast"));
-  ballast << std::string(24 << 20, 'b');
-  ballast.close();
+TEST_P(FullDisk, CreatingLeavesNothing) {
+  FillUp("ballast");
   EXPECT_EQ(CodeOf(Canvas::Create(path_)), ErrorCode::kNoSpace);
   EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
-TEST_F(FullDisk, EveryCallSaysSoAndNoneIsKilled) {
+TEST_P(FullDisk, EveryCallSaysSoAndNoneIsKilled) {
   Must(Canvas::Create(path_, {.capacity_seconds = 3600}));
   Canvas sut = OpenForWriting(path_);
   const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 2, .rate = {48000, 1}}));
   LaneWriter writer = Must(sut.Own(lane));
   Must(writer.Write(Frame(0), Samples(1, 0, 5000, 2)));
-  std::ofstream ballast(dir_.path("ballast"));
-  ballast << std::string(24 << 20, 'b');
-  ballast.close();
+  FillUp("ballast");
   EXPECT_EQ(CodeOf(sut.AddLane({.name = "b", .channels = 2, .rate = {48000, 1}})),
             ErrorCode::kNoSpace);
   EXPECT_EQ(CodeOf(sut.AllocatePage(PageIndex(7))), ErrorCode::kNoSpace);
@@ -106,6 +216,99 @@ TEST_F(FullDisk, EveryCallSaysSoAndNoneIsKilled) {
   EXPECT_EQ(out, Samples(1, 0, 5000, 2));
   Must(writer.Erase({Frame(0), Frame(48000 * 30)}));
   Must(writer.Write(Frame(0), Samples(1, 0, 10, 2)));
+}
+
+// What Append stored before it failed is where it was, and the next one goes on behind it.
+TEST_P(FullDisk, AppendAfterAFailureLosesAndRepeatsNothing) {
+  Must(Canvas::Create(path_, {.capacity_seconds = 3600}));
+  Canvas sut = OpenForWriting(path_);
+  const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 2, .rate = {kRate, 1}}));
+  LaneWriter writer = Must(sut.Own(lane));
+  std::ofstream(OnDisk("ballast")) << std::string(4 << 20, 'b');
+  // Whoever appends goes on from the end; each piece says where it belongs.
+  const auto append = [&] {
+    const std::int64_t at = writer.end().value();
+    return writer.Append(Samples(1, at, 3 * kRate, 2));
+  };
+  Must(append());
+  Result<Frame> appended = Frame(0);
+  while (appended) appended = append();
+  EXPECT_EQ(appended.error().code(), ErrorCode::kNoSpace);
+  LaneReader reader = Must(sut.Reader(lane));
+  EXPECT_EQ(writer.end(), reader.Extent().end) << "where what can be read ends";
+  EXPECT_EQ(CodeOf(append()), ErrorCode::kNoSpace);
+  const Frame end = writer.end();
+  EXPECT_EQ(end, reader.Extent().end);
+  Free("ballast");
+  const Frame at = Must(append());
+  EXPECT_EQ(at, end);
+  EXPECT_EQ(writer.end(), end + 3 * kRate);
+  const LaneExtent extent = reader.Extent();
+  EXPECT_EQ(extent.first, Frame(0));
+  EXPECT_EQ(extent.written_frames, static_cast<std::uint64_t>(extent.end.value())) << "a gap";
+  std::vector<float> out(extent.written_frames * 2);
+  ASSERT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kOk);
+  EXPECT_EQ(out, Samples(1, 0, extent.written_frames, 2));
+}
+
+TEST_P(FullDisk, WhatIsThereIsSyncedAndReadInWindows) {
+  Must(Canvas::Create(path_, {.capacity_seconds = 3600}));
+  Canvas sut = OpenForWriting(path_);
+  const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 2, .rate = {kRate, 1}}));
+  LaneWriter writer = Must(sut.Own(lane));
+  Must(writer.Write(Frame(0), Samples(1, 0, 3 * kRate, 2)));
+  // Once overwritten, so that a window takes its undo place too.
+  Must(writer.Write(Frame(0), Samples(1, 0, 10, 2)));
+  FillUp("ballast");
+  Must(sut.Sync());
+  // What has its space is written over, though there is none left.
+  Must(writer.Write(Frame(100), Samples(1, 100, kRate, 2)));
+  Must(sut.Sync());
+  Window window = Must(sut.MakeWindow({{lane}}, {.max_seconds = 4}));
+  Must(window.MoveTo({Frame(0), Frame(3 * kRate)}));
+  LaneReader reader = Must(window.Reader(lane));
+  ExpectIntact(reader, 3 * kRate);
+  Must(window.MoveTo({Frame(40 * kRate), Frame(43 * kRate)}));  // where nothing is
+  std::vector<float> out(200);
+  EXPECT_EQ(reader.Read(Frame(41 * kRate), out).status, ReadStatus::kUnwritten);
+  EXPECT_TRUE(Must(sut.Check()).ok());
+}
+
+TEST_P(FullDisk, AnOwnerThatIsKilledOnItIsTakenOverFrom) {
+  Must(Canvas::Create(path_, {.capacity_seconds = 3600}));
+  LaneId lane;
+  {
+    Canvas canvas = OpenForWriting(path_);
+    lane = Must(canvas.AddLane({.name = "a", .channels = 2, .rate = {kRate, 1}}));
+    LaneWriter writer = Must(canvas.Own(lane));
+    Must(writer.Write(Frame(0), Samples(1, 0, 3 * kRate, 2)));
+    Must(writer.Write(Frame(0), Samples(1, 0, 10, 2)));
+  }
+  FillUp("ballast");
+  // Dies with its lane after an append that found no room.
+  const int died = InChild([&] {
+    Canvas canvas = OpenForWriting(path_);
+    LaneWriter writer = Must(canvas.Own(lane));
+    Result<Frame> appended = Frame(0);
+    while (appended) appended = writer.Append(Samples(1, writer.end().value(), kRate, 2));
+    if (appended.error().code() != ErrorCode::kNoSpace) return 1;
+    kill(getpid(), SIGKILL);
+    return 2;
+  });
+  ASSERT_EQ(died, 128 + SIGKILL);
+  Canvas sut = OpenForWriting(path_);
+  LaneWriter writer = Must(sut.Own(lane));
+  const Frame end = writer.end();
+  ASSERT_GE(end, Frame(3 * kRate));
+  // Over what is there, without a byte of new space.
+  Must(writer.Write(Frame(0), Samples(1, 0, kRate, 2)));
+  EXPECT_EQ(CodeOf(writer.Write(Frame(20 * kRate), Samples(1, 20 * kRate, 8 * kRate, 2))),
+            ErrorCode::kNoSpace);
+  LaneReader reader = Must(sut.Reader(lane));
+  ExpectIntact(reader, 3 * kRate);
+  EXPECT_TRUE(Must(sut.Check()).ok());
+  Free("ballast");
+  EXPECT_EQ(Must(writer.Append(Samples(1, writer.end().value(), kRate, 2))), end);
 }
 
 }  // namespace
