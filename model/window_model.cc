@@ -11,35 +11,45 @@ using model::RelacySync;
 // The memory of page p: resident while it holds kResident + p.
 constexpr int kResident = 7;
 
+// Page p is shown in place p modulo their number.
+template <int kPlaces = 1>
 struct Shared {
+  struct Place {
+    canvas::sync::WindowPage<RelacySync> page;
+    model::Atomic<std::uint64_t> bits;
+    rl::var<int> plain;  // which page the place's plain words are of
+  };
   model::LockTable lock_table;
-  canvas::sync::WindowPage<RelacySync> place;
-  model::Atomic<std::uint64_t> bits, seat;
+  Place places[kPlaces];
+  model::Atomic<std::uint64_t> seat;
   rl::var<int> memory[2];
-  rl::var<int> plain;  // which page the place's plain words are of
 
   void Clear() {
     lock_table.Clear();
-    place.resident = &bits;
-    place.shown.store(0, std::memory_order::relaxed);
-    bits.store(0, std::memory_order::relaxed);
+    for (Place& place : places) {
+      place.page.resident = &place.bits;
+      place.page.shown.store(0, std::memory_order::relaxed);
+      place.bits.store(0, std::memory_order::relaxed);
+      place.page.shown.Name("shown");
+      place.bits.Name("bits");
+      place.plain(RL_INFO) = -1;
+    }
     seat.store(0, std::memory_order::relaxed);
-    place.shown.Name("shown");
-    bits.Name("bits");
     seat.Name("seat");
     for (auto& m : memory) m(RL_INFO) = 0;
-    plain(RL_INFO) = -1;
   }
+  Place& PlaceOf(int page) { return places[page % kPlaces]; }
 
   void Show(int page) {
-    plain(RL_INFO) = page;
-    canvas::sync::ShowPage(place, static_cast<std::uint64_t>(page));
+    Place& place = PlaceOf(page);
+    place.plain(RL_INFO) = page;
+    canvas::sync::ShowPage(place.page, static_cast<std::uint64_t>(page));
     memory[page](RL_INFO) = kResident + page;
-    canvas::sync::ShowBlocks(bits, 2);
+    canvas::sync::ShowBlocks(place.bits, 2);
   }
-  void Hide(bool whole) {
-    canvas::sync::HideBlocks(bits, 2);
-    if (whole) canvas::sync::HidePage(place);
+  void Hide(int page, bool whole) {
+    canvas::sync::HideBlocks(PlaceOf(page).bits, 2);
+    if (whole) canvas::sync::HidePage(PlaceOf(page).page);
   }
   // Whether nobody is left who found the page shown. Asks a bounded number of times.
   bool Alone(int page) {
@@ -53,21 +63,22 @@ struct Shared {
   void Read(int page) {
     const auto number = static_cast<std::uint64_t>(page);
     canvas::sync::LookAt<RelacySync>(seat, number);
-    if (!canvas::sync::IsShown(place, number)) return;
-    RL_ASSERT(plain(RL_INFO) == page);
-    if (!canvas::sync::IsShownBlock(place.resident, 1)) return;
+    Place& place = PlaceOf(page);
+    if (!canvas::sync::IsShown(place.page, number)) return;
+    RL_ASSERT(place.plain(RL_INFO) == page);
+    if (!canvas::sync::IsShownBlock(place.page.resident, 1)) return;
     RL_ASSERT(memory[page](RL_INFO) == kResident + page);
   }
   void Away() { canvas::sync::LookAway<RelacySync>(seat); }
 };
 
 // The window leaves page 0 and shows page 1 in its place; a reader of page 0.
-struct MoveModel : rl::test_suite<MoveModel, 2>, Shared {
+struct MoveModel : rl::test_suite<MoveModel, 2>, Shared<> {
   void before() { Clear(); }
   void thread(unsigned index) {
     if (index == 0) {
       Show(0);
-      Hide(true);
+      Hide(0, true);
       if (!Alone(0)) return;
       LetGo(0);
       Show(1);
@@ -79,16 +90,16 @@ struct MoveModel : rl::test_suite<MoveModel, 2>, Shared {
 };
 
 // Blocks are let go, and come back, while the page stays shown; a reader that comes twice.
-struct BlocksModel : rl::test_suite<BlocksModel, 2>, Shared {
+struct BlocksModel : rl::test_suite<BlocksModel, 2>, Shared<> {
   void before() { Clear(); }
   void thread(unsigned index) {
     if (index == 0) {
       Show(0);
-      Hide(false);
+      Hide(0, false);
       if (!Alone(0)) return;
       LetGo(0);
       memory[0](RL_INFO) = kResident;
-      canvas::sync::ShowBlocks(bits, 2);
+      canvas::sync::ShowBlocks(PlaceOf(0).bits, 2);
     } else {
       Read(0);
       Away();
@@ -100,16 +111,16 @@ struct BlocksModel : rl::test_suite<BlocksModel, 2>, Shared {
 
 // A reader that goes from one page to the next without looking away between, as one that reads
 // across the edge, or leaves a view behind.
-struct AcrossModel : rl::test_suite<AcrossModel, 2>, Shared {
+struct AcrossModel : rl::test_suite<AcrossModel, 2>, Shared<> {
   void before() { Clear(); }
   void thread(unsigned index) {
     if (index == 0) {
       Show(0);
-      Hide(true);
+      Hide(0, true);
       if (!Alone(0)) return;
       LetGo(0);
       Show(1);
-      Hide(true);
+      Hide(1, true);
       if (!Alone(1)) return;
       LetGo(1);
     } else {
@@ -120,23 +131,86 @@ struct AcrossModel : rl::test_suite<AcrossModel, 2>, Shared {
   }
 };
 
+// Two pages, each in a place of its own, both shown; one leaves, and comes back, while a reader goes to
+// and fro between them and never looks away.
+struct TwoPlacesModel : rl::test_suite<TwoPlacesModel, 2>, Shared<2> {
+  void before() { Clear(); }
+  void thread(unsigned index) {
+    if (index == 0) {
+      Show(0);
+      Show(1);
+      Hide(0, true);
+      if (!Alone(0)) return;
+      LetGo(0);
+      Show(0);
+      Hide(1, true);
+      if (!Alone(1)) return;
+      LetGo(1);
+    } else {
+      Read(0);
+      Read(1);
+      Read(0);
+      Away();
+    }
+  }
+};
+
+// A reader ends, and the next one gets its seat (WindowCore::Leave and Enter, under a mutex), while the
+// feeder may be waiting for what that seat looked at.
+constexpr model::LockRange kSeats{300, 1};
+struct SeatModel : rl::test_suite<SeatModel, 3>, Shared<> {
+  void before() {
+    Clear();
+    lock_table.Grant(kSeats, 1);
+  }
+  void thread(unsigned index) {
+    if (index == 0) {
+      Show(0);
+      Hide(0, true);
+      if (!Alone(0)) return;
+      LetGo(0);
+      Show(1);
+      Hide(1, true);
+      if (!Alone(1)) return;
+      LetGo(1);
+    } else if (index == 1) {
+      Read(0);
+      Away();
+      lock_table.Unlock(kSeats);
+    } else {
+      lock_table.Wait(kSeats);
+      // Where the one before it was, or behind it.
+      Read(static_cast<int>(rl::rand(2)));
+      Away();
+      lock_table.Unlock(kSeats);
+    }
+  }
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
   using model::Fault;
   using model::Step;
-  return model::Main(argc, argv, {"window.h"},
-                     {model::Full<MoveModel>("a page leaves, another takes its place"),
-                      model::Bound<BlocksModel>("blocks leave and come back", 3),
-                      model::Bound<AcrossModel>("a reader goes across", 3),
-                      model::Random<BlocksModel>("blocks leave and come back"),
-                      model::Random<AcrossModel>("a reader goes across")},
-                     {{"hides no block", Step::kStore, "HideBlocks", "bits", Fault::kSkip},
-                      {"hides no page", Step::kStore, "HidePage", "shown", Fault::kSkip},
-                      {"shows another page", Step::kStore, "ShowPage", "shown", Fault::kChange,
-                       [](std::uint64_t v) { return v ^ 3; }},
-                      {"looks without saying so", Step::kStore, "LookAt", "seat", Fault::kSkip},
-                      {"says it late", Step::kStore, "LookAt", "seat", Fault::kLate},
-                      {"looks away too early", Step::kStore, "LookAt", "seat", Fault::kChange,
-                       [](std::uint64_t v) { return v & ~canvas::sync::kSeatPageMask; }}});
+  return model::Main(
+      argc, argv, {"window.h"},
+      {model::Full<MoveModel>("a page leaves, another takes its place"),
+       model::Bound<BlocksModel>("blocks leave and come back", 3),
+       model::Bound<AcrossModel>("a reader goes across", 3),
+       model::Bound<TwoPlacesModel>("two places, a reader to and fro", 3),
+       model::Bound<SeatModel>("a seat changes hands", 3),
+       model::Random<BlocksModel>("blocks leave and come back"),
+       model::Random<AcrossModel>("a reader goes across"),
+       model::Random<TwoPlacesModel>("two places, a reader to and fro"),
+       model::Random<SeatModel>("a seat changes hands")},
+      {{"hides no block", Step::kStore, "HideBlocks", "bits", Fault::kSkip},
+       {"hides no page", Step::kStore, "HidePage", "shown", Fault::kSkip},
+       {"shows another page", Step::kStore, "ShowPage", "shown", Fault::kChange,
+        [](std::uint64_t v) { return v ^ 3; }},
+       {"looks without saying so", Step::kStore, "LookAt", "seat", Fault::kSkip},
+       {"says it late", Step::kStore, "LookAt", "seat", Fault::kLate},
+       {"says the first page wherever it looks", Step::kStore, "LookAt", "seat", Fault::kChange,
+        [](std::uint64_t v) { return (v & ~canvas::sync::kSeatPageMask) + 1; }},
+       {"looks away too early", Step::kStore, "LookAt", "seat", Fault::kChange,
+        [](std::uint64_t v) { return v & ~canvas::sync::kSeatPageMask; }}});
 }
