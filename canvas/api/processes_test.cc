@@ -400,6 +400,29 @@ TEST_F(Processes, MetadataIsEditedWhileAnotherHasPinnedIt) {
   EXPECT_EQ(Must(reader.Pin()).generation(), pin.generation() + 50);
 }
 
+TEST_F(Processes, WhileFiveVersionsArePinnedNoEditNotices) {
+  Canvas canvas = OpenForWriting(path_);
+  const Canvas reader = Must(Canvas::Open(path_));
+  std::deque<MetadataPin> pins;
+  for (int i = 0; i < 5; ++i) {
+    pins.push_back(Must(reader.Pin()));
+    Must(canvas.DescribeLane(a_, "pinned " + std::to_string(i)));
+  }
+  for (int i = 0; i < 20; ++i) Must(canvas.DescribeLane(a_, std::to_string(i)));
+  Must(canvas.Sync());  // which pins too, and makes another version the durable one
+  for (int i = 0; i < 20; ++i) Must(canvas.DescribeLane(a_, std::to_string(i)));
+  const LaneId c = Must(canvas.AddLane({.name = "c", .channels = 2, .rate = {8000, 1}}));
+  Must(canvas.RemoveLane(c));
+  for (std::size_t i = 1; i < pins.size(); ++i)
+    EXPECT_EQ(Must(pins[i].Lanes())[0].description, "pinned " + std::to_string(i - 1));
+  // The sixth, the current and the durable version leave no place.
+  pins.push_back(Must(reader.Pin()));
+  Must(canvas.DescribeLane(a_, "the last"));
+  EXPECT_EQ(CodeOf(canvas.DescribeLane(a_, "one more")), ErrorCode::kLimit);
+  pins.pop_front();
+  for (int i = 0; i < 20; ++i) Must(canvas.DescribeLane(a_, std::to_string(i)));
+}
+
 TEST_F(Processes, WhenEveryPlaceIsPinnedAnEditIsRefusedAndGoesThroughAfterwards) {
   Canvas canvas = OpenForWriting(path_);
   const Canvas reader = Must(Canvas::Open(path_));
