@@ -288,6 +288,8 @@ TEST_F(RepairAfterPowerLoss, OfABlockWhoseUndoIsLostOnlyWhatIsWrittenAgainIsTher
 
 TEST_F(RepairAfterPowerLoss, ABlockWhoseUndoIsThereIsPutBackBeforeItIsWrittenAgain) {
   Die({}, [](const storage::PartWords& part) { HalfOverwrite(part); });
+  EXPECT_EQ(Notes(), 1U) << "told, and no damage: it reads";
+  ReadBlock(3, ReadStatus::kOk);
   const auto fresh = Samples(5, 3 * kBlock, 10, 2);
   Write(Frame(3 * kBlock), fresh);
   auto expected = Samples(1, 3 * kBlock, kBlock, 2);

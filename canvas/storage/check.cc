@@ -179,6 +179,10 @@ class Checker {
       if (version.written) ++out_.blocks;
       if (version.changing() && Accounted(lane.id, page, words, block))
         Note("{}, block {}: a rewrite is under way, or was cut short", where(), block);
+      else if (version.changing() && undo == block + 1 && UndoVouches(lane, words, block))
+        Note("{}, block {}: a rewrite was cut short, and no owner says so; it reads as it was before, "
+             "and the next write to it puts it right",
+             where(), block);
       else if (version.changing())
         Finding(
             "{}, block {}: left half rewritten, by a power loss, and cannot be read; write it "
@@ -193,6 +197,15 @@ class Checker {
                                     look(block);
                                 });
     if (sync::ReadLife(words) != life_word) Note("{}: changed while it was looked at", where());
+  }
+
+  // Whether the undo place holds what the block was before it changed.
+  static bool UndoVouches(const LanePlace& lane, const PartWords& words, std::uint64_t block) {
+    std::vector<std::byte> old(lane.shape.block_stride());
+    sync::StdSync::CopyOut(old.data(), words.undo, old.size());
+    return format::Version::FromWord(sync::Peek(*words.undo_version)).Changing() ==
+               sync::ReadVersion(words, block) &&
+           UndoChecksum(old.data(), old.size()) == sync::Peek(*words.undo_checksum);
   }
 
   // Whether somebody is, or was, writing there.
