@@ -154,7 +154,7 @@ int main(int argc, char** argv) {
        model::Bound<DeathModel>("a death, a successor, a cursor", 2),
        model::DeepBound<DeathModel>("a death, a successor, a cursor", 1),
        model::Bound<EditModel<2>>("two cursors", 2, 3'000'000),
-       model::Full<EditModel<1>>("one cursor", 5'000'000),
+       model::Full<EditModel<1>>("one cursor"),
        model::Bound<ReuseModel>("the part goes to another lane", 2),
        model::DeepBound<ReuseModel>("the part goes to another lane", 1),
        model::Bound<ReuseModel>("the part goes to another lane", 3),
