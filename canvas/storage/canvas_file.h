@@ -229,6 +229,18 @@ void CanvasFile::ForEachVersionStretch(PageIndex page, format::SlotRun run, std:
   }
 }
 
+// For sync::EndPunch and sync::AdoptPart: the blocks of a part that may be other than unwritten.
+struct VersionStretches {
+  const CanvasFile& file;
+  PageIndex page;
+  format::SlotRun run;
+
+  template <typename Visit>
+  void operator()(std::uint64_t end, Visit visit) const {
+    file.ForEachVersionStretch(page, run, 0, end, visit);
+  }
+};
+
 // The superblock of an open file, from whichever copy is good.
 // Errors: as DecodeSuperblock's; kNotACanvas where the file is shorter than one.
 Result<format::Superblock> ReadSuperblock(const UniqueFd& fd, bool writable);

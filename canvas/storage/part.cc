@@ -34,11 +34,10 @@ void ForEachWrittenBlock(const CanvasFile& file, const LanePlace& lane, const Fo
 // The rest of a punch, after the intent is on record: idempotent.
 Result<void> PunchWords(CanvasFile& file, const LanePlace& lane, PageIndex page,
                         const PartWords& words) {
-  const std::uint64_t blocks = lane.shape.max_blocks();
   sync::BeginPunch(words);
   CANVAS_TRY(file.Punch(file.geometry().Page(page).value() + file.geometry().Data(lane.slots),
                         file.geometry().DataBytes(lane.slots)));
-  sync::EndPunch(words, blocks);
+  sync::EndPunch(words, lane.shape.max_blocks(), VersionStretches{file, page, lane.slots});
   return {};
 }
 

@@ -56,7 +56,8 @@ Result<PartWriter> PartWriter::Open(CanvasFile& file, const LanePlace& lane, Pag
         fmt::format("lane {}, page {}: the high-water mark is {}, and the page has {} frames",
                     lane.id.value(), page.value(), sync::Peek(*writer.words_.mark), frames),
         "give the page back (Erase), or restore it from a copy");
-  sync::AdoptPart(writer.words_, writer.per_block_, lane.shape.max_blocks());
+  sync::AdoptPart(writer.words_, writer.per_block_, lane.shape.max_blocks(),
+                  VersionStretches{file, page, lane.slots});
   return writer;
 }
 

@@ -58,10 +58,11 @@ void LowerLow(const PartWords<Sync>& part, std::uint64_t frame) noexcept {
 }
 
 // New owner, before its first write to a part that another, perhaps dead, has owned: blocks outside
-// the marks are unwritten afterwards (I2). `per_block` frames a block, `blocks` of them.
-template <typename Sync>
-void AdoptPart(const PartWords<Sync>& part, std::uint64_t per_block,
-               std::uint64_t blocks) noexcept {
+// the marks are unwritten afterwards (I2). `per_block` frames a block, `blocks` of them. `stretches`: see
+// EveryBlock.
+template <typename Sync, typename Stretches = EveryBlock>
+void AdoptPart(const PartWords<Sync>& part, std::uint64_t per_block, std::uint64_t blocks,
+               const Stretches& stretches = {}) noexcept {
   // SYNC(mark): what this owner publishes carries what the last one had published, who may be dead.
   const std::uint64_t mark = part.mark->load(std::memory_order_acquire);
   // Relaxed, load and store: readers look at it behind a mark, which is raised behind it. A death
@@ -70,15 +71,17 @@ void AdoptPart(const PartWords<Sync>& part, std::uint64_t per_block,
   if (mark == 0) part.low->store(~std::uint64_t{0}, std::memory_order_relaxed);
   const std::uint64_t first = mark == 0 ? blocks : low / per_block;
   const std::uint64_t end = mark / per_block + (mark % per_block != 0 ? 1 : 0);
-  for (std::uint64_t block = 0; block < blocks; ++block) {
-    if (block >= first && block < end) continue;
-    // Relaxed: stored by owners alone, and no reader looks here.
-    const auto version =
-        format::Version::FromWord(part.versions[block].load(std::memory_order_relaxed));
-    if (!version.written && !version.changing()) continue;
-    // Relaxed: unwritten before a mark passes it, by the release of the mark.
-    part.versions[block].store(version.Settled(false).ToWord(), std::memory_order_relaxed);
-  }
+  stretches(blocks, [&](std::uint64_t from, std::uint64_t to) {
+    for (std::uint64_t block = from; block < to; ++block) {
+      if (block >= first && block < end) continue;
+      // Relaxed: stored by owners alone, and no reader looks here.
+      const auto version =
+          format::Version::FromWord(part.versions[block].load(std::memory_order_relaxed));
+      if (!version.written && !version.changing()) continue;
+      // Relaxed: unwritten before a mark passes it, by the release of the mark.
+      part.versions[block].store(version.Settled(false).ToWord(), std::memory_order_relaxed);
+    }
+  });
 }
 
 // Reader, after ReadMark. Frames from the answer on may be looked at.

@@ -1,0 +1,280 @@
+// Files that are small and claim to be huge: every call on them ends, and takes memory for what is there, not
+// for what is claimed: of its own (a child has a limit on its address space), and of the file's pages (as
+// many as it maps). The alarm is there for what hangs, and measures nothing.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "canvas/api/canvas.h"
+#include "canvas/format/control_format.h"
+#include "canvas/format/snapshot_format.h"
+#include "canvas/format/superblock_format.h"
+#include "canvas/testing/testing.h"
+
+namespace canvas {
+namespace {
+
+using testing::Must;
+using testing::TempDir;
+
+constexpr std::uint64_t kMiB = 1 << 20;
+
+// What this process has of address space, and what of it is in memory, the file's pages included.
+struct Memory {
+  std::uint64_t mapped = 0;
+  std::uint64_t resident = 0;
+};
+Memory MemoryNow() {
+  Memory now;
+  std::ifstream("/proc/self/statm") >> now.mapped >> now.resident;
+  return {now.mapped * 4096, now.resident * 4096};
+}
+
+class HostileFile : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (testing::kSanitized) GTEST_SKIP() << "SKIPPED: no limit on address space under a sanitizer";
+  }
+
+  void Poke(std::uint64_t offset, const void* bytes, std::size_t count) const {
+    const int fd = open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+    if (pwrite(fd, bytes, count, static_cast<off_t>(offset)) != static_cast<ssize_t>(count))
+      std::abort();
+    close(fd);
+  }
+  void PokeWord(std::uint64_t offset, std::uint64_t word) const {
+    Poke(offset, &word, sizeof word);
+  }
+
+  // Slots of nearly 2^36 bytes, blocks of 512: one page has 2^27 blocks of one lane. A lane of
+  // two channels, that of `parts` pages of an hour claims to have written every frame.
+  void MakeHuge(std::uint32_t parts) const {
+    CreateOptions options;
+    options.rate = {2'385'000, 1};
+    options.page_seconds = 3600;
+    options.slots = 1;
+    options.small_slots = 0;
+    options.capacity_seconds = 3600 * 100;
+    options.block_bytes = 512;
+    options.extent_bytes = 4096;
+    options.header_place_bytes = 64 * 1024;
+    Must(Canvas::Create(path_, options));
+    {
+      Canvas canvas = testing::OpenForWriting(path_);
+      Must(canvas.AddLane({.name = "a", .channels = 2, .rate = options.rate}));
+    }
+    format::SuperblockBytes bytes;
+    std::ifstream(path_, std::ios::binary)
+        .read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    auto superblock = Must(format::DecodeSuperblock(bytes, false));
+    const auto geometry = Must(format::Geometry::Make(superblock.geometry));
+    ASSERT_EQ(truncate(path_.c_str(), static_cast<off_t>(geometry.PageEnd(PageIndex(99)).value())),
+              0);
+    // All pages there can be, in the superblock and the control words; all chunks of the index; and
+    // every entry of the first one.
+    superblock.geometry.capacity_pages = format::kMaxPages;
+    const auto sealed = format::EncodeSuperblock(superblock);
+    for (const std::uint64_t copy : {0U, 1U})
+      Poke(copy * format::kSuperblockBytes, sealed.data(), sealed.size());
+    PokeWord(format::kControlOffset + format::control::kCapacityPages, format::kMaxPages);
+    for (std::uint64_t word = 0; word < format::control::kIndexChunkWords; ++word)
+      PokeWord(format::kControlOffset + format::control::kIndexChunks + word * 8,
+               ~std::uint64_t{0});
+    PokeWord(format::kControlOffset + format::control::kOwnerEntries, format::kOwnerEntries);
+    const std::vector<std::uint64_t> ready(format::kFileBlock / 8, format::kPageReady);
+    Poke(format::kPageIndexOffset, ready.data(), format::kFileBlock);
+    namespace slot = format::slot_control;
+    for (std::uint32_t page = 0; page < parts; ++page) {
+      const std::uint64_t start = geometry.Page(PageIndex(page)).value();
+      PokeWord(start + format::page_control::kPageNumber, page + 1);
+      for (std::uint64_t word = 0; word < format::page_control::kSlotBitWords; ++word)
+        PokeWord(start + format::page_control::kSlotBits + word * 8, ~std::uint64_t{0});
+      const std::uint64_t control = start + geometry.SlotControl({});
+      PokeWord(control + slot::kLaneId, 1);
+      PokeWord(control + slot::kLife, format::Life{1, format::PartState::kReady}.ToWord());
+      PokeWord(control + slot::kMark, std::uint64_t{2'385'000} * 3600);
+      PokeWord(control + slot::kLow, 0);
+      PokeWord(control + slot::kUndoBlock, 77);
+    }
+    struct stat status {};
+    ASSERT_EQ(stat(path_.c_str(), &status), 0);
+    std::printf("%llu KiB that claim to be %llu GiB\n",
+                static_cast<unsigned long long>(status.st_blocks / 2),
+                static_cast<unsigned long long>(status.st_size >> 30));
+  }
+
+  // Runs `body` in a child that may have `mebibytes` more of address space than it has with the canvas
+  // open, and demands that it ends well.
+  void Within(std::uint64_t mebibytes, Access access,
+              const std::function<void(Canvas&)>& body) const {
+    const pid_t child = fork();
+    if (child == 0) {
+      alarm(120);
+      // Of the pages that it claims as many as may be mapped twice.
+      Canvas canvas = Must(Canvas::Open(
+          path_,
+          {.access = access, .max_map_bytes = std::uint64_t{10} << 40, .sync_on_close = false}));
+      const Memory before = MemoryNow();
+      const std::uint64_t most = before.mapped + mebibytes * kMiB;
+      const rlimit limit{most, most};
+      setrlimit(RLIMIT_AS, &limit);
+      body(canvas);
+      EXPECT_LT(MemoryNow().resident, before.resident + mebibytes * kMiB) << "of the file";
+      _exit(::testing::Test::HasFailure() ? 1 : 0);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+    EXPECT_EQ(WEXITSTATUS(status), 0);
+  }
+
+  TempDir dir_;
+  std::string path_ = dir_.path("sut.canvas");
+};
+
+// Says how long it took and what came of it, for people.
+template <typename Call>
+auto Timed(const char* what, Call call) {
+  const auto begin = std::chrono::steady_clock::now();
+  auto result = call();
+  std::printf(
+      "  %-20s %8.1f ms\n", what,
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+  if constexpr (requires { result.error(); })
+    if (!result) std::printf("    %s\n", result.error().Message().c_str());
+  std::fflush(stdout);
+  return result;
+}
+
+constexpr std::uint64_t kRoom = 64;  // MiB
+
+TEST_F(HostileFile, ReadersOfAHugeClaimAreAnsweredFromWhatIsThere) {
+  MakeHuge(4);
+  Within(kRoom, Access::kReadOnly, [](Canvas& sut) {
+    const LaneId lane = Must(sut.Lanes())[0].id;
+    Timed("check", [&] { return sut.Check(); });
+    Timed("info", [&] { return sut.Info().ready_pages; });
+    Timed("usage", [&] { return sut.Usage(); });
+    Timed("owners", [&] { return sut.Owners(); });
+    Timed("tempo maps", [&] { return sut.TempoMaps(); });
+    const auto pin = Timed("pin", [&] { return sut.Pin(); });
+    ASSERT_TRUE(pin);
+    EXPECT_EQ(Must(pin->Lanes()).size(), 1U);
+    Must(pin->TempoMaps());
+    const auto hold = Timed("hold", [&] {
+      return sut.Hold(lane, {PageIndex(0), PageIndex(1 << 20)});
+    });
+    EXPECT_TRUE(hold);
+    auto watcher = Timed("watch", [&] { return sut.Watch(); });
+    ASSERT_TRUE(watcher);
+    Timed("next", [&] { return watcher->Next(std::chrono::milliseconds(0)); });
+    LaneReader reader = Must(sut.Reader(lane));
+    const LaneExtent extent = Timed("extent", [&] { return reader.Extent(); });
+    EXPECT_EQ(extent.written_frames, 0U);
+    const auto all = Timed("written ranges", [&] {
+      return reader.WrittenRanges({Frame(0), Frame(std::numeric_limits<std::int64_t>::max())});
+    });
+    EXPECT_TRUE(Must(all).empty());
+    std::vector<float> out(2 * 100000);
+    for (const std::int64_t at : {std::int64_t{0}, std::int64_t{3600} * 2'385'000 - 50000,
+                                  std::int64_t{1} << 50, std::int64_t{-1}}) {
+      (void)reader.Read(Frame(at), out);
+      EXPECT_EQ(reader.ViewAt(Frame(at), ~std::uint64_t{0}).frames(), 0U);
+    }
+  });
+}
+
+TEST_F(HostileFile, AWindowOverAHugeClaimIsRefusedOrSmall) {
+  MakeHuge(4);
+  Within(kRoom, Access::kReadOnly, [](Canvas& sut) {
+    const LaneId lane = Must(sut.Lanes())[0].id;
+    for (const std::uint32_t seconds : {1U, 3600U, 24 * 3600U}) {
+      auto window = Timed("window", [&] {
+        return sut.MakeWindow({{lane}}, {.clock = {2'385'000, 1}, .max_seconds = seconds});
+      });
+      if (!window) {
+        EXPECT_EQ(window.error().code(), ErrorCode::kLimit) << window.error().Message();
+        continue;
+      }
+      Timed("move", [&] {
+        return window->MoveTo({Frame(0), Frame(std::int64_t{seconds} * 2'385'000)});
+      });
+      auto reader = window->Reader(lane);
+      std::vector<float> out(2 * 1000);
+      if (reader) (void)reader->Read(Frame(0), out);
+      (void)window->Report();
+    }
+  });
+}
+
+TEST_F(HostileFile, WritersOfAHugeClaimEnd) {
+  MakeHuge(2);
+  Within(kRoom, Access::kReadWrite, [](Canvas& sut) {
+    const LaneId lane = Must(sut.Lanes())[0].id;
+    const std::vector<float> samples(2 * 100, 0.5F);
+    auto writer = Timed("own", [&] { return sut.Own(lane); });
+    ASSERT_TRUE(writer) << writer.error().Message();
+    Timed("end", [&] { return writer->end(); });
+    Timed("write", [&] { return writer->Write(Frame(1000), samples); });
+    Timed("append", [&] { return writer->Append(samples); });
+    Timed("sync", [&] { return sut.Sync(); });
+    Timed("erase", [&] { return writer->Erase({Frame(0), Frame(std::int64_t{1} << 33)}); });
+    Timed("add lane", [&] {
+      return sut.AddLane({.name = "b", .channels = 2, .rate = {48000, 1}});
+    });
+    Timed("allocate", [&] { return sut.AllocatePage(PageIndex(99)); });
+    Timed("punch", [&] { return sut.PunchPage(PageIndex(1)); });
+    Timed("remove", [&] { return sut.RemoveLane(*std::move(writer)); });
+  });
+}
+
+// Where the words of most blocks are a hole, the file system is asked which are not: none may be missed.
+TEST_F(HostileFile, AHugePageThatWasGivenBackHasNoBlockWritten) {
+  MakeHuge(0);
+  Canvas sut = Must(Canvas::Open(path_, {.access = Access::kReadWrite,
+                                         .max_map_bytes = std::uint64_t{10} << 40,
+                                         .sync_on_close = false}));
+  const LaneId lane = Must(sut.Lanes())[0].id;
+  const std::vector<float> samples = testing::Samples(1, 0, 64, 2);
+  const std::vector<std::int64_t> places = {0, 64 * 513, std::int64_t{1} << 26,
+                                            std::int64_t{1} << 32,
+                                            std::int64_t{3600} * 2'385'000 - 64};
+  LaneReader reader = Must(sut.Reader(lane));
+  std::vector<float> out(2 * 64);
+  for (const bool synced : {false, true}) {
+    {
+      LaneWriter writer = Must(sut.Own(lane));
+      for (const std::int64_t at : places) Must(writer.Write(Frame(at), samples));
+    }
+    if (synced) Must(sut.Sync());
+    EXPECT_EQ(reader.Extent().written_frames, places.size() * 64);
+    LaneWriter writer = Must(sut.Own(lane));
+    EXPECT_EQ(Must(writer.Erase({Frame(0), Frame(std::int64_t{1} << 40)})).erased_frames,
+              places.size() * 64);
+    // Marks that cover all of them again.
+    Must(writer.Write(Frame(32 * 1024), samples));
+    Must(writer.Write(Frame(places.back() - 640), samples));
+    Must(writer.Write(Frame(0), std::span(samples).first(2)));
+    for (const std::int64_t at : places) {
+      if (at == 0) continue;
+      EXPECT_EQ(reader.Read(Frame(at), out).written_frames, 0U) << "frame " << at;
+    }
+    EXPECT_EQ(reader.Extent().written_frames, 3 * 64U) << "blocks, of which the last was begun";
+    Must(writer.Erase({Frame(0), Frame(std::int64_t{1} << 40)}));
+  }
+}
+
+}  // namespace
+}  // namespace canvas
