@@ -14,6 +14,7 @@
 #include <fstream>
 #include <functional>
 #include <limits>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -237,6 +238,31 @@ TEST_F(HostileFile, WritersOfAHugeClaimEnd) {
     Timed("allocate", [&] { return sut.AllocatePage(PageIndex(99)); });
     Timed("punch", [&] { return sut.PunchPage(PageIndex(1)); });
     Timed("remove", [&] { return sut.RemoveLane(*std::move(writer)); });
+  });
+}
+
+// Each lane's words alone would be borne.
+TEST_F(HostileFile, AWindowOverManyLargeLanesIsRefused) {
+  CreateOptions options;
+  options.rate = {30'000, 1};
+  options.page_seconds = 3600;
+  options.slots = 64;
+  options.small_slots = 0;
+  options.capacity_seconds = 3600;
+  options.block_bytes = 512;
+  options.extent_bytes = 4096;
+  Must(Canvas::Create(path_, options));
+  {
+    Canvas canvas = testing::OpenForWriting(path_);
+    for (int i = 0; i < 64; ++i)
+      Must(canvas.AddLane({.name = std::to_string(i), .channels = 2, .rate = {30'000, 1}}));
+  }
+  Within(kRoom, Access::kReadOnly, [](Canvas& sut) {
+    std::vector<LaneId> lanes;
+    for (const LaneInfo& lane : Must(sut.Lanes())) lanes.push_back(lane.id);
+    const WindowOptions day{.clock = {30'000, 1}, .max_seconds = 24 * 3600};
+    EXPECT_EQ(testing::CodeOf(sut.MakeWindow(lanes, day)), ErrorCode::kLimit);
+    EXPECT_TRUE(sut.MakeWindow(std::span(lanes).first(1), day));
   });
 }
 

@@ -47,15 +47,18 @@ WindowLane::WindowLane(const storage::LanePlace& lane, LaneInfo info,
 }
 
 Result<WindowLane> WindowLane::Make(const storage::LanePlace& lane, LaneInfo info,
-                                    std::uint64_t places) {
-  // Of a page's blocks a window keeps the version words in memory, and two bits for each place.
+                                    std::uint64_t places, WindowRoom& room) {
+  // Of a page's blocks a window keeps the version words in memory.
   constexpr std::uint64_t kMostBlocks = std::uint64_t{1} << 21;
   const std::uint64_t blocks = lane.shape.max_blocks();
-  if (blocks > kMostBlocks || places > kMostBlocks || blocks * places > kMostBlocks * 64)
+  if (blocks > kMostBlocks || places > room.places || blocks * places > room.blocks)
     return Fail(ErrorCode::kLimit,
-                fmt::format("lane '{}' has {} blocks a page, too many for a window over {} pages",
+                fmt::format("lane '{}' has {} blocks a page, too many for a window over {} pages "
+                            "and what it has already",
                             info.name, blocks, places),
-                "choose a shorter window, or create the canvas with larger blocks");
+                "choose a shorter window or fewer lanes, or create the canvas with larger blocks");
+  room.places -= places;
+  room.blocks -= blocks * places;
   CANVAS_ASSIGN(auto shown, storage::LockedArray<WindowPlace>::Make(places));
   CANVAS_ASSIGN(auto bits,
                 storage::LockedArray<sync::Word>::Make(places * ((blocks + 63) / 64) * 2));
@@ -79,11 +82,12 @@ Result<std::shared_ptr<WindowCore>> WindowCore::Make(std::shared_ptr<CanvasCore>
   // Both edges may lie inside a page, and a page that readers still leave keeps its place.
   const std::uint64_t pages =
       options.max_seconds / window->file().geometry().fields().page_seconds + 4;
+  WindowRoom room;
   for (const LaneId id : lanes) {
     if (window->Find(id) != nullptr) continue;
     CANVAS_ASSIGN(auto found, window->core_->Find(id));
     CANVAS_ASSIGN(auto lane,
-                  WindowLane::Make(found.second, ToInfo(found.first), std::bit_ceil(pages)));
+                  WindowLane::Make(found.second, ToInfo(found.first), std::bit_ceil(pages), room));
     window->lanes_.push_back(std::move(lane));
   }
   return window;

@@ -36,12 +36,18 @@ struct alignas(128) WindowSeat {
   bool taken = false;
 };
 
+// What the lanes of one window may have together: a place takes some hundred bytes, and a block two bits in
+// each. A canvas can claim more than a window's words are worth, and than there is memory.
+struct WindowRoom {
+  std::uint64_t places = std::uint64_t{1} << 21;
+  std::uint64_t blocks = std::uint64_t{1} << 27;  // in all places
+};
+
 class WindowLane {
  public:
-  // Errors: kLimit (its blocks are so many that the window's words would take more than they are
-  // worth), kNoMemory.
+  // Takes what it needs of `room`. Errors: kLimit (there is not as much), kNoMemory.
   static Result<WindowLane> Make(const storage::LanePlace& lane, LaneInfo info,
-                                 std::uint64_t places);
+                                 std::uint64_t places, WindowRoom& room);
   WindowLane(WindowLane&&) = default;
   WindowLane& operator=(WindowLane&&) = delete;
 
