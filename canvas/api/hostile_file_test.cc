@@ -266,6 +266,70 @@ TEST_F(HostileFile, AWindowOverManyLargeLanesIsRefused) {
   });
 }
 
+// A message of a few words, in a place of which all the rest is a hole, that claims to be very many
+// records: a list of elements that have no bytes, or many pointers to one such list.
+TEST_F(HostileFile, AHeaderThatClaimsMoreThanItHoldsIsCorrupt) {
+  CreateOptions options = testing::SmallCanvas();
+  options.header_place_bytes = 64 * 1024 * 1024;
+  using Words = std::vector<std::uint64_t>;
+  // A pointer at word `from` to a list whose tag is word `tag`; the tag of a list of structs.
+  const auto list = [](std::uint64_t from, std::uint64_t tag, std::uint64_t words) {
+    return (tag - from - 1) << 2 | 1 | std::uint64_t{7} << 32 | words << 35;
+  };
+  const auto tag_of = [](std::uint64_t count, std::uint64_t pointers) {
+    return count << 2 | pointers << 48;
+  };
+  // Lanes, tempo maps, markers: pointers 0, 1, 2 of the root, as schema/header.capnp has them.
+  std::vector<std::function<void(Words&)>> cases;
+  for (const std::uint64_t pointer : {0U, 1U, 2U})
+    cases.emplace_back([=](Words& words) {
+      words[2 + pointer] = list(2 + pointer, 5, 0);
+      words[5] = tag_of(20'000'000, 0);
+    });
+  cases.emplace_back([=](Words& words) {
+    // Sixty lanes, each of which claims the same million ranges (its pointer 4).
+    constexpr std::uint64_t kLanes = 60;
+    constexpr std::uint64_t kPointers = 5;
+    constexpr std::uint64_t kRanges = 6 + kLanes * kPointers;
+    words[2] = list(2, 5, kLanes * kPointers);
+    words[5] = tag_of(kLanes, kPointers);
+    for (std::uint64_t lane = 0; lane < kLanes; ++lane) {
+      const std::uint64_t at = 6 + lane * kPointers + 4;
+      words[at] = list(at, kRanges, 0);
+    }
+    words[kRanges] = tag_of(1'000'000, 0);
+  });
+  for (const auto& claim : cases) {
+    std::remove(path_.c_str());
+    Must(Canvas::Create(path_, options));
+    // One segment; the root, which has three pointers and nothing else.
+    Words words((options.header_place_bytes - format::kSnapshotHeaderBytes) / 8);
+    words[0] = (words.size() - 1) << 32;
+    words[1] = std::uint64_t{3} << 48;
+    claim(words);
+    const auto bytes = std::as_bytes(std::span(words));
+    const auto snapshot =
+        format::EncodeSnapshotHeader({1, bytes.size(), format::SnapshotChecksum(bytes, 1)});
+    Poke(format::kHeaderPlacesOffset, snapshot.data(), snapshot.size());
+    Poke(format::kHeaderPlacesOffset + snapshot.size(), words.data(), 8192);  // over the old one
+    const pid_t child = fork();
+    if (child == 0) {
+      alarm(120);
+      const std::uint64_t most = MemoryNow().mapped + 2048 * kMiB;
+      const rlimit limit{most, most};
+      setrlimit(RLIMIT_AS, &limit);
+      const auto opened = Canvas::Open(path_, {.max_map_bytes = 550 * kMiB});
+      if (!opened) std::printf("  %s\n", opened.error().Message().c_str());
+      std::fflush(stdout);
+      _exit(opened ? 1 : opened.error().code() == ErrorCode::kCorrupt ? 0 : 2);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+    EXPECT_EQ(WEXITSTATUS(status), 0) << "case " << &claim - cases.data();
+  }
+}
+
 // Where the words of most blocks are a hole, the file system is asked which are not: none may be missed.
 TEST_F(HostileFile, AHugePageThatWasGivenBackHasNoBlockWritten) {
   MakeHuge(0);

@@ -96,9 +96,15 @@ void CheckSize(List list, unsigned most) {
   KJ_REQUIRE(list.size() <= most, "a list of too many elements", list.size(), most);
 }
 
+// How many bytes of records a message may still become (DecodeHeader). Several pointers may name the same
+// list: so what lists claim together says nothing of what is there.
+thread_local std::uint64_t t_room = ~std::uint64_t{0};
+
 template <typename Record, typename List>
 std::vector<Record> DecodeList(List from) {
   CheckSize(from, kMostElements);
+  if (from.size() > t_room / sizeof(Record)) KJ_FAIL_REQUIRE("it claims more than it holds");
+  t_room -= from.size() * sizeof(Record);
   std::vector<Record> to;
   to.reserve(from.size());
   for (const auto& each : from) to.push_back(Decode(each));
@@ -352,6 +358,13 @@ Result<std::vector<std::byte>> EncodeHeader(const Header& header,
 Result<Header> DecodeHeader(std::span<const std::byte> message) {
   if (message.size() % sizeof(capnp::word) != 0)
     return Unreadable("its length is no number of words");
+  // A record takes less than eight times what its element takes in a message.
+  struct Room {
+    explicit Room(std::uint64_t bytes) { t_room = bytes; }
+    ~Room() { t_room = ~std::uint64_t{0}; }
+  };
+  constexpr std::uint64_t kSmall = 4096;
+  const Room room(message.size() * 8 + kSmall);
   try {
     return DecodeRoot(Message(message).root());
   } catch (const kj::Exception& exception) {
