@@ -1,5 +1,5 @@
-// Opens a file of arbitrary bytes, reads everything it claims, and writes to what still looks like
-// a lane. Nothing may crash, hang or allocate without bound.
+// Opens a file of arbitrary bytes, reads everything it claims, in windows too, watches, pins and holds
+// it, and writes to what still looks like a lane. Nothing may crash, hang or allocate without bound.
 //
 // Input: one byte of flags, then
 //   flag 1 set    the rest is the file
@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -119,6 +120,27 @@ void Patch(int fd, const Image& image, std::span<const std::byte> patches) {
   }
 }
 
+// Moved to where something is, across the edge of a page, and far away.
+void ReadInWindow(const Canvas& sut, const std::vector<canvas::LaneInfo>& lanes,
+                  volatile float& sum) {
+  std::vector<canvas::LaneId> ids;
+  for (const auto& lane : lanes) ids.push_back(lane.id);
+  auto window = sut.MakeWindow(ids, {.clock = {8000, 1}, .max_seconds = 2});
+  if (!window) return;
+  for (const std::int64_t at : {std::int64_t{0}, std::int64_t{7000}, std::int64_t{1} << 60}) {
+    (void)window->MoveTo({Frame(at), Frame(at + 9000)});
+    (void)window->Report();
+    for (const auto& lane : lanes) {
+      auto reader = window->Reader(lane.id);
+      if (!reader) continue;
+      std::vector<float> out(static_cast<std::size_t>(500) * lane.channels);
+      (void)reader->Read(Frame(at), out);
+      const canvas::View view = reader->ViewAt(Frame(at + 1000), 2000);
+      for (const float sample : view.samples()) sum = sum + sample;
+    }
+  }
+}
+
 void Exercise(const std::string& path) {
   volatile float sum = 0;
   for (const auto access : {canvas::Access::kReadOnly, canvas::Access::kReadWrite}) {
@@ -133,11 +155,21 @@ void Exercise(const std::string& path) {
     (void)sut->Info();
     (void)sut->Usage();
     (void)sut->Owners();
+    (void)sut->TempoMaps();
+    if (const auto pin = sut->Pin()) {
+      (void)pin->Lanes();
+      (void)pin->TempoMaps();
+    }
     const auto lanes = sut->Lanes();
     if (!lanes) continue;
+    auto watcher = sut->Watch();
+    ReadInWindow(*sut, *lanes, sum);
     for (const auto& lane : *lanes) {
+      const auto hold = sut->Hold(lane.id, {canvas::PageIndex(9), canvas::PageIndex(1 << 20)});
       auto reader = sut->Reader(lane.id);
       if (!reader) continue;
+      (void)reader->Extent();
+      (void)reader->WrittenRanges({Frame(0), Frame(std::int64_t{1} << 62)});
       std::vector<float> out(static_cast<std::size_t>(3000) * lane.channels);
       for (const std::int64_t at : {0, 7000, 79000}) {
         (void)reader->Read(Frame(at), out);
@@ -152,7 +184,9 @@ void Exercise(const std::string& path) {
         (void)writer->Erase({Frame(0), Frame(8000)});
       }
     }
+    if (watcher) (void)watcher->Next(std::chrono::milliseconds(0));
     if (access == canvas::Access::kReadOnly) continue;
+    (void)sut->AddTempoMap({});
     (void)sut->PunchPage(canvas::PageIndex(0));
     if (!lanes->empty()) (void)sut->RemoveLane(lanes->front().id);
     (void)sut->AddLane({.name = "new", .channels = 1, .rate = {8000, 1}});

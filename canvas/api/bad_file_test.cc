@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -335,6 +336,7 @@ TEST_F(BadFile, RandomDamageNeverCrashesAReaderOrAWriter) {
       {geometry.Page(PageIndex(0)).value() + geometry.Versions({}), 1024},
   };
   int opened = 0;
+  int windows = 0;
   for (int round = 0; round < 300; ++round) {
     testing::CopySparse(good, path_);
     for (std::uint64_t n = random() % 8 + 1; n > 0; --n) {
@@ -348,8 +350,25 @@ TEST_F(BadFile, RandomDamageNeverCrashesAReaderOrAWriter) {
     (void)sut->Check();
     (void)sut->Usage();
     (void)sut->Owners();
+    (void)sut->TempoMaps();
+    if (const auto pin = sut->Pin()) (void)pin->Lanes();
+    auto watcher = sut->Watch();
     const auto lane = sut->FindLane("a");
     if (!lane) continue;
+    {
+      const auto hold = sut->Hold(lane->id, {PageIndex(0), PageIndex(2)});
+      auto window = sut->MakeWindow({{lane->id}}, {.clock = {8000, 1}, .max_seconds = 3});
+      if (window) {
+        for (const std::int64_t at : {0, 5000, 790000}) {
+          if (window->MoveTo({Frame(at), Frame(at + 20000)})) ++windows;
+          auto inside = window->Reader(lane->id);
+          if (!inside) continue;
+          std::vector<float> out(4000 * lane->channels);
+          (void)inside->Read(Frame(at), out);
+          (void)inside->ViewAt(Frame(at + 100), 1000);
+        }
+      }
+    }
     if (auto reader = sut->Reader(lane->id)) {
       std::vector<float> out(20000 * lane->channels);
       (void)reader->Read(Frame(0), out);
@@ -361,9 +380,12 @@ TEST_F(BadFile, RandomDamageNeverCrashesAReaderOrAWriter) {
     }
     if (auto writer = sut->Own(lane->id)) {
       (void)writer->Write(Frame(100), Samples(1, 0, 9000, lane->channels));
+      (void)writer->Append(Samples(1, 0, 10, lane->channels));
       (void)writer->Erase({Frame(0), Frame(800000)});
     }
+    if (watcher) (void)watcher->Next(std::chrono::milliseconds(0));
   }
+  EXPECT_GT(windows, 50) << "the damage is too coarse to test windows";
   std::printf("%d of 300 damaged canvases opened\n", opened);
   EXPECT_GT(opened, 50) << "the damage is too coarse to test anything";
 }
