@@ -183,7 +183,7 @@ def rigs(report, tests):
         "a real ext4, its device copied when the words are on it and the size is not", r"^(\d+ images .*)$")
     rig("power_growth_stress", "and a growth without its barrier is caught", "the durable bytes stored too early",
         r"^with the durable bytes stored before the size is on disk: (found after \d+ images)")
-    rig("create_stress", "a canvas is created wholly or not at all", "creators that race and are killed", r"^(\d+ (?:races|kills).*)$")
+    rig("create_stress", "a canvas is created wholly or not at all", "creators that race and are killed", r"^(\d+ (?:races|edges).*)$")
 
 
 ZERO = r"^0 syscalls, 0 allocations, 0 locks, 0 minor and 0 major page faults"
@@ -201,7 +201,9 @@ def realtime(report, tests):
     guard = r"the guard|the claim|a JACK server"
     stress("a read in a window makes no syscall, allocation, lock or page fault", "counted by a guard, beside writers, punches, syncs and a balloon",
            r"^guard: (.*)$", skip=guard, good=ZERO)
-    stress("the control: locked anonymous memory under the same guard", "read in turn with it", r"^(control .*)$", skip=guard)
+    stress("neither does a neighbour that is given back, after the file was read through", "folios of up to 2 MiB, slots of whole ones",
+           r"^(neighbours in slots of multiples of .*)$", skip=guard)
+    stress("with slots that share folios it would", "the premise: the same, 4 KiB apart", r"^neighbours in slots 4 KiB apart: ([\d ]+faults)", skip=guard)
     stress("and reads what is there", "stamps of the frames read", r"^(reads .*)$", skip=r"$^")
     stress("memory was short meanwhile", "a balloon in a memory group", r"^(balloon: .*)$", skip=r"the balloon")
     stress("a filter that kills at any syscall kills nobody but the planted one", "seccomp", r"^(under seccomp: .*)$", skip=r"no seccomp|seccomp")
