@@ -23,6 +23,7 @@
 #include "canvas/api/canvas.h"
 #include "canvas/format/control_format.h"
 #include "canvas/format/lock_format.h"
+#include "canvas/storage/holder_name.h"
 #include "canvas/testing/testing.h"
 
 namespace canvas {
@@ -284,10 +285,12 @@ int HoldTheEditorsLock(const std::string& path, bool only_reads, bool says_its_n
   lock.l_len = 1;
   if (fcntl(fd, F_OFD_SETLK, &lock) != 0) return 2;
   if (says_its_name) {
-    const std::uint64_t pid = 4711;
+    const auto pid = static_cast<std::uint64_t>(getpid());
+    const std::uint64_t began = storage::StartTimeOf(pid);
     const char name[] = "a slow editor";
     const auto at = static_cast<off_t>(format::kControlOffset + format::control::kHeaderEditor);
     if (pwrite(fd, &pid, 8, at + format::editor::kPid) != 8 ||
+        pwrite(fd, &began, 8, at + format::editor::kStartTime) != 8 ||
         pwrite(fd, name, sizeof name, at + format::editor::kName) != sizeof name)
       return 3;
   }
@@ -307,7 +310,7 @@ TEST_F(Processes, AStoppedEditorIsNamedAndWaitedForWithABound) {
   const auto added = sut.AddLane({.name = "late", .channels = 1, .rate = {8000, 1}});
   ASSERT_FALSE(added.has_value());
   EXPECT_EQ(added.error().code(), ErrorCode::kBusy);
-  EXPECT_NE(added.error().what().find("a slow editor (pid 4711"), std::string::npos)
+  EXPECT_NE(added.error().what().find("a slow editor (pid "), std::string::npos)
       << added.error().what();
   // Nothing else waits for it: pages grow, lanes are owned and written.
   Must(sut.AllocatePage(PageIndex(77)));

@@ -254,7 +254,8 @@ Error HeaderStore::HeldError() const {
   const std::string who =
       fmt::format("{} (pid {}, since {})", name, pid,
                   LocalTime(static_cast<std::int64_t>(word(format::editor::kSince))));
-  if (pid != 0 && StartTimeOf(pid) == word(format::editor::kStartTime))
+  const std::uint64_t began = word(format::editor::kStartTime);
+  if (pid != 0 && began != 0 && StartTimeOf(pid) == began)
     return {ErrorCode::kBusy, "the metadata is being edited by " + who,
             "wait for it to finish; if it is stopped, let it go on or end it"};
   return {ErrorCode::kBusy,

@@ -21,6 +21,7 @@
 #include "canvas/format/byte_io.h"
 #include "canvas/storage/create.h"
 #include "canvas/storage/header_codec.h"
+#include "canvas/storage/holder_name.h"
 #include "canvas/storage/testdata/newer_header.capnp.h"
 
 namespace canvas::storage {
@@ -224,6 +225,41 @@ TEST_F(HeaderStoreTest, ADeedIsDoneLastOrNotAtAll) {
   EXPECT_TRUE(sut.Edit(clear, deed).has_value());
   EXPECT_EQ(deeds, 1);
   EXPECT_EQ(Names(sut), Strings());
+}
+
+// Who holds the lock is named if it runs; who left its name and is gone is not taken for the holder.
+TEST_F(HeaderStoreTest, OnlyAnEditorThatRunsIsNamed) {
+  const auto holder = Open();
+  const auto held = ScopedLock::Try(holder->locks(), format::HeaderLock());
+  ASSERT_TRUE(held.has_value() && held->has_value());
+  const auto pid = static_cast<std::uint64_t>(getpid());
+  const std::uint64_t note[3] = {pid, 0, StartTimeOf(pid)};
+  ASSERT_NE(note[2], 0U);
+  const std::uint64_t at = format::kControlOffset + control::kHeaderEditor;
+  Poke(at, note, sizeof note);
+  Poke(at + format::editor::kName, "ALICE", 6);
+  const auto file = Open();
+  HeaderStore sut(*file, "", std::chrono::milliseconds(1));
+  const auto told = [&] {
+    return sut.Edit([](Header&) -> Result<void> { return {}; }).error().what();
+  };
+  EXPECT_EQ(told().find("the metadata is being edited by ALICE"), 0U) << told();
+  const std::uint64_t before = note[2] + 1;  // another process had that pid
+  Poke(at + format::editor::kStartTime, &before, 8);
+  EXPECT_NE(told().find("does not say its name"), std::string::npos) << told();
+}
+
+TEST_F(HeaderStoreTest, HundredsOfMarkersAreEditedOneByOne) {
+  const auto file = Open();
+  HeaderStore sut(*file);
+  for (int i = 0; i < 300; ++i) {
+    const auto edited = sut.Edit([&](Header& header) -> Result<void> {
+      header.markers.push_back({i, 1, "marker " + std::to_string(i), 0});
+      return {};
+    });
+    ASSERT_TRUE(edited.has_value()) << i << ": " << edited.error().Message();
+  }
+  EXPECT_EQ((*sut.Current())->markers.size(), 300U);
 }
 
 // Threads of one handle wait for each other within the same bound.
