@@ -316,7 +316,7 @@ void Edit(Memory& m) {
   const auto now = canvas::sync::ReadRoot(words);
   const auto lock = [](std::uint32_t place) { return canvas::format::LockRange{place, 1}; };
   const KillSync::Locks locks;
-  const auto free = canvas::sync::ChoosePlace(words, locks, now, 0, lock);
+  const auto free = canvas::sync::ChoosePlace(words, locks, now, lock);
   const Root next{now.generation + 1, free.place};
   const std::uint64_t content[2] = {next.generation, next.generation};
   KillSync::CopyIn(KillSync::SharedBytes(m.places.data()) + next.place * 16, content, 16);

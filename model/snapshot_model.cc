@@ -37,7 +37,7 @@ struct Shared {
   // False where every other place is pinned.
   bool Edit() {
     const auto now = canvas::sync::ReadRoot(Words());
-    const auto free = canvas::sync::ChoosePlace(Words(), Locks(), now, 0, PlaceLock);
+    const auto free = canvas::sync::ChoosePlace(Words(), Locks(), now, PlaceLock);
     if (free.outcome != LockTry::kTaken) return model::Died();
     const Root next{now.generation + 1, free.place};
     const std::uint64_t content[2] = {next.generation, next.generation};

@@ -124,6 +124,14 @@ void CopyAtRest(const std::string& image, const std::string& copy) {
   Broken("the device is never at rest");
 }
 
+// An empty ext4 in a file.
+std::string FreshImage(const testing::TempDir& directory) {
+  std::string image = directory.path("device.img");
+  if (!Shell(fmt::format("rm -f '{0}' && truncate -s 256M '{0}' && mkfs.ext4 -q -F '{0}'", image)))
+    Broken("mkfs.ext4");
+  return image;
+}
+
 struct Found {
   int images = 0;
   int unopenable = 0;
@@ -174,9 +182,7 @@ void Judge(const testing::TempDir& directory, const std::string& image, std::int
 }
 
 Found Run(const testing::TempDir& directory, std::int64_t pages, bool mutant) {
-  const std::string image = directory.path("device.img");
-  if (!Shell(fmt::format("rm -f '{0}' && truncate -s 256M '{0}' && mkfs.ext4 -q -F '{0}'", image)))
-    Broken("mkfs.ext4");
+  const std::string image = FreshImage(directory);
   const Device device(image, directory.path("mounted"));
   if (!device.mounted()) Broken(device.why());
   const std::string path = device.path("sut.canvas");
@@ -205,9 +211,7 @@ Found Run(const testing::TempDir& directory, std::int64_t pages, bool mutant) {
 // A lane is removed and another gets its slot. On the disk: the new one's controls, and of the versions
 // and samples what was there when they were last synced. Whether it reads as the removed one's.
 bool ReadsAnothersFrames(const testing::TempDir& directory, std::string& wrong) {
-  const std::string image = directory.path("device.img");
-  if (!Shell(fmt::format("rm -f '{0}' && truncate -s 256M '{0}' && mkfs.ext4 -q -F '{0}'", image)))
-    Broken("mkfs.ext4");
+  const std::string image = FreshImage(directory);
   const Device device(image, directory.path("mounted"));
   if (!device.mounted()) Broken(device.why());
   const std::string path = device.path("sut.canvas");

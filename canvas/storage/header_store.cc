@@ -184,7 +184,7 @@ bool HeaderStore::recovered() {
 
 Result<std::uint32_t> HeaderStore::ChoosePlace(format::Root current) const {
   const auto free = sync::ChoosePlace(file_.HeaderWords(file_.read_base()), file_.locks().kernel(),
-                                      current, 0, format::HeaderPlaceLock);
+                                      current, format::HeaderPlaceLock);
   if (free.outcome == sync::LockTry::kTaken) return free.place;
   if (free.outcome == sync::LockTry::kFailed) return FailErrno(errno, "lock");
   return Fail(ErrorCode::kLimit, "readers have pinned every other place of the header",

@@ -100,14 +100,14 @@ struct FreePlace {
   std::uint32_t place = 0;
 };
 
-// Editor, step 2. `avoid` has a bit for every place that is to be left alone besides.
+// Editor, step 2.
 template <typename Sync, typename PlaceLock>
 FreePlace ChoosePlace(const SnapshotWords<Sync>& words, const typename Sync::Locks& locks,
-                      format::Root root, std::uint64_t avoid, PlaceLock place_lock) noexcept {
+                      format::Root root, PlaceLock place_lock) noexcept {
   // Round robin, so that older generations stay readable the longest.
   for (std::uint32_t i = 1; i <= words.places; ++i) {
     const std::uint32_t place = (root.place % words.places + i) % words.places;
-    if (place == root.place || (avoid >> place & 1) != 0) continue;
+    if (place == root.place) continue;
     const LockTry taken = locks.TryExclusive(place_lock(place));
     if (taken == LockTry::kFailed) return {taken, place};
     if (taken == LockTry::kHeld) continue;
