@@ -93,6 +93,44 @@ struct ViewModel : rl::test_suite<ViewModel, 2>, Shared {
   }
 };
 
+// Two blocks, rewritten by turns, and a reader that copies both at once.
+template <int kReads>
+struct TwoBlocksModel : rl::test_suite<TwoBlocksModel<kReads>, 2>, model::SharedPart<2> {
+  void before() {
+    Clear();
+    lock_table.Grant(kOwner, 0);
+    for (auto& word : data) word.store(1, std::memory_order::relaxed);
+    for (auto& word : versions)
+      word.store(canvas::format::Version{2, true}.ToWord(), std::memory_order::relaxed);
+    versions[1].Name("second version");
+  }
+  void Overwrite(std::uint64_t block, std::uint64_t epoch) {
+    const auto part = Part();
+    std::uint64_t scratch[2] = {};
+    canvas::sync::BeginOverwrite(part, block, scratch, Sum);
+    const std::uint64_t value[2] = {epoch, epoch};
+    RelacySync::CopyIn(part.data + block * kStride, value, kStride);
+    canvas::sync::EndOverwrite(part, block);
+  }
+  void thread(unsigned index) {
+    if (index == 0) {
+      Overwrite(0, 2);
+      Overwrite(1, 2);
+      return;
+    }
+    std::uint64_t newest[2] = {1, 1};
+    for (int i = 0; i < kReads; ++i) {
+      std::uint64_t value[4] = {};
+      if (!canvas::sync::ReadTwoBlocks(Part(), 0, 0, 2 * kStride, value)) continue;
+      for (int block = 0; block < 2; ++block) {
+        RL_ASSERT(value[2 * block] == value[2 * block + 1]);
+        RL_ASSERT(value[2 * block] >= newest[block] && value[2 * block] <= 2);
+        newest[block] = value[2 * block];
+      }
+    }
+  }
+};
+
 // An owner dies somewhere in an overwrite; the next one repairs, and overwrites again.
 template <int kReaders, bool kInPlace>
 struct DeathModel : rl::test_suite<DeathModel<kReaders, kInPlace>, 2 + kReaders>, Shared {
@@ -155,6 +193,7 @@ int main(int argc, char** argv) {
       argc, argv, {"overwrite.h", "shared_copy.h"},
       {model::Bound<OverwriteModel<1, 1>>("one reader", 2), model::Bound<ViewModel>("a view", 2),
        model::DeepBound<ViewModel>("a view", 2),
+       model::Bound<TwoBlocksModel<1>>("two blocks in one copy", 2),
        model::DeepBound<RollbackModel<true>>("a death, a repair, a view", 1),
        model::Bound<RollbackModel<false>>("a death, a repair, a reader", 2),
        model::Bound<RollbackModel<true>>("a death, a repair, a view", 2),
@@ -165,10 +204,15 @@ int main(int argc, char** argv) {
        model::Bound<OverwriteModel<1, 1>>("one reader", 3, 3'000'000),
        model::Bound<ViewModel>("a view", 3, 3'000'000),
        model::Random<OverwriteModel<2, 2>>("two readers, two reads"),
+       model::Random<TwoBlocksModel<2>>("two blocks in one copy, two reads"),
        model::Random<DeathModel<2, false>>("a death, a successor, two readers"),
        model::Random<DeathModel<1, true>>("a death, a successor, a view")},
       {{"skip the copy to the undo place", Step::kCopyIn, "BeginOverwrite", "undo", Fault::kSkip},
        {"skip the re-check", Step::kLoad, "ReadBlock", "version", Fault::kSkip},
+       {"skip the re-check of the first of two", Step::kLoad, "ReadTwoBlocks", "version",
+        Fault::kSkip},
+       {"skip the re-check of the second of two", Step::kLoad, "ReadTwoBlocks", "second version",
+        Fault::kSkip},
        {"turn the version odd after the new bytes", Step::kStore, "BeginOverwrite", "version",
         Fault::kLate},
        {"never turn the version odd", Step::kStore, "BeginOverwrite", "version", Fault::kSkip},

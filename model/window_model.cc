@@ -15,7 +15,7 @@ constexpr int kResident = 7;
 template <int kPlaces = 1>
 struct Shared {
   struct Place {
-    canvas::sync::WindowPage<RelacySync> page;
+    model::Atomic<std::uint64_t> shown;
     model::Atomic<std::uint64_t> bits;
     rl::var<int> plain;  // which page the place's plain words are of
   };
@@ -27,10 +27,9 @@ struct Shared {
   void Clear() {
     lock_table.Clear();
     for (Place& place : places) {
-      place.page.resident = &place.bits;
-      place.page.shown.store(0, std::memory_order::relaxed);
+      place.shown.store(0, std::memory_order::relaxed);
       place.bits.store(0, std::memory_order::relaxed);
-      place.page.shown.Name("shown");
+      place.shown.Name("shown");
       place.bits.Name("bits");
       place.plain(RL_INFO) = -1;
     }
@@ -43,13 +42,13 @@ struct Shared {
   void Show(int page) {
     Place& place = PlaceOf(page);
     place.plain(RL_INFO) = page;
-    canvas::sync::ShowPage(place.page, static_cast<std::uint64_t>(page));
+    canvas::sync::ShowPage(place.shown, static_cast<std::uint64_t>(page));
     memory[page](RL_INFO) = kResident + page;
     canvas::sync::ShowBlocks(place.bits, 2);
   }
   void Hide(int page, bool whole) {
     canvas::sync::HideBlocks(PlaceOf(page).bits, 2);
-    if (whole) canvas::sync::HidePage(PlaceOf(page).page);
+    if (whole) canvas::sync::HidePage(PlaceOf(page).shown);
   }
   // Whether nobody is left who found the page shown. Asks a bounded number of times.
   bool Alone(int page) {
@@ -64,9 +63,9 @@ struct Shared {
     const auto number = static_cast<std::uint64_t>(page);
     canvas::sync::LookAt<RelacySync>(seat, number);
     Place& place = PlaceOf(page);
-    if (!canvas::sync::IsShown(place.page, number)) return;
+    if (!canvas::sync::IsShown(place.shown, number)) return;
     RL_ASSERT(place.plain(RL_INFO) == page);
-    if (!canvas::sync::IsShownBlock(place.page.resident, 1)) return;
+    if (!canvas::sync::IsShownBlock(&place.bits, 1)) return;
     RL_ASSERT(memory[page](RL_INFO) == kResident + page);
   }
   void Away() { canvas::sync::LookAway<RelacySync>(seat); }

@@ -30,6 +30,17 @@ inline void PrefetchBehind(const std::byte* end, std::size_t bytes) noexcept {
   } while (at < std::min(bytes, kMost));
 }
 
+// Before a long copy. A string operation begins when what comes before it is done: so what that waits
+// for, and the first bytes, are sent for together, and not one after the other.
+inline void PrefetchFor(const storage::PartWords& words, std::uint64_t block, const std::byte* from,
+                        std::size_t bytes) noexcept {
+  if (!sync::IsStringCopy(bytes)) return;
+  __builtin_prefetch(&words.versions[block]);
+  __builtin_prefetch(words.life);
+  __builtin_prefetch(from);
+  __builtin_prefetch(from + 64);
+}
+
 }  // namespace
 
 bool View::StillValid() const noexcept {
@@ -70,6 +81,7 @@ LaneReader::LaneReader(LaneReader&& other) noexcept
       page_(other.page_),
       present_(std::exchange(other.present_, false)),
       window_place_(other.window_place_),
+      shown_(other.shown_),
       seat_(std::move(other.seat_)),
       part_(other.part_),
       file_(std::move(other.file_)),
@@ -103,7 +115,10 @@ bool LaneReader::SetPage(Frame frame) noexcept {
   page_end_ = place_.shape.FirstFrame(page + 1);
   present_ = false;
   ahead_ = 0;
-  if (window_lane_ != nullptr) window_place_ = &window_lane_->PlaceOf(page_);
+  if (window_lane_ != nullptr) {
+    window_place_ = &window_lane_->PlaceOf(page_);
+    shown_ = window_place_->shown;
+  }
   return true;
 }
 
@@ -114,7 +129,7 @@ ReadStatus LaneReader::Enter(Frame frame) noexcept {
   if (seat_ != nullptr) {
     present_ = false;
     sync::LookAt<sync::StdSync>(seat_->seat, page_.value());
-    if (!sync::IsShown(*window_place_, page_.value())) return ReadStatus::kOutside;
+    if (!sync::IsShown(*shown_, page_.value())) return ReadStatus::kOutside;
     const storage::PartLook& look = window_place_->look;
     if (!look.Stands()) return ReadStatus::kOutside;
     present_ = look.part.has_value();
@@ -190,7 +205,7 @@ bool LaneReader::IsShown(std::uint64_t block) const noexcept {
 
 // Whether the part's undo place may be touched.
 bool LaneReader::UndoIsShown() const noexcept {
-  return seat_ == nullptr || sync::IsShownBlock(&window_place_->undo, 0);
+  return seat_ == nullptr || sync::IsShownBlock(shown_ + WindowPlace::kUndo, 0);
 }
 
 // Frames of one block, between the marks. kUnwritten also where the part lives no longer.
@@ -203,22 +218,40 @@ inline sync::BlockRead LaneReader::CopyWithin(std::uint64_t block, std::uint64_t
   return sync::LifeStands(part_.words, part_.life) ? outcome : sync::BlockRead::kUnwritten;
 }
 
+// In a window, of the page that it looks at: frames that begin in `block` and end in the next, in one
+// copy. False where that cannot be.
+bool LaneReader::CopyOverEdge(std::uint64_t block, std::uint64_t offset, std::uint64_t frames,
+                              float* out) const noexcept {
+  if (offset + frames > 2 * std::uint64_t{per_block_}) return false;
+  sync::LookAt<sync::StdSync>(seat_->seat, page_.value());
+  const bool good =
+      sync::IsShown(*shown_, page_.value()) &&
+      sync::IsShownBlock(shown_ + WindowPlace::kWhole, block) &&
+      sync::IsShownBlock(shown_ + WindowPlace::kWhole, block + 1) &&
+      sync::ReadTwoBlocks(part_.words, block, static_cast<std::uint32_t>(offset * frame_bytes_),
+                          static_cast<std::uint32_t>(frames * frame_bytes_), out) &&
+      sync::LifeStands(part_.words, part_.life);
+  sync::LookAway<sync::StdSync>(seat_->seat);
+  return good;
+}
+
 ReadResult LaneReader::Read(Frame first, std::span<float> out) noexcept {
   // What nearly every call is: a range within one block, and of the page that the last call was in;
   // in a window, of another one too.
   if ((present_ && first >= page_first_ && first < page_end_) ||
       (seat_ != nullptr && Enter(first) == ReadStatus::kOk && present_)) {
     const auto local = static_cast<std::uint64_t>(first - page_first_);
-    const std::uint64_t frames = frames_of_(out.size());
     const std::uint64_t block = block_of_(local);
+    PrefetchFor(part_.words, block, part_.words.data + local * frame_bytes_, out.size_bytes());
+    const std::uint64_t frames = frames_of_(out.size());
     const std::uint64_t offset = local - block * per_block_;
     if (frames != 0 && offset + frames <= per_block_ &&
         frames <= static_cast<std::uint64_t>(page_end_ - first)) {
       auto outcome = sync::BlockRead::kUnwritten;
       if (seat_ != nullptr) {
         sync::LookAt<sync::StdSync>(seat_->seat, page_.value());
-        if (sync::IsShown(*window_place_, page_.value()) &&
-            sync::IsShownBlock(window_place_->whole, block))
+        if (sync::IsShown(*shown_, page_.value()) &&
+            sync::IsShownBlock(shown_ + WindowPlace::kWhole, block))
           outcome = CopyWithin(block, offset, frames, out.data());
         sync::LookAway<sync::StdSync>(seat_->seat);
         if (outcome == sync::BlockRead::kOk)
@@ -233,6 +266,10 @@ ReadResult LaneReader::Read(Frame first, std::span<float> out) noexcept {
         std::memset(out.data(), 0, frames * frame_bytes_);
         return {ReadStatus::kRaced, 0};
       }
+    } else if (seat_ != nullptr && frames != 0 &&
+               frames <= static_cast<std::uint64_t>(page_end_ - first) &&
+               CopyOverEdge(block, offset, frames, out.data())) {
+      return {ReadStatus::kOk, frames};
     }
   }
   return ReadAcross(first, out);

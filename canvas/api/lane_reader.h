@@ -130,6 +130,8 @@ class LaneReader {
   bool UndoIsShown() const noexcept;
   sync::BlockRead CopyWithin(std::uint64_t block, std::uint64_t offset, std::uint64_t frames,
                              float* out) const noexcept;
+  bool CopyOverEdge(std::uint64_t block, std::uint64_t offset, std::uint64_t frames,
+                    float* out) const noexcept;
   View OpenView(Frame first, std::uint64_t max_frames) noexcept;
   void CountMiss() noexcept;
   ReadStatus CopyRun(std::uint64_t local, std::uint64_t frames, float* out,
@@ -144,7 +146,9 @@ class LaneReader {
   std::uint32_t frame_bytes_;
   PageIndex page_;
   bool present_ = false;
-  WindowPlace* window_place_ = nullptr;  // in a window: the page's
+  // In a window: the page's.
+  WindowPlace* window_place_ = nullptr;
+  const sync::Word* shown_ = nullptr;
   // In a window: what says where this reader looks.
   struct LeaveSeat {
     std::shared_ptr<WindowCore> window;

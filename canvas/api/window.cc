@@ -32,17 +32,20 @@ std::string LockLimit() {
 }  // namespace
 
 WindowLane::WindowLane(const storage::LanePlace& lane, LaneInfo info,
-                       storage::LockedArray<WindowPlace> places,
-                       storage::LockedArray<sync::Word> bits, std::uint64_t count)
+                       storage::LockedArray<WindowPlace> places, std::uint64_t count)
     : lane_(lane),
       info_(std::move(info)),
       mask_(count - 1),
       places_(std::move(places)),
-      bits_(std::move(bits)),
-      held_(count) {
-  for (std::uint64_t i = 0; i < count; ++i) {
-    places_[i].resident = bits_.data() + 2 * i * words();
-    places_[i].whole = places_[i].resident + words();
+      held_(count) {}
+
+void WindowLane::PutWords(sync::Word* start, std::uint64_t step) {
+  for (WindowPlace& place : places_) {
+    place.shown = start;
+    place.undo = start + WindowPlace::kUndo;
+    place.whole = start + WindowPlace::kWhole;
+    place.resident = place.whole + words();
+    start += step;
   }
 }
 
@@ -60,9 +63,7 @@ Result<WindowLane> WindowLane::Make(const storage::LanePlace& lane, LaneInfo inf
   room.places -= places;
   room.blocks -= blocks * places;
   CANVAS_ASSIGN(auto shown, storage::LockedArray<WindowPlace>::Make(places));
-  CANVAS_ASSIGN(auto bits,
-                storage::LockedArray<sync::Word>::Make(places * ((blocks + 63) / 64) * 2));
-  return WindowLane(lane, std::move(info), std::move(shown), std::move(bits), places);
+  return WindowLane(lane, std::move(info), std::move(shown), places);
 }
 
 Result<std::shared_ptr<WindowCore>> WindowCore::Make(std::shared_ptr<CanvasCore> core,
@@ -80,16 +81,24 @@ Result<std::shared_ptr<WindowCore>> WindowCore::Make(std::shared_ptr<CanvasCore>
                 fmt::format("a window of {} seconds", options.max_seconds), "1 to 86400");
   std::shared_ptr<WindowCore> window(new WindowCore(std::move(core), options));
   // Both edges may lie inside a page, and a page that readers still leave keeps its place.
-  const std::uint64_t pages =
-      options.max_seconds / window->file().geometry().fields().page_seconds + 4;
+  const std::uint64_t places =
+      std::bit_ceil(options.max_seconds / window->file().geometry().fields().page_seconds + 4);
   WindowRoom room;
   for (const LaneId id : lanes) {
     if (window->Find(id) != nullptr) continue;
     CANVAS_ASSIGN(auto found, window->core_->Find(id));
-    CANVAS_ASSIGN(auto lane,
-                  WindowLane::Make(found.second, ToInfo(found.first), std::bit_ceil(pages), room));
+    CANVAS_ASSIGN(auto lane, WindowLane::Make(found.second, ToInfo(found.first), places, room));
     window->lanes_.push_back(std::move(lane));
   }
+  std::uint64_t together = 0;  // words of all lanes in one place
+  for (const WindowLane& lane : window->lanes_) together += lane.PlaceWords();
+  CANVAS_ASSIGN(auto words, storage::LockedArray<sync::Word>::Make(places * together));
+  sync::Word* start = words.data();
+  for (WindowLane& lane : window->lanes_) {
+    lane.PutWords(start, together);
+    start += lane.PlaceWords();
+  }
+  window->words_.emplace(std::move(words));
   return window;
 }
 
@@ -190,8 +199,8 @@ void WindowCore::Depart(WindowLane& lane, PageIndex page, std::uint64_t first_bl
     sync::HideBlocks(place.resident[word], hidden);
   }
   if (whole) {
-    sync::HideBlocks(place.undo, 1);
-    sync::HidePage(place);
+    sync::HideBlocks(*place.undo, 1);
+    sync::HidePage(*place.shown);
     lane.HeldOf(page).in_use = false;
   }
   resident_blocks_ -= blocks;
@@ -279,7 +288,7 @@ bool WindowCore::ShowAgain(WindowLane& lane, PageIndex page) {
     resident_bytes_ += range.bytes;
   }
   held.in_use = true;
-  sync::ShowPage(place, page.value());
+  sync::ShowPage(*place.shown, page.value());
   ShowUndo(lane, page);
   return true;
 }
@@ -287,7 +296,7 @@ bool WindowCore::ShowAgain(WindowLane& lane, PageIndex page) {
 // The undo place of a page that is shown, where it is resident.
 void WindowCore::ShowUndo(WindowLane& lane, PageIndex page) {
   WindowPlace& place = lane.PlaceOf(page);
-  if (place.look.undo_touched()) sync::ShowBlocks(place.undo, 1);
+  if (place.look.undo_touched()) sync::ShowBlocks(*place.undo, 1);
 }
 
 // Shows a page that is not shown yet. False where that must wait.
@@ -314,7 +323,7 @@ Result<bool> WindowCore::ShowPage(WindowLane& lane, PageIndex page) {
   for (const auto& range : place.look.touched) resident_bytes_ += range.bytes;
   held.in_use = true;
   held.page = page;
-  sync::ShowPage(place, page.value());
+  sync::ShowPage(*place.shown, page.value());
   ShowUndo(lane, page);
   return true;
 }
@@ -444,8 +453,8 @@ WindowReport WindowCore::Report() {
     return {.range = {}, .message = usable.error().Message()};
   const std::lock_guard lock(mutex_);
   const auto state = file().ResidentState();
-  bool words_locked = true;
-  for (WindowLane& lane : lanes_) words_locked = lane.LockWords() && words_locked;
+  bool words_locked = words_->Lock();
+  for (WindowLane& lane : lanes_) words_locked = lane.places_.Lock() && words_locked;
   for (auto& chunk : seats_) words_locked = chunk.Lock() && words_locked;
   WindowReport report{.range = aim_,
                       .resident_blocks = resident_blocks_,

@@ -8,6 +8,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -21,11 +22,19 @@
 
 namespace canvas {
 
-// Where a page of a lane is shown, if it is: page p at p modulo the number of places. The plain words
-// are for readers who found the page shown.
-struct alignas(128) WindowPlace : sync::WindowPage<sync::StdSync> {
+// Where a page of a lane is shown, if it is: page p at p modulo the number of places. The look is for
+// readers who found the page shown. What every read touches is elsewhere: see WindowCore::words_.
+struct alignas(128) WindowPlace {
+  // From `shown` on. A reader keeps that, and looks here only where it needs more.
+  static constexpr std::uint64_t kUndo = 1;
+  static constexpr std::uint64_t kWhole = 2;
+
+  sync::Word* shown = nullptr;  // page + 1; 0: nothing
+  sync::Word* undo = nullptr;   // 1: the part's undo place is resident; shown like a block
+  sync::Word* whole =
+      nullptr;  // bits: resident, and all frames between the marks, which only widen
+  sync::Word* resident = nullptr;  // bits: the block's bytes are
   storage::PartLook look;
-  sync::Word undo{0};  // 1: the part's undo place is resident; shown and hidden like a block
 };
 
 // One reader's, on lines of its own.
@@ -65,17 +74,17 @@ class WindowLane {
   };
   Held& HeldOf(PageIndex page) { return held_[page.value() & mask_]; }
   std::uint64_t words() const { return (lane_.shape.max_blocks() + 63) / 64; }
-  // Whether what readers touch of this is locked; tries again where it is not.
-  bool LockWords() noexcept { return places_.Lock() && bits_.Lock(); }
+  // How many words a place has that every read touches, in whole cache lines.
+  std::uint64_t PlaceWords() const { return (WindowPlace::kWhole + 2 * words() + 7) / 8 * 8; }
+  // Gives place i its words, from `start` + i * `step` on.
+  void PutWords(sync::Word* start, std::uint64_t step);
   WindowLane(const storage::LanePlace& lane, LaneInfo info,
-             storage::LockedArray<WindowPlace> places, storage::LockedArray<sync::Word> bits,
-             std::uint64_t count);
+             storage::LockedArray<WindowPlace> places, std::uint64_t count);
 
   storage::LanePlace lane_;
   LaneInfo info_;
   std::uint64_t mask_;
   storage::LockedArray<WindowPlace> places_;
-  storage::LockedArray<sync::Word> bits_;  // of all places
   std::vector<Held> held_;
   FrameRange aim_;  // in the lane's frames, clipped to what there can be
 };
@@ -158,7 +167,12 @@ class WindowCore {
   std::mutex moving_;  // before the other
   mutable std::mutex mutex_;
   std::deque<WindowLane> lanes_;
-  static constexpr std::size_t kSeatsAtOnce = 16;
+  // What every read touches of a place: its words, and behind them its bits, mostly in one cache line.
+  // What the lanes show of one page of the canvas lies together: reads of many lanes at a time walk
+  // through much memory, and an entry of the TLB for each lane's words, and another for its bits, cost
+  // up to half of the time of a read of 512 to 2,048 frames (bench/README.md).
+  std::optional<storage::LockedArray<sync::Word>> words_;
+  static constexpr std::size_t kSeatsAtOnce = 4096 / sizeof(WindowSeat);
   std::deque<storage::LockedArray<WindowSeat>> seats_;
   std::vector<Departure> leaving_;
   std::vector<storage::ByteRange> scratch_;

@@ -74,6 +74,28 @@ BlockRead ReadBlock(const PartWords<Sync>& part, std::uint64_t block, std::uint3
   return ReadBlock(part, block, offset, bytes, out, [] { return true; });
 }
 
+// The same of a range that ends in the block behind, in one copy: what a read mostly is that crosses
+// blocks. False where one of the two is unwritten or being rewritten, or was while it was copied:
+// then each is to be read by itself.
+template <typename Sync>
+bool ReadTwoBlocks(const PartWords<Sync>& part, std::uint64_t block, std::uint32_t offset,
+                   std::uint32_t bytes, void* out) noexcept {
+  auto& first = part.versions[block];
+  auto& second = part.versions[block + 1];
+  // SYNC(version): each sees its block's bytes.
+  const std::uint64_t of_first = first.load(std::memory_order_acquire);
+  const std::uint64_t of_second = second.load(std::memory_order_acquire);
+  const auto settled = [](std::uint64_t word) {
+    const auto version = format::Version::FromWord(word);
+    return version.written && !version.changing();
+  };
+  if (!settled(of_first) || !settled(of_second)) return false;
+  Sync::CopyOut(out, part.data + block * part.block_stride + offset, bytes);
+  // Relaxed: the copy's loads are acquires, so these are not made before them.
+  return first.load(std::memory_order_relaxed) == of_first &&
+         second.load(std::memory_order_relaxed) == of_second;
+}
+
 // Feeder of a window. Whether a block of the part was ever overwritten: before that the undo place
 // may not be on disk yet.
 template <typename Sync>

@@ -37,14 +37,8 @@
 
 namespace canvas::sync {
 
-// One page of one lane, as it is shown. The bits lie elsewhere, one a block.
-template <typename Sync>
-struct WindowPage {
-  using Word = typename Sync::template Atomic<std::uint64_t>;
-  Word shown{};              // page + 1; 0: nothing
-  Word* resident = nullptr;  // the block's bytes are
-  Word* whole = nullptr;     // resident, and all of its frames between the marks, which only widen
-};
+// A place, where pages of a lane are shown by turns, is a word that says which one is (page + 1; 0: none),
+// and bits, one a block.
 
 inline constexpr int kSeatPageBits = 21;  // pages are below 2^20
 inline constexpr std::uint64_t kSeatPageMask = (std::uint64_t{1} << kSeatPageBits) - 1;
@@ -69,10 +63,10 @@ void LookAway(typename Sync::template Atomic<std::uint64_t>& seat) noexcept {
 }
 
 // Reader, after LookAt. Step c: whether the page is shown, and with it the plain words of its place.
-template <typename Sync>
-bool IsShown(const WindowPage<Sync>& place, std::uint64_t page) noexcept {
+template <typename Word>
+bool IsShown(const Word& shown, std::uint64_t page) noexcept {
   // SYNC(page): sees the place's plain words.
-  return place.shown.load(std::memory_order_acquire) == page + 1;
+  return shown.load(std::memory_order_acquire) == page + 1;
 }
 
 // Reader, of a page that is shown. Whether the block's bit is set: its bytes are resident, and stay
@@ -84,10 +78,10 @@ bool IsShownBlock(const Word* bits, std::uint64_t block) noexcept {
 }
 
 // Feeder. Step 2; no block is shown yet.
-template <typename Sync>
-void ShowPage(WindowPage<Sync>& place, std::uint64_t page) noexcept {
+template <typename Word>
+void ShowPage(Word& shown, std::uint64_t page) noexcept {
   // SYNC(page): publishes the place's plain words.
-  place.shown.store(page + 1, std::memory_order_release);
+  shown.store(page + 1, std::memory_order_release);
 }
 
 // Feeder. Step 2, for a word of bits.
@@ -106,10 +100,10 @@ void HideBlocks(Word& word, std::uint64_t bits) noexcept {
   const std::uint64_t old = word.load(std::memory_order_relaxed);
   word.store(old & ~bits, std::memory_order_relaxed);
 }
-template <typename Sync>
-void HidePage(WindowPage<Sync>& place) noexcept {
+template <typename Word>
+void HidePage(Word& shown) noexcept {
   // Relaxed: as above.
-  place.shown.store(0, std::memory_order_relaxed);
+  shown.store(0, std::memory_order_relaxed);
 }
 
 // Feeder. Step 4. False where the kernel refuses: then nothing may be let go this time.
