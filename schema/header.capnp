@@ -50,6 +50,8 @@ struct Lane {
   rangeProvenance @11 :List(RangeProvenance);  # provisional, as the two below
   sourceTicksPerQuarter @12 :UInt32;      # of the material the lane was made from; 0: none
   tempoMapId @13 :UInt32;                 # 0: none
+  speakers @14 :UInt32;                   # where its channels sound: a bit each, ascending, numbered
+                                          # as dwChannelMask of WAVEFORMATEXTENSIBLE does; 0: not said
 }
 
 struct RangeProvenance {

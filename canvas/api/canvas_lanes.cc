@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <functional>
 #include <iterator>
 #include <thread>
@@ -13,7 +14,7 @@
 
 namespace canvas {
 LaneInfo ToInfo(const storage::LaneRecord& lane) {
-  return {lane.id, lane.name, lane.kind, lane.channels, lane.rate, lane.description};
+  return {lane.id, lane.name, lane.kind, lane.channels, lane.rate, lane.description, lane.speakers};
 }
 
 namespace {
@@ -87,6 +88,11 @@ Result<LaneId> Canvas::AddLane(const LaneSpec& spec) {
                     "choose another name");
       if (spec.kind != LaneKind::kAudio && spec.kind != LaneKind::kSignal)
         return Fail(ErrorCode::kInvalidArgument, "lanes are audio or signal so far");
+      if (std::popcount(spec.speakers) > static_cast<int>(spec.channels))
+        return Fail(
+            ErrorCode::kInvalidArgument,
+            fmt::format("{} speakers for {} channels", std::popcount(spec.speakers), spec.channels),
+            "a speaker belongs to a channel; 0 where it is not known");
       CANVAS_ASSIGN(const Rate rate, Rate::Make(spec.rate.num, spec.rate.den));
       LaneSpec exact = spec;
       exact.rate = rate;
@@ -103,6 +109,7 @@ Result<LaneId> Canvas::AddLane(const LaneSpec& spec) {
       lane.rate = rate;
       lane.slots = slots;
       lane.description = spec.description;
+      lane.speakers = spec.speakers;
       lane.provenance = {program_invocation_short_name, spec.tool, std::nullopt,
                          storage::NowUnixNs()};
       header.lanes.push_back(std::move(lane));

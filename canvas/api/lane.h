@@ -25,6 +25,10 @@ struct LaneSpec {
   Rate rate{48000, 1};               // frames per second
   std::string description = {};
   std::string tool = {};  // provenance: what makes the material
+  // Where the channels sound, a bit for each, in ascending order, numbered as the dwChannelMask of
+  // WAVEFORMATEXTENSIBLE numbers speakers (0x3: left and right; 0x3F: 5.1). Not more bits than
+  // channels. 0: not said.
+  std::uint32_t speakers = 0;
 };
 
 struct LaneInfo {
@@ -34,6 +38,7 @@ struct LaneInfo {
   std::uint32_t channels = 0;
   Rate rate;
   std::string description = {};
+  std::uint32_t speakers = 0;  // see LaneSpec; of a file as it is there, unchecked
 };
 
 // How much of a lane is written: numbers of a moment, for a lane that is being written.

@@ -31,14 +31,18 @@ class Lanes : public ::testing::Test {
 
 TEST_F(Lanes, AreListedAsTheyWereAdded) {
   Canvas sut = OpenForWriting(path_);
-  Must(
-      sut.AddLane({.name = "strings", .channels = 2, .rate = {44100, 100}, .description = "warm"}));
+  Must(sut.AddLane({.name = "strings",
+                    .channels = 2,
+                    .rate = {44100, 100},
+                    .description = "warm",
+                    .speakers = 0x3}));
   const auto lanes = Must(sut.Lanes());
   ASSERT_EQ(lanes.size(), 1U);
   EXPECT_EQ(lanes[0].name, "strings");
   EXPECT_EQ(lanes[0].channels, 2U);
   EXPECT_EQ(lanes[0].rate, (Rate{441, 1}));
   EXPECT_EQ(lanes[0].description, "warm");
+  EXPECT_EQ(lanes[0].speakers, 0x3U);
   EXPECT_EQ(lanes[0].kind, LaneKind::kAudio);
 }
 
@@ -105,6 +109,9 @@ TEST_F(Lanes, BadNamesAndShapesAreRefused) {
     EXPECT_EQ(CodeOf(sut.AddLane(Spec(name))), ErrorCode::kInvalidArgument);
   EXPECT_EQ(CodeOf(sut.AddLane(Spec("b", 0))), ErrorCode::kInvalidArgument);
   EXPECT_EQ(CodeOf(sut.AddLane(Spec("b", 5000))), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(sut.AddLane({.name = "b", .channels = 2, .speakers = 0x7})),
+            ErrorCode::kInvalidArgument)
+      << "three speakers for two channels";
   EXPECT_EQ(CodeOf(sut.AddLane({.name = "b", .channels = 2, .rate = {0, 1}})),
             ErrorCode::kInvalidArgument);
   EXPECT_EQ(CodeOf(sut.AddLane({.name = "b", .channels = 2, .rate = {8000, 0}})),

@@ -64,6 +64,7 @@ struct LaneRecord {
   std::vector<RangeProvenance> range_provenance;
   std::uint32_t source_ticks_per_quarter = 0;
   std::uint32_t tempo_map_id = 0;
+  std::uint32_t speakers = 0;
   friend bool operator==(const LaneRecord&, const LaneRecord&) = default;
 };
 

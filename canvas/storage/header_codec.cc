@@ -151,6 +151,7 @@ LaneRecord Decode(schema::Lane::Reader from) {
   to.range_provenance = DecodeList<RangeProvenance>(from.getRangeProvenance());
   to.source_ticks_per_quarter = from.getSourceTicksPerQuarter();
   to.tempo_map_id = from.getTempoMapId();
+  to.speakers = from.getSpeakers();
   return to;
 }
 
@@ -176,6 +177,7 @@ void Encode(schema::Lane::Builder to, const LaneRecord& from) {
              [&](unsigned size) { return to.initRangeProvenance(size); });
   to.setSourceTicksPerQuarter(from.source_ticks_per_quarter);
   to.setTempoMapId(from.tempo_map_id);
+  to.setSpeakers(from.speakers);
 }
 
 TempoMap Decode(schema::TempoMap::Reader from) {

@@ -23,6 +23,7 @@ Header Full() {
   lane.range_provenance = {{{Frame(5), Frame(10)}, {"w", "t", std::nullopt, 1}}};
   lane.source_ticks_per_quarter = 480;
   lane.tempo_map_id = 2;
+  lane.speakers = 0x3F;
   h.lanes = {lane};
   h.next_tempo_map_id = 3;
   h.tempo_maps = {

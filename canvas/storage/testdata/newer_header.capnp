@@ -71,8 +71,9 @@ struct Lane {
   rangeProvenance @11 :AnyPointer;
   sourceTicksPerQuarter @12 :UInt32;
   tempoMapId @13 :UInt32;
-  gain @14 :Float64 = 1;                  # new
-  layout @15 :List(Text);                 # new
+  speakers @14 :UInt32;
+  gain @15 :Float64 = 1;                  # new
+  layout @16 :List(Text);                 # new
 }
 
 struct TempoMap {
