@@ -1,15 +1,20 @@
 #include "canvas/api/canvas.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <utility>
 
 #include "canvas/api/core.h"
+#include "canvas/format/superblock_format.h"
 #include "canvas/storage/create.h"
+#include "canvas/storage/os_file.h"
 
 namespace canvas {
 namespace {
@@ -23,6 +28,19 @@ constexpr bool kThreadSanitizer = false;
 #endif
 
 }  // namespace
+
+bool LooksLikeCanvas(const std::string& path) noexcept {
+  const storage::UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) return false;
+  for (std::uint64_t copy = 0; copy < format::kSuperblockCopies; ++copy) {
+    std::array<std::uint8_t, format::kMagic.size()> magic{};
+    const auto at = static_cast<off_t>(copy * format::kSuperblockBytes);
+    if (pread(fd.get(), magic.data(), magic.size(), at) == static_cast<ssize_t>(magic.size()) &&
+        magic == format::kMagic)
+      return true;
+  }
+  return false;
+}
 
 Result<void> Canvas::Create(const std::string& path, const CreateOptions& options) {
   return NoThrow([&]() -> Result<void> {

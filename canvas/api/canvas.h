@@ -110,6 +110,10 @@ struct DiskUsage {
 
 using CheckReport = storage::CheckReport;
 
+// Whether a file begins as a canvas does, whatever its name and however it goes on: for who is about
+// to replace it. False where it cannot be read.
+bool LooksLikeCanvas(const std::string& path) noexcept;
+
 class Canvas {
  public:
   // Makes a new canvas at `path`: whole, or not at all. Blocks until it is on disk.

@@ -16,6 +16,8 @@ namespace canvas {
 // of it fits, and wide ones otherwise.
 using LaneKind = storage::LaneKind;
 using storage::LaneKindName;
+// Whether a text can be a lane's name: 1 to 255 bytes of UTF-8 without control characters.
+using storage::ValidateLaneName;
 
 // What a new lane shall be.
 struct LaneSpec {

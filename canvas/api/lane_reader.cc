@@ -375,6 +375,22 @@ View LaneReader::OpenView(Frame first, std::uint64_t max_frames) noexcept {
   return view;
 }
 
+void LaneReader::Forget(FrameRange range) const noexcept {
+  if (file_ == nullptr || seat_ != nullptr) return;
+  const Frame end = std::min(range.end, end_);
+  for (Frame at = std::max(range.first, Frame(0)); at < end;) {
+    const std::uint64_t page = place_.shape.PageOf(at);
+    const Frame first = place_.shape.FirstFrame(page);
+    const Frame stop = std::min(end, place_.shape.FirstFrame(page + 1));
+    const std::uint64_t data =
+        file_->geometry().Page(PageIndex(static_cast<std::uint32_t>(page))).value() +
+        file_->geometry().Data(place_.slots);
+    file_->Forget(data + static_cast<std::uint64_t>(at - first) * frame_bytes_,
+                  static_cast<std::uint64_t>(stop - at) * frame_bytes_);
+    at = stop;
+  }
+}
+
 LaneExtent LaneReader::Extent() const noexcept {
   LaneExtent extent;
   if (file_ == nullptr) return extent;

@@ -110,6 +110,10 @@ class LaneReader {
   // what it covered. The next Read or ViewAt says so too.
   void EndView() noexcept;
 
+  // Takes the range's memory out of this process's page tables: for who reads through much and keeps
+  // little. It is read again where it is needed. Not for a realtime thread, nor beside a window.
+  void Forget(FrameRange range) const noexcept;
+
   // How much is written; looks at every page. Not for a realtime thread.
   LaneExtent Extent() const noexcept;
   // The written stretches of [first, end), ascending. Not for a realtime thread.

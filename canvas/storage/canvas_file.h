@@ -98,6 +98,13 @@ class CanvasFile final : private ForkListener {
 
   // Asks for bytes that will be read soon. Judged by the last of them: asking for what is there
   // already costs a tenth of reading it.
+  // Takes the whole 4 KiB pages before `offset + bytes`, from the one of `offset` on, out of this
+  // process's page tables, where no window has them locked.
+  void Forget(std::uint64_t offset, std::uint64_t bytes) const noexcept {
+    const std::uint64_t first = offset / format::kFileBlock * format::kFileBlock;
+    const std::uint64_t end = (offset + bytes) / format::kFileBlock * format::kFileBlock;
+    if (first < end) read_mapping_.Forget(first, end - first);
+  }
   void WillNeed(std::uint64_t offset, std::uint64_t bytes) const noexcept {
     if (!IsCached(fd_, offset + bytes - 1)) read_mapping_.WillNeed(offset, bytes);
   }
