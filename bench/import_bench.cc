@@ -16,7 +16,7 @@
 
 #include "bench/ratio.h"
 #include "canvas/api/canvas.h"
-#include "tools/cli/audio_file.h"
+#include "tools/cli/audio_input.h"
 
 namespace {
 

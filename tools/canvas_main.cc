@@ -5,15 +5,18 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <clocale>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
-#include <map>
 #include <string>
+#include <vector>
 
 #include "tools/cli/commands.h"
 #include "tools/cli/signals.h"
+#include "tools/cli/terminal.h"
 
 namespace {
 
@@ -21,6 +24,10 @@ namespace cli = canvas::cli;
 
 constexpr const char* kTimes =
     "\nTIME is seconds (90, 90.5), a clock (1:30, 1:02:03.250) or frames of the lane (4320000f).\n";
+constexpr const char* kTimesOfLane =
+    "\nTIME is seconds (90, 90.5), a clock (1:30, 1:02:03.250) or frames of the lane (4320000f); "
+    "with\n"
+    "a minus, so long before the lane's end (--from=-10).\n";
 
 // Adds a subcommand that works on FILE, with an example below its help.
 CLI::App* AddCommand(CLI::App& app, const char* name, const char* purpose, std::string& file,
@@ -28,12 +35,28 @@ CLI::App* AddCommand(CLI::App& app, const char* name, const char* purpose, std::
   CLI::App* command = app.add_subcommand(name, purpose);
   command->add_option("FILE", file, "the canvas")->required();
   command->footer("\nExample:\n" + example);
+  command->add_flag("--allow-remote", cli::TheGlobals().allow_remote,
+                    "on network and FUSE file systems too, where sharing may not work");
   return command;
+}
+
+// One for opening, too.
+void AddOpening(CLI::App* command) {
+  command
+      ->add_option("--map-limit", cli::TheGlobals().max_map_bytes,
+                   "address space to use, in bytes (k, M, G are powers of 1024); default: as much "
+                   "as the canvas is long, or as there is")
+      ->transform(CLI::AsSizeValue(false));
+}
+
+CLI::Option* AddLane(CLI::App* command, std::string& lane, const char* purpose) {
+  return command->add_option("--lane", lane, purpose)->required();
 }
 
 // Never fails: there may be no standard error.
 void PrintError(const std::string& message) {
-  std::fputs(("canvas: " + message + "\n").c_str(), stderr);
+  std::fflush(stdout);
+  std::fputs(("canvas: " + cli::Printable(message) + "\n").c_str(), stderr);
 }
 
 int Report(const canvas::Error& error) {
@@ -48,9 +71,29 @@ void OpenStandardDescriptors() {
   if (fd >= 0) close(fd);
 }
 
-int ReportUsage(const CLI::App& app, const CLI::ParseError& error) {
+// A word that is no command was perhaps meant to be one.
+std::string Suggestion(const CLI::App& app, int argc, char** argv) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+  if (argc < 2 || *argv[1] == '-' || std::ranges::find(names, argv[1]) != names.end()) return {};
+  const std::string nearest = cli::NearestOf(argv[1], names);
+  return fmt::format("there is no command '{}'{}", argv[1],
+                     nearest.empty() ? "" : fmt::format("; did you mean '{}'?", nearest));
+}
+
+int ReportUsage(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);
-  PrintError(fmt::format("{} (see `canvas --help`)", error.what()));
+  std::string what = Suggestion(app, argc, argv);
+  if (what.empty()) what = error.what();
+  // CLI11 says some things in several lines.
+  while (what.ends_with('\n')) what.pop_back();
+  std::ranges::replace(what, '\n', ' ');
+  const bool dash = std::any_of(argv + 1, argv + argc, [](const char* argument) {
+    return argument[0] == '-' && argument[1] != '-' && std::strchr(argument, '.') != nullptr;
+  });
+  PrintError(
+      fmt::format("{} (see `canvas --help`{})", what,
+                  dash ? "; a name that begins with a dash goes behind --, or as ./-name" : ""));
   return 2;
 }
 
@@ -59,6 +102,7 @@ int Run(int argc, char** argv) {
   CLI::App app("Stores audio along a timeline in one sparse file that several processes share.",
                "canvas");
   app.require_subcommand(1);
+  app.set_version_flag("--version", "canvas 0.1, format 1");
   app.footer(
       "\nExample:\n"
       "  canvas create song.canvas\n"
@@ -73,93 +117,161 @@ int Run(int argc, char** argv) {
   create_command
       ->add_option("--rate", create.rate,
                    "sizes the slots: one holds a page of stereo at this rate, in Hz")
+      ->check(CLI::Range(1.0, 4294967295.0))
       ->capture_default_str();
   create_command->add_option("--page-seconds", create.page_seconds, "length of a page")
+      ->check(CLI::Range(1, 3600))
       ->capture_default_str();
   create_command->add_option("--slots", create.slots, "wide slots: one for each stereo lane")
+      ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   create_command
       ->add_option("--small-slots", create.small_slots, "small slots: one for each low-rate signal")
+      ->check(CLI::Range(0, 3072))
       ->capture_default_str();
   create_command
       ->add_option("--hours", create.hours, "length of the timeline; unwritten time costs no disk")
       ->capture_default_str();
+  create_command->add_option(
+      "--mode", create.mode,
+      "who may use it, in octal: 660 shares it with the group; default: 600");
+  create_command->add_option("--title", create.title, "what it is, in words");
 
   cli::ImportArguments import;
   CLI::App* import_command = AddCommand(
       app, "import", "Put audio files into lanes", import.file,
-      std::string("  canvas import song.canvas intro.wav verse.wav --lane voice --at 1:30\n") +
+      std::string("  canvas import song.canvas intro.wav verse.wav --lane voice --at 1:30\n"
+                  "  ffmpeg -i talk.mp4 -f wav - | canvas import song.canvas - --lane talk\n") +
           kTimes);
-  import_command->add_option("INPUT", import.inputs, "audio files, any that libsndfile reads")
+  import_command
+      ->add_option("INPUT", import.inputs,
+                   "audio files, any that libsndfile reads; folders, for all below; - for a pipe")
       ->required();
   import_command->add_option(
       "--lane", import.lane,
       "lane to put them in, end to end; default: one lane each, named like the file");
-  import_command->add_option("--at", import.at, "TIME of the first frame")->capture_default_str();
-
+  CLI::Option* at =
+      import_command->add_option("--at", import.at, "TIME of the first frame; default: 0");
+  import_command->add_flag("--append", import.append, "behind what the lane holds")->excludes(at);
+  import_command->add_flag("--overwrite", import.overwrite,
+                           "replace what the lane holds there; without it, that is refused");
+  import_command->add_flag("--strict", import.strict, "refuse files that are cut short");
   import_command
       ->add_option("--wait", import.wait_seconds,
-                   "SECONDS to wait for a lane that another process owns; default: refuse at once")
+                   "SECONDS to wait for a lane that another process owns; default: refuse "
+                   "at once")
       ->check([](const std::string& text) {
         // Written so that what is no number at all (nan) is refused too.
         const double seconds = std::strtod(text.c_str(), nullptr);
         return seconds >= 0 && seconds <= 1e6 ? "" : "it is 0 to 1000000 seconds";
       });
+  AddOpening(import_command);
 
-  cli::ExportArguments to_wav;
-  const std::map<std::string, cli::SampleFormat> formats = {{"float", cli::SampleFormat::kFloat},
-                                                            {"pcm16", cli::SampleFormat::kPcm16},
-                                                            {"pcm24", cli::SampleFormat::kPcm24}};
-  std::string format = "float";
+  cli::ExportArguments to_file;
   CLI::App* export_command = AddCommand(
-      app, "export", "Write a lane to a WAV file", to_wav.file,
-      std::string(
-          "  canvas export song.canvas --lane voice --out voice.wav --from 1:30 --to 2:00\n") +
-          kTimes);
-  export_command->add_option("--lane", to_wav.lane, "lane to write")->required();
-  export_command->add_option("--out", to_wav.out, "WAV file to make; RF64 past 4 GB")->required();
-  export_command->add_option("--from", to_wav.from,
+      app, "export", "Write lanes to audio files", to_file.file,
+      std::string("  canvas export song.canvas --lane voice --out voice.wav --from 1:30 --to 2:00\n"
+                  "  canvas export song.canvas --all --out-dir stems --format flac,pcm24\n"
+                  "  canvas export song.canvas --lane voice --out - | aplay\n") +
+          kTimesOfLane);
+  CLI::Option* lanes =
+      export_command->add_option("--lane", to_file.lanes, "lanes to write: names, or 'drums*'")
+          ->take_all();
+  CLI::Option* all = export_command->add_flag("--all", to_file.all, "every lane")->excludes(lanes);
+  CLI::Option* out = export_command->add_option("--out", to_file.out, "file to make; - for a pipe");
+  CLI::Option* out_dir =
+      export_command->add_option("--out-dir", to_file.out_dir, "folder to put a file a lane in")
+          ->excludes(out);
+  export_command->add_flag("--force", to_file.force,
+                           "replace a file that is there; a canvas never");
+  export_command->add_option("--from", to_file.from,
                              "TIME of the first frame; default: the lane's first written");
-  export_command->add_option("--to", to_wav.to,
+  export_command->add_option("--to", to_file.to,
                              "TIME after the last frame; default: the lane's last written");
-  export_command->add_option("--format", format, "float (bit-exact), pcm16 or pcm24")
-      ->check(CLI::IsMember(formats))
-      ->capture_default_str();
+  export_command
+      ->add_option(
+          "--format", to_file.formats,
+          "wav, rf64, w64, flac, aiff, caf, au, ogg or opus, default: as the name ends; and "
+          "float (bit-exact), pcm16 or pcm24")
+      ->check(CLI::IsMember({"wav", "rf64", "w64", "flac", "aiff", "caf", "au", "ogg", "opus",
+                             "float", "pcm16", "pcm24"}))
+      ->delimiter(',');
+  AddOpening(export_command);
 
   cli::ReportArguments info;
   CLI::App* info_command = AddCommand(app, "info", "Show what is in a canvas", info.file,
                                       "  canvas info song.canvas --json\n");
   info_command->add_flag("--json", info.json, "as JSON");
+  AddOpening(info_command);
+
+  cli::ReportArguments list;
+  CLI::App* list_command = AddCommand(app, "ls", "List what is written in each lane, and the gaps",
+                                      list.file, "  canvas ls song.canvas\n");
+  list_command->add_flag("--json", list.json, "as JSON");
+  AddOpening(list_command);
 
   cli::ReportArguments watch;
   CLI::App* watch_command =
       AddCommand(app, "watch", "Follow what others do to a canvas, until Ctrl-C", watch.file,
-                 "  canvas watch song.canvas --json\n");
+                 "  canvas watch song.canvas --summary\n");
   watch_command->add_flag("--json", watch.json, "a JSON object a line");
+  watch_command->add_flag("--summary", watch.summary,
+                          "what was written, once a second and lane at most");
+  AddOpening(watch_command);
 
   cli::ReportArguments du;
   CLI::App* du_command = AddCommand(app, "du", "Show what a canvas costs on disk", du.file,
                                     "  canvas du song.canvas\n");
   du_command->add_flag("--json", du.json, "as JSON");
+  AddOpening(du_command);
 
-  cli::RemoveArguments remove;
+  cli::RangeArguments remove;
   CLI::App* remove_command = AddCommand(
       app, "rm", "Give the space of a lane back", remove.file,
-      std::string("  canvas rm song.canvas --lane voice --from 1:30 --to 10:00\n") + kTimes);
-  remove_command->add_option("--lane", remove.lane, "lane to remove")->required();
+      std::string("  canvas rm song.canvas --lane voice --from 1:30 --to 10:00\n") + kTimesOfLane);
+  AddLane(remove_command, remove.lane, "lane to remove");
   remove_command->add_option("--from", remove.from, "only from this TIME on; the lane stays");
   remove_command->add_option("--to", remove.to, "only up to this TIME; the lane stays");
+  AddOpening(remove_command);
 
-  std::string check_file;
+  cli::RangeArguments silence;
+  CLI::App* silence_command =
+      AddCommand(app, "silence", "Write zeros over what a lane holds", silence.file,
+                 std::string("  canvas silence song.canvas --lane voice --from 1:30 --to 1:32\n") +
+                     kTimesOfLane);
+  AddLane(silence_command, silence.lane, "lane to silence");
+  silence_command->add_option("--from", silence.from, "from this TIME on; default: the beginning");
+  silence_command->add_option("--to", silence.to, "up to this TIME; default: the end");
+  AddOpening(silence_command);
+
+  cli::TextArguments rename;
+  CLI::App* rename_command = AddCommand(app, "mv", "Give a lane another name", rename.file,
+                                        "  canvas mv song.canvas voice 'lead voice'\n");
+  rename_command->add_option("LANE", rename.lane, "its name")->required();
+  rename_command->add_option("NAME", rename.text, "its new name")->required();
+  AddOpening(rename_command);
+
+  cli::TextArguments describe;
+  CLI::App* describe_command =
+      AddCommand(app, "describe", "Say in words what a lane is", describe.file,
+                 "  canvas describe song.canvas voice 'second take, 3 March'\n");
+  describe_command->add_option("LANE", describe.lane, "its name")->required();
+  describe_command->add_option("TEXT", describe.text, "what it is")->required();
+  AddOpening(describe_command);
+
+  cli::ReportArguments check;
   CLI::App* check_command = AddCommand(app, "check", "Look for anything wrong, without changing it",
-                                       check_file, "  canvas check song.canvas\n");
+                                       check.file, "  canvas check song.canvas\n");
+  check_command->add_flag("--json", check.json, "as JSON");
+  AddOpening(check_command);
 
   try {
     app.parse(argc, argv);
+    if (*export_command && !*lanes && !*all) throw CLI::RequiredError("--lane or --all");
+    if (*export_command && !*out && !*out_dir) throw CLI::RequiredError("--out or --out-dir");
   } catch (const CLI::ParseError& error) {
-    return ReportUsage(app, error);
+    return ReportUsage(app, error, argc, argv);
   }
-  to_wav.format = formats.at(format);
 
   const auto run = [](const std::string& file, auto command) {
     cli::InstallBusGuard(file);
@@ -168,14 +280,18 @@ int Run(int argc, char** argv) {
   };
   if (*create_command) return run(create.file, [&] { return cli::RunCreate(create); });
   if (*import_command) return run(import.file, [&] { return cli::RunImport(import); });
-  if (*export_command) return run(to_wav.file, [&] { return cli::RunExport(to_wav); });
+  if (*export_command) return run(to_file.file, [&] { return cli::RunExport(to_file); });
   if (*info_command) return run(info.file, [&] { return cli::RunInfo(info); });
+  if (*list_command) return run(list.file, [&] { return cli::RunList(list); });
   if (*watch_command) return run(watch.file, [&] { return cli::RunWatch(watch); });
   if (*du_command) return run(du.file, [&] { return cli::RunDu(du); });
   if (*remove_command) return run(remove.file, [&] { return cli::RunRemove(remove); });
+  if (*silence_command) return run(silence.file, [&] { return cli::RunSilence(silence); });
+  if (*rename_command) return run(rename.file, [&] { return cli::RunRename(rename); });
+  if (*describe_command) return run(describe.file, [&] { return cli::RunDescribe(describe); });
   (void)check_command;  // the only one left
-  cli::InstallBusGuard(check_file);
-  const auto ok = cli::RunCheck(check_file);
+  cli::InstallBusGuard(check.file);
+  const auto ok = cli::RunCheck(check);
   return ok ? (*ok ? 0 : 1) : Report(ok.error());
 }
 
@@ -183,6 +299,8 @@ int Run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   OpenStandardDescriptors();
+  // Line by line into a pipe too: what was said is out, whatever ends the process.
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
   int code = 1;
   try {
     code = Run(argc, argv);

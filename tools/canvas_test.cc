@@ -38,14 +38,14 @@ TEST_F(Tool, RealRecordingsComeBackBitForBit) {
     const std::string name = entry.path().stem().string();
     Good({"import", file_, entry.path().string(), "--at", "29.5"});  // across the first page's end
     const std::string out = dir_.path(name + ".wav");
-    Good({"export", file_, "--lane", name, "--out", out});
+    Good({"export", file_, "--force", "--lane", name, "--out", out});
     const Audio before = ReadAudio(entry.path().string());
     const Audio after = ReadAudio(out);
     EXPECT_EQ(after.info.samplerate, before.info.samplerate);
     EXPECT_EQ(after.info.channels, before.info.channels);
     EXPECT_EQ(after.samples, before.samples) << name;
     // And as the integers it came from.
-    Good({"export", file_, "--lane", name, "--out", out, "--format", "pcm16"});
+    Good({"export", file_, "--force", "--lane", name, "--out", out, "--format", "pcm16"});
     EXPECT_EQ(ReadAudio(out).samples, before.samples) << name;
     ++count;
   }
@@ -73,7 +73,9 @@ TEST_F(Tool, InfoTellsWhatTheSpecificationSays) {
                                               {"rate", {{"num", 44100}, {"den", 1}}},
                                               {"written_frames", 1000},
                                               {"first_frame", 44100 * 60},
-                                              {"end_frame", 44100 * 60 + 1000}}));
+                                              {"end_frame", 44100 * 60 + 1000},
+                                              {"speakers", 3},
+                                              {"description", "imported from x.wav"}}));
   EXPECT_NE(Good({"info", file_}).out.find("1:00.000"), std::string::npos);
   const auto du = nlohmann::json::parse(Good({"du", file_, "--json"}).out);
   EXPECT_EQ(du["written_bytes"], 8000);
@@ -94,13 +96,13 @@ TEST_F(Tool, SeveralInputsStandEndToEndInOneLaneAndApartInTheirOwn) {
     all.insert(all.end(), samples.begin(), samples.end());
   }
   Good({"import", file_, inputs[0], inputs[1], inputs[2], "--lane", "all", "--at", "28"});
-  Good({"export", file_, "--lane", "all", "--out", dir_.path("all.wav")});
+  Good({"export", file_, "--force", "--lane", "all", "--out", dir_.path("all.wav")});
   EXPECT_EQ(ReadAudio(dir_.path("all.wav")).samples, all);
   Good({"import", file_, inputs[0], inputs[1], inputs[2]});
   EXPECT_EQ(Info()["lanes"].size(), 4U);
   // Over existing content.
-  Good({"import", file_, inputs[1], "--lane", "part1"});
-  Good({"export", file_, "--lane", "part1", "--out", dir_.path("p.wav")});
+  Good({"import", file_, inputs[1], "--lane", "part1", "--overwrite"});
+  Good({"export", file_, "--force", "--lane", "part1", "--out", dir_.path("p.wav")});
   EXPECT_EQ(ReadAudio(dir_.path("p.wav")).samples, ReadAudio(inputs[1]).samples);
 }
 
@@ -123,13 +125,14 @@ TEST_F(Tool, EveryFormatAndShape) {
     WriteAudio(path, c.format, c.channels, c.rate,
                Noise(static_cast<std::size_t>(c.channels) * 20000, 7));
     Good({"import", file_, path, "--lane", c.name});
-    Good({"export", file_, "--lane", c.name, "--out", dir_.path("o.wav")});
+    Good({"export", file_, "--force", "--lane", c.name, "--out", dir_.path("o.wav")});
     const Audio before = ReadAudio(path);
     const Audio after = ReadAudio(dir_.path("o.wav"));
     EXPECT_EQ(after.info.samplerate, c.rate);
     EXPECT_EQ(after.samples, before.samples) << c.name;
   }
-  Good({"export", file_, "--lane", "six.wav", "--out", dir_.path("o.wav"), "--format", "pcm24"});
+  Good({"export", file_, "--force", "--lane", "six.wav", "--out", dir_.path("o.wav"), "--format",
+        "pcm24"});
   EXPECT_EQ(ReadAudio(dir_.path("o.wav")).samples, ReadAudio(dir_.path("six.wav")).samples);
 }
 
@@ -156,9 +159,9 @@ TEST_F(Tool, NaNAndInfinityComeBackBitForBit) {
     const auto lane = testing::Must(sut.AddLane({.name = "n", .channels = 1}));
     testing::Must(testing::Must(sut.Own(lane)).Write(canvas::Frame(0), samples));
   }
-  Good({"export", file_, "--lane", "n", "--out", dir_.path("n.wav")});
+  Good({"export", file_, "--force", "--lane", "n", "--out", dir_.path("n.wav")});
   Good({"import", file_, dir_.path("n.wav"), "--lane", "again"});
-  Good({"export", file_, "--lane", "again", "--out", dir_.path("m.wav")});
+  Good({"export", file_, "--force", "--lane", "again", "--out", dir_.path("m.wav")});
   const auto back = ReadAudio(dir_.path("m.wav")).samples;
   ASSERT_EQ(back.size(), samples.size());
   for (std::size_t i = 0; i < samples.size(); ++i)
@@ -166,7 +169,8 @@ TEST_F(Tool, NaNAndInfinityComeBackBitForBit) {
   EXPECT_EQ(Slurp(dir_.path("n.wav")), Slurp(dir_.path("m.wav"))) << "the same bytes every time";
   EXPECT_EQ(Slurp(dir_.path("n.wav")).find("PEAK"), std::string::npos)
       << "it holds the time of writing";
-  EXPECT_NE(Good({"export", file_, "--lane", "n", "--out", dir_.path("c.wav"), "--format", "pcm16"})
+  EXPECT_NE(Good({"export", file_, "--force", "--lane", "n", "--out", dir_.path("c.wav"),
+                  "--format", "pcm16"})
                 .out.find("4 samples clipped"),
             std::string::npos);
 }
@@ -176,27 +180,30 @@ TEST_F(Tool, ExportTakesRanges) {
   WriteAudio(dir_.path("x.wav"), kFloatWav, 1, 48000, Noise(48000 * 2, 3));
   Good({"import", file_, dir_.path("x.wav"), "--at", "10"});
   const auto all = ReadAudio(dir_.path("x.wav")).samples;
-  Good({"export", file_, "--lane", "x", "--out", dir_.path("o.wav"), "--from", "10.5", "--to",
-        "0:11"});
+  Good({"export", file_, "--force", "--lane", "x", "--out", dir_.path("o.wav"), "--from", "10.5",
+        "--to", "0:11"});
   EXPECT_EQ(ReadAudio(dir_.path("o.wav")).samples,
             std::vector<float>(all.begin() + 24000, all.begin() + 48000));
-  Good({"export", file_, "--lane", "x", "--out", dir_.path("o.wav"), "--from", "480001f", "--to",
-        "480003f"});
+  Good({"export", file_, "--force", "--lane", "x", "--out", dir_.path("o.wav"), "--from", "480001f",
+        "--to", "480003f"});
   EXPECT_EQ(ReadAudio(dir_.path("o.wav")).samples,
             std::vector<float>(all.begin() + 1, all.begin() + 3));
-  const Outcome before = Good(
-      {"export", file_, "--lane", "x", "--out", dir_.path("o.wav"), "--from", "9", "--to", "10.1"});
+  const Outcome before = Good({"export", file_, "--force", "--lane", "x", "--out",
+                               dir_.path("o.wav"), "--from", "9", "--to", "10.1"});
   EXPECT_NE(before.out.find("48000 frames never written"), std::string::npos) << before.out;
-  Bad({"export", file_, "--lane", "x", "--out", dir_.path("o.wav"), "--from", "11", "--to", "11"},
+  Bad({"export", file_, "--force", "--lane", "x", "--out", dir_.path("o.wav"), "--from", "11",
+       "--to", "11"},
       "is empty");
-  Bad({"export", file_, "--lane", "x", "--out", dir_.path("o.wav"), "--to", "1:00:01"},
+  Bad({"export", file_, "--force", "--lane", "x", "--out", dir_.path("o.wav"), "--to", "1:00:01"},
       "past the capacity");
-  Bad({"export", file_, "--lane", "x", "--out", dir_.path("o.wav"), "--from", "-1"}, "negative");
-  Bad({"export", file_, "--lane", "y", "--out", dir_.path("o.wav")}, "no lane 'y'");
-  Bad({"export", file_, "--lane", "x", "--out", file_}, "the canvas itself");
-  Bad({"export", file_, "--lane", "x", "--out", dir_.path("no/such/o.wav")}, "no such file");
-  Bad({"export", file_, "--lane", "x", "--out", dir_.path("o.wav"), "--format", "mp3"}, "format",
-      2);
+  Bad({"export", file_, "--force", "--lane", "x", "--out", dir_.path("o.wav"), "--from=-13"},
+      "before the beginning");
+  Bad({"export", file_, "--force", "--lane", "y", "--out", dir_.path("o.wav")}, "no lane 'y'");
+  Bad({"export", file_, "--force", "--lane", "x", "--out", file_}, "the canvas itself");
+  Bad({"export", file_, "--force", "--lane", "x", "--out", dir_.path("no/such/o.wav")},
+      "no such file");
+  Bad({"export", file_, "--force", "--lane", "x", "--out", dir_.path("o.wav"), "--format", "mp3"},
+      "format", 2);
   Good({"check", file_});
 }
 
@@ -205,18 +212,43 @@ TEST_F(Tool, RmGivesSpaceBackAndSaysHowMuch) {
   WriteAudio(dir_.path("x.wav"), SF_FORMAT_WAV | SF_FORMAT_PCM_16, 2, 48000,
              Noise(2 * 48000 * 70, 3));
   Good({"import", file_, dir_.path("x.wav")});
-  Bad({"rm", file_, "--lane", "x", "--from", "31", "--to", "59"}, "whole pages of 30 s");
   const Outcome middle = Good({"rm", file_, "--lane", "x", "--from", "30", "--to", "1:00"});
-  EXPECT_NE(middle.out.find("removed 0:30.000"), std::string::npos) << middle.out;
+  EXPECT_NE(middle.out.find("removed 0:30.000\n"), std::string::npos) << middle.out;
   EXPECT_NE(middle.out.find("(11534336 B)"), std::string::npos) << middle.out;
   EXPECT_EQ(Info()["lanes"][0]["written_frames"], 48000 * 40);
   const Outcome tail = Good({"rm", file_, "--lane", "x", "--from", "15"});
-  EXPECT_NE(tail.out.find("removed 0:10.000"), std::string::npos) << tail.out;
-  EXPECT_NE(tail.out.find("0:15.000 stay"), std::string::npos) << tail.out;
+  EXPECT_NE(tail.out.find("removed 0:25.000, of which 0:15.000 became zeros"), std::string::npos)
+      << tail.out;
   Bad({"rm", file_, "--lane", "x", "--from", "5", "--to", "5"}, "empty");
+  Bad({"rm", file_, "--lane", "x", "--from", "99:00:00"}, "--from lies past the capacity");
   Good({"rm", file_, "--lane", "x"});
   EXPECT_EQ(Info()["lanes"].size(), 0U);
   Bad({"rm", file_, "--lane", "x"}, "no lane 'x'");
+  Good({"check", file_});
+}
+
+TEST_F(Tool, ErasingIsExactToTheFrame) {
+  Create();
+  WriteAudio(dir_.path("x.wav"), kFloatWav, 1, 48000, Noise(48000 * 40, 3));
+  auto expected = ReadAudio(dir_.path("x.wav")).samples;
+  Good({"import", file_, dir_.path("x.wav")});
+  const auto audible = [&] {
+    Good({"export", file_, "--force", "--lane", "x", "--out", dir_.path("o.wav"), "--from", "0",
+          "--to", "40"});
+    return ReadAudio(dir_.path("o.wav")).samples;
+  };
+  Good({"rm", file_, "--lane", "x", "--from", "480001f", "--to", "576003f"});  // two seconds
+  std::fill(expected.begin() + 480001, expected.begin() + 576003, 0.0F);
+  EXPECT_EQ(audible(), expected);
+  const Outcome silence = Good({"silence", file_, "--lane", "x", "--from", "1", "--to", "00:1.5"});
+  EXPECT_NE(silence.out.find("24000 frames"), std::string::npos) << silence.out;
+  std::fill(expected.begin() + 48000, expected.begin() + 72000, 0.0F);
+  EXPECT_EQ(audible(), expected);
+  // Counted back from the end.
+  Good({"silence", file_, "--lane", "x", "--from=-1"});
+  std::fill(expected.end() - 48000, expected.end(), 0.0F);
+  EXPECT_EQ(audible(), expected);
+  EXPECT_EQ(Info()["lanes"][0]["written_frames"], 48000 * 40) << "silence does not grow a lane";
   Good({"check", file_});
 }
 
@@ -236,7 +268,8 @@ TEST_F(Tool, RefusesInputsThatDoNotBelong) {
       "past the capacity");
   Bad({"import", file_, dir_.path("x.wav"), "--at", "-3"}, "negative");
   Bad({"import", file_, dir_.path("none.wav")}, "no such file");
-  Bad({"import", file_, dir_.path("d")}, "not a regular file");
+  fs::create_directory(dir_.path("empty"));
+  Bad({"import", file_, dir_.path("empty")}, "no file in this folder is audio");
   Bad({"import", file_, file_}, "not audio");
   Bad({"import", file_, dir_.path("x.wav"), "--lane", ""}, "name is empty");
   Bad({"import", file_, dir_.path("x.wav"), "--lane", std::string(300, 'x')}, "300 bytes");
@@ -250,7 +283,7 @@ TEST_F(Tool, ATruncatedWavGivesWhatThereIsAndSaysSo) {
   const auto whole = ReadAudio(dir_.path("x.wav")).samples;
   fs::resize_file(dir_.path("x.wav"), 44 + 2 * 4000);
   EXPECT_NE(Good({"import", file_, dir_.path("x.wav")}).out.find("cut short"), std::string::npos);
-  Good({"export", file_, "--lane", "x", "--out", dir_.path("o.wav")});
+  Good({"export", file_, "--force", "--lane", "x", "--out", dir_.path("o.wav")});
   EXPECT_EQ(ReadAudio(dir_.path("o.wav")).samples,
             std::vector<float>(whole.begin(), whole.begin() + 4000));
   fs::resize_file(dir_.path("x.wav"), 20);
@@ -272,9 +305,13 @@ TEST_F(Tool, ErrorsAreOneLineThatNamesTheFile) {
   Bad({"info", file_}, "not a regular file");
   fs::remove(file_);
   Bad({"create", dir_.path("no/x")}, "no such file");
-  Bad({"create", file_, "--hours", "0"}, "capacity_pages");
-  Bad({"create", file_, "--slots", "0"}, "slots");
-  Bad({"create", file_, "--hours", "99999999"}, "capacity");
+  Bad({"create", file_, "--hours", "0"}, "no time");
+  Bad({"create", file_, "--slots", "0"}, "slots", 2);
+  Bad({"create", file_, "--rate", "-5"}, "--rate: Value -5 not in range", 2);
+  Bad({"create", file_, "--hours", "99999999"}, "room for 8738.1 hours");
+  for (const char* hours : {"abc", "1:30", "inf", "-1", "99999999999999999999"})
+    Bad({"create", file_, "--hours", hours}, "is not a number of hours");
+  Bad({"create", file_, "--mode", "777777"}, "is no mode");
   EXPECT_FALSE(fs::exists(file_));
 }
 
@@ -314,10 +351,10 @@ TEST_F(Tool, AnotherOwnerIsNamed) {
       canvas::Canvas::Open(file_, {.access = canvas::Access::kReadWrite, .name = "the generator"}));
   const auto writer = testing::Must(sut.Own(canvas::LaneId(1)));
   const std::string owner = "lane 'x': owned by the generator (pid " + std::to_string(getpid());
-  Bad({"import", file_, dir_.path("x.wav")}, owner);
+  Bad({"import", file_, dir_.path("x.wav"), "--overwrite"}, owner);
   Bad({"rm", file_, "--lane", "x"}, owner);
   Good({"info", file_});
-  Good({"export", file_, "--lane", "x", "--out", dir_.path("o.wav")});
+  Good({"export", file_, "--force", "--lane", "x", "--out", dir_.path("o.wav")});
 }
 
 TEST_F(Tool, LostOutputIsAFailureAndNoDescriptorIsPrintedInto) {
@@ -340,28 +377,38 @@ TEST_F(Tool, ExportFollowsALinkKeepsTheModeAndLeavesNothingBehindWhenEnded) {
   std::ofstream(dir_.path("target.wav")) << "old";
   fs::permissions(dir_.path("target.wav"), fs::perms::owner_read | fs::perms::owner_write);
   fs::create_symlink(dir_.path("target.wav"), dir_.path("link.wav"));
-  Good({"export", file_, "--lane", "x", "--out", dir_.path("link.wav")});
+  Good({"export", file_, "--force", "--lane", "x", "--out", dir_.path("link.wav")});
   EXPECT_TRUE(fs::is_symlink(dir_.path("link.wav")));
   EXPECT_EQ(ReadAudio(dir_.path("target.wav")).samples, ReadAudio(dir_.path("x.wav")).samples);
   EXPECT_EQ(fs::status(dir_.path("target.wav")).permissions(),
             fs::perms::owner_read | fs::perms::owner_write);
 
-  // An hour of silence takes a while to write; end it when its output has appeared.
+  // An hour of silence takes a while to write; end it when it has begun, in every way there is.
   fs::create_directory(dir_.path("out"));
   const std::string out = dir_.path("out/long.wav");
-  const pid_t pid = fork();
-  if (pid == 0) {
-    execl("tools/canvas", "canvas", "export", file_.c_str(), "--lane", "x", "--out", out.c_str(),
-          "--from", "0", "--to", "1:00:00", static_cast<char*>(nullptr));
-    _exit(127);
+  for (const int number : {SIGTERM, SIGKILL, SIGALRM, SIGPIPE, SIGHUP}) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+      execl("tools/canvas", "canvas", "export", file_.c_str(), "--lane", "x", "--out", out.c_str(),
+            "--from", "0", "--to", "1:00:00", static_cast<char*>(nullptr));
+      _exit(127);
+    }
+    const auto begun = [&] {
+      std::error_code gone;
+      for (const auto& fd : fs::directory_iterator("/proc/" + std::to_string(pid) + "/fd", gone)) {
+        const std::string target = fs::read_symlink(fd.path(), gone).string();
+        if (target.starts_with(dir_.path("out"))) return true;
+      }
+      return false;
+    };
+    while (!begun() && waitpid(pid, nullptr, WNOHANG) == 0) {
+    }
+    kill(pid, number);
+    int status = 0;
+    ASSERT_EQ(waitpid(pid, &status, 0), pid) << "it ended before it could be ended";
+    EXPECT_TRUE(WIFSIGNALED(status));
+    EXPECT_TRUE(fs::is_empty(dir_.path("out"))) << "litter, after signal " << number;
   }
-  while (fs::is_empty(dir_.path("out")) && waitpid(pid, nullptr, WNOHANG) == 0) {
-  }
-  kill(pid, SIGTERM);
-  int status = 0;
-  ASSERT_EQ(waitpid(pid, &status, 0), pid) << "it ended before it could be ended";
-  EXPECT_TRUE(WIFSIGNALED(status));
-  EXPECT_TRUE(fs::is_empty(dir_.path("out"))) << "litter";
 }
 
 TEST_F(Tool, AFullAndAReadOnlyDiskAreOneLineEach) {
@@ -381,9 +428,9 @@ TEST_F(Tool, AFullAndAReadOnlyDiskAreOneLineEach) {
             nlohmann::json::parse(before)["lanes"])
       << "what was there stays, the lane that did not fit goes";
   Good({"check", file_});
-  Good({"export", file_, "--lane", "small", "--out", dir_.path("o.wav")});
+  Good({"export", file_, "--force", "--lane", "small", "--out", dir_.path("o.wav")});
   EXPECT_EQ(ReadAudio(dir_.path("o.wav")).samples, ReadAudio(dir_.path("small.wav")).samples);
-  Bad({"export", file_, "--lane", "small", "--out", disk + "/o.wav", "--to", "0:30"},
+  Bad({"export", file_, "--force", "--lane", "small", "--out", disk + "/o.wav", "--to", "0:30"},
       "no space left");
 
   ASSERT_EQ(mount(nullptr, disk.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr), 0);
@@ -391,7 +438,7 @@ TEST_F(Tool, AFullAndAReadOnlyDiskAreOneLineEach) {
   Bad({"import", file_, dir_.path("small.wav")}, "read-only");
   Bad({"rm", file_, "--lane", "small"}, "read-only");
   Good({"info", file_});
-  Good({"export", file_, "--lane", "small", "--out", dir_.path("o.wav")});
+  Good({"export", file_, "--force", "--lane", "small", "--out", dir_.path("o.wav")});
   umount2(disk.c_str(), MNT_DETACH);
 }
 
@@ -400,7 +447,7 @@ TEST_F(Tool, LaneNamesOfAnyScriptAndShellCharacters) {
   for (const std::string name : {"Streicher – 弦 🎻", "a b'c\"d", "-x", "100%", "..", "a/b"}) {
     WriteAudio(dir_.path("x.wav"), kFloatWav, 1, 48000, Noise(100, 1));
     Good({"import", file_, dir_.path("x.wav"), "--lane=" + name});
-    Good({"export", file_, "--lane=" + name, "--out", dir_.path("o.wav")});
+    Good({"export", file_, "--force", "--lane=" + name, "--out", dir_.path("o.wav")});
   }
   EXPECT_EQ(Info()["lanes"].size(), 6U);
   Good({"info", file_});

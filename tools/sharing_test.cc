@@ -71,20 +71,22 @@ TEST_F(Sharing, InfoNamesEveryOwner) {
 TEST_F(Sharing, ImportIsRefusedAtOnceOrWaitsAsLongAsItIsTold) {
   Canvas canvas = Open();
   auto writer = std::make_unique<LaneWriter>(Must(canvas.Own(LaneId(1))));
-  Bad({"import", file_, dir_.path("x.wav")}, "owned by the generator");
-  const Outcome timed_out = Run({"import", file_, dir_.path("x.wav"), "--wait", "0.05"});
+  Bad({"import", file_, dir_.path("x.wav"), "--overwrite"}, "owned by the generator");
+  const Outcome timed_out =
+      Run({"import", file_, dir_.path("x.wav"), "--overwrite", "--wait", "0.05"});
   EXPECT_EQ(timed_out.exit_code, 1);
   EXPECT_NE(timed_out.err.find("waiting up to 0.05 s"), std::string::npos) << timed_out.err;
   EXPECT_EQ(std::ranges::count(timed_out.err, '\n'), 2) << timed_out.err;
   const pid_t waiting =
-      Start(dir_.path("out"), {"import", file_, dir_.path("x.wav"), "--wait", "60"});
+      Start(dir_.path("out"), {"import", file_, dir_.path("x.wav"), "--overwrite", "--wait", "60"});
   // Whether it waits yet or not: it gets the lane once this lets go.
   writer.reset();
   EXPECT_EQ(Wait(waiting), 0);
   EXPECT_NE(Slurp(dir_.path("out")).find("-> lane 'x'"), std::string::npos);
-  Bad({"import", file_, dir_.path("x.wav"), "--wait", "soon"}, "--wait", 2);
+  Bad({"import", file_, dir_.path("x.wav"), "--overwrite", "--wait", "soon"}, "--wait", 2);
   for (const char* seconds : {"nan", "inf", "-1", "1e7"})
-    Bad({"import", file_, dir_.path("x.wav"), "--wait", seconds}, "it is 0 to 1000000 seconds", 2);
+    Bad({"import", file_, dir_.path("x.wav"), "--overwrite", "--wait", seconds},
+        "it is 0 to 1000000 seconds", 2);
 }
 
 TEST_F(Sharing, WatchFollowsAndEndsCleanly) {

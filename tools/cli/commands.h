@@ -7,12 +7,23 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "canvas/api/canvas.h"
-#include "tools/cli/audio_file.h"
+#include "tools/cli/audio_input.h"
+#include "tools/cli/audio_output.h"
 
 namespace canvas::cli {
+
+// What holds for every command.
+struct Globals {
+  bool allow_remote = false;        // network and FUSE file systems
+  std::uint64_t max_map_bytes = 0;  // address space for a canvas; 0: as much as there is
+};
+Globals& TheGlobals();
+// For reading; with the name of a program that writes, for writing.
+Result<Canvas> OpenCanvas(const std::string& file, const std::string& writer = {});
 
 struct CreateArguments {
   std::string file;
@@ -21,6 +32,8 @@ struct CreateArguments {
   std::uint32_t slots = 64;
   std::uint32_t small_slots = 128;
   std::string hours = "24";
+  std::optional<std::string> mode;  // octal
+  std::string title;
 };
 Result<void> RunCreate(const CreateArguments& arguments);
 
@@ -28,40 +41,72 @@ struct ImportArguments {
   std::string file;
   std::vector<std::string> inputs;
   std::optional<std::string> lane;  // default: each input's own name
-  std::string at = "0";
-  double wait_seconds = 0;  // for a lane that another process owns
+  std::optional<std::string> at;    // default: 0
+  bool append = false;              // behind what the lane holds
+  bool overwrite = false;           // what the lane holds there
+  bool strict = false;              // refuses inputs that are cut short
+  double wait_seconds = 0;          // for a lane that another process owns
 };
 Result<void> RunImport(const ImportArguments& arguments);
+// How the description of a lane begins whose import was not finished.
+inline constexpr std::string_view kUnfinishedImport = "unfinished import of ";
 
 struct ExportArguments {
   std::string file;
-  std::string lane;
+  std::vector<std::string> lanes;  // names or globs
+  bool all = false;
   std::string out;
+  std::optional<std::string> out_dir;
   std::optional<std::string> from;
   std::optional<std::string> to;
-  SampleFormat format = SampleFormat::kFloat;
+  std::vector<std::string> formats;
+  bool force = false;  // replaces a file that is there
 };
 Result<void> RunExport(const ExportArguments& arguments);
+// Errors: kInvalidArgument.
+Result<OutputFormat> FormatOf(const ExportArguments& arguments);
 
 struct ReportArguments {
   std::string file;
   bool json = false;
+  bool summary = false;  // watch: a line a second for each lane
 };
 Result<void> RunInfo(const ReportArguments& arguments);
+Result<void> RunList(const ReportArguments& arguments);
 // Until SIGINT or SIGTERM: a line for each change.
 Result<void> RunWatch(const ReportArguments& arguments);
 Result<void> RunDu(const ReportArguments& arguments);
 
-struct RemoveArguments {
+struct RangeArguments {
   std::string file;
   std::string lane;
   std::optional<std::string> from;
   std::optional<std::string> to;
 };
-Result<void> RunRemove(const RemoveArguments& arguments);
+Result<void> RunRemove(const RangeArguments& arguments);
+Result<void> RunSilence(const RangeArguments& arguments);
+
+struct TextArguments {
+  std::string file;
+  std::string lane;
+  std::string text;
+};
+Result<void> RunRename(const TextArguments& arguments);
+Result<void> RunDescribe(const TextArguments& arguments);
 
 // Answers whether nothing is wrong.
-Result<bool> RunCheck(const std::string& file);
+Result<bool> RunCheck(const ReportArguments& arguments);
+
+// A TIME of a lane: as ParsePosition has it, or, with a minus, so long before the lane's end.
+Result<Frame> FrameAt(const std::string& text, Rate rate, Frame end);
+// The lanes that a name, or a glob ("drums*"), means. Errors: kNotFound, with the nearest name.
+Result<std::vector<LaneInfo>> LanesNamed(const std::vector<LaneInfo>& lanes,
+                                         const std::string& pattern);
+// The one of `names` that `text` was most likely meant to be; "" where none is near.
+std::string NearestOf(std::string_view text, const std::vector<std::string>& names);
+
+// What the file system counts; 0 where there is no such file.
+std::uint64_t AllocatedBytes(const std::string& path);
 
 // How an owner is told, in info and watch alike.
 nlohmann::ordered_json OwnerJson(const OwnerInfo& owner);

@@ -1,12 +1,50 @@
-// create and rm: making a canvas, and giving space back.
+// Changes other than import: making a canvas, giving space back, silence, names.
 #include <fmt/format.h>
+#include <sys/stat.h>
 
+#include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "tools/cli/commands.h"
 #include "tools/cli/terminal.h"
 
 namespace canvas::cli {
+namespace {
+
+Result<std::uint64_t> SecondsOf(const std::string& hours) {
+  const auto position = ParsePosition(hours);
+  if (!position || hours.find_first_of(":f") != std::string::npos)
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("--hours: '{}' is not a number of hours", hours),
+                "give a decimal, such as 1.5");
+  CANVAS_ASSIGN(const Frame seconds, position->ToFrame(Rate{3600, 1}));
+  return static_cast<std::uint64_t>(seconds.value());
+}
+
+Result<mode_t> ModeOf(const std::string& text) {
+  unsigned mode = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+  if (error != std::errc() || end != text.data() + text.size() || mode > 0777 ||
+      (mode & 0600) != 0600)
+    return Fail(ErrorCode::kInvalidArgument, fmt::format("--mode: '{}' is no mode", text),
+                "give octal digits in which the owner reads and writes, such as 660");
+  return static_cast<mode_t>(mode);
+}
+
+}  // namespace
+
+Globals& TheGlobals() {
+  static Globals globals;
+  return globals;
+}
+
+Result<Canvas> OpenCanvas(const std::string& file, const std::string& writer) {
+  return Canvas::Open(file, {.access = writer.empty() ? Access::kReadOnly : Access::kReadWrite,
+                             .name = writer,
+                             .max_map_bytes = TheGlobals().max_map_bytes,
+                             .allow_remote = TheGlobals().allow_remote});
+}
 
 Result<void> RunCreate(const CreateArguments& arguments) {
   CreateOptions options;
@@ -14,82 +52,175 @@ Result<void> RunCreate(const CreateArguments& arguments) {
   options.page_seconds = arguments.page_seconds;
   options.slots = arguments.slots;
   options.small_slots = arguments.small_slots;
+  options.title = arguments.title;
   options.tool = "canvas create";
-  CANVAS_ASSIGN(const Position hours, ParsePosition(arguments.hours));
-  if (arguments.hours.find_first_of(":f") != std::string::npos)
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("'{}' is not a number of hours", arguments.hours),
-                "give a decimal, such as 1.5");
-  CANVAS_ASSIGN(const Frame seconds, hours.ToFrame(Rate{3600, 1}));
-  options.capacity_seconds = static_cast<std::uint64_t>(seconds.value());
+  options.allow_remote = TheGlobals().allow_remote;
+  if (arguments.mode) {
+    CANVAS_ASSIGN(options.mode, ModeOf(*arguments.mode));
+    umask(0);  // as it was said
+  }
+  CANVAS_ASSIGN(options.capacity_seconds, SecondsOf(arguments.hours));
+  const std::uint64_t most = format::kMaxPages * arguments.page_seconds;
+  if (options.capacity_seconds > most || options.capacity_seconds == 0)
+    return std::unexpected(
+        Error(ErrorCode::kInvalidArgument,
+              fmt::format("--hours: {} are {}", arguments.hours,
+                          options.capacity_seconds == 0 ? "no time" : "too many"),
+              fmt::format("with pages of {} s there is room for {:.1f} hours",
+                          arguments.page_seconds, static_cast<double>(most) / 3600))
+            .About(arguments.file));
   CANVAS_TRY(Canvas::Create(arguments.file, options));
-  CANVAS_ASSIGN(const Canvas canvas, Canvas::Open(arguments.file));
-  CANVAS_ASSIGN(const DiskUsage usage, canvas.Usage());
+  // What it costs is said where it can be opened: where the address space is small it cannot always.
+  const auto canvas = OpenCanvas(arguments.file);
+  const auto usage = canvas ? canvas->Usage() : Result<DiskUsage>(std::unexpected(canvas.error()));
+  if (!usage) {
+    fmt::print("{}: made\n", arguments.file);
+    Note(fmt::format("{}: it cannot be opened here: {}", arguments.file, usage.error().what()));
+    return {};
+  }
   fmt::print("{}: room for {} of {} s; {} on the disk so far\n", arguments.file,
-             Count(canvas.capacity_pages(), "page"), arguments.page_seconds,
-             Bytes(usage.allocated_bytes));
+             Count(canvas->capacity_pages(), "page"), arguments.page_seconds,
+             Bytes(usage->allocated_bytes));
   return {};
 }
 
 namespace {
 
-Result<void> EraseRange(Canvas& canvas, const LaneInfo& lane, const RemoveArguments& arguments) {
-  FrameRange range{
-      Frame(0), FirstFrameOfPage(canvas.capacity_pages(), lane.rate, canvas.Info().page_seconds)};
+Result<FrameRange> RangeIn(const Canvas& canvas, const RangeArguments& arguments,
+                           const LaneInfo& lane) {
+  CANVAS_ASSIGN(const LaneReader reader, canvas.Reader(lane.id));
+  const Frame end = reader.Extent().end;
+  const Frame limit =
+      FirstFrameOfPage(canvas.capacity_pages(), lane.rate, canvas.Info().page_seconds);
+  FrameRange range{Frame(0), limit};
   if (arguments.from) {
-    CANVAS_ASSIGN(const Position from, ParsePosition(*arguments.from));
-    CANVAS_ASSIGN(range.first, from.ToFrame(lane.rate));
+    CANVAS_ASSIGN(range.first, FrameAt(*arguments.from, lane.rate, end));
   }
   if (arguments.to) {
-    CANVAS_ASSIGN(const Position to, ParsePosition(*arguments.to));
-    CANVAS_ASSIGN(range.end, to.ToFrame(lane.rate));
+    CANVAS_ASSIGN(range.end, FrameAt(*arguments.to, lane.rate, end));
   }
+  if (range.first >= limit || range.end > limit)
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("{} lies past the capacity, {}", range.first >= limit ? "--from" : "--to",
+                    FormatClock(limit, lane.rate)),
+        "give an earlier time");
   if (range.empty())
-    return Fail(ErrorCode::kInvalidArgument, "the range is empty", "--to lies after --from");
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("the range from {} to {} is empty", FormatClock(range.first, lane.rate),
+                            FormatClock(range.end, lane.rate)),
+                "--to lies after --from");
+  return range;
+}
+
+// Zeros over what is written in the range: what is not stays so. Answers how many frames.
+Result<std::uint64_t> Silence(const Canvas& canvas, LaneWriter& writer, FrameRange range) {
+  CANVAS_ASSIGN(const LaneReader reader, canvas.Reader(writer.lane().id));
+  CANVAS_ASSIGN(const auto written, reader.WrittenRanges(range));
+  const std::uint32_t channels = writer.lane().channels;
+  const std::vector<float> zeros(std::max<std::size_t>((std::size_t{1} << 19) / channels, 1) *
+                                 channels);
+  std::uint64_t silenced = 0;
+  for (const FrameRange& part : written)
+    for (Frame at = part.first; at < part.end;) {
+      const std::uint64_t count = writer.PreferredFrames(
+          at, std::min<std::uint64_t>(zeros.size() / channels,
+                                      static_cast<std::uint64_t>(part.end - at)));
+      CANVAS_TRY(writer.Write(at, std::span(zeros).first(count * channels)));
+      at = at + static_cast<std::int64_t>(count);
+      silenced += count;
+    }
+  return silenced;
+}
+
+std::string DurationOf(std::uint64_t frames, Rate rate) {
+  return FormatClock(Frame(static_cast<std::int64_t>(frames)), rate);
+}
+
+// Exact to the frame: whole pages are given back, what shares a page with frames outside becomes
+// zeros.
+Result<void> EraseRange(Canvas& canvas, const LaneInfo& lane, const RangeArguments& arguments) {
+  CANVAS_ASSIGN(const FrameRange range, RangeIn(canvas, arguments, lane));
   CANVAS_ASSIGN(LaneWriter writer, canvas.Own(lane.id));
   CANVAS_ASSIGN(const EraseReport report, writer.Erase(range));
-  const auto duration = [&](std::uint64_t frames) {
-    return FormatClock(Frame(static_cast<std::int64_t>(frames)), lane.rate);
-  };
-  const auto page_seconds = canvas.Info().page_seconds;
-  if (report.erased_frames == 0 && report.kept_frames != 0)
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("nothing was given back: all {} in the range share their page with "
-                            "what lies outside it",
-                            duration(report.kept_frames)),
-                fmt::format("space is given back by whole pages of {} s", page_seconds));
-  fmt::print("lane '{}': removed {}", lane.name, duration(report.erased_frames));
-  if (report.kept_frames != 0)
-    fmt::print("; {} stay, in pages of {} s that reach outside the range",
-               duration(report.kept_frames), page_seconds);
+  std::uint64_t silenced = 0;
+  if (report.kept_frames != 0) {
+    CANVAS_ASSIGN(silenced, Silence(canvas, writer, range));
+  }
+  fmt::print("lane '{}': removed {}", Printable(lane.name),
+             DurationOf(report.erased_frames + silenced, lane.rate));
+  if (silenced != 0)
+    fmt::print(", of which {} became zeros: they share a page of {} s with what stays",
+               DurationOf(silenced, lane.rate), canvas.Info().page_seconds);
   fmt::print("\n");
   return {};
 }
 
+template <typename Call>
+Result<void> Edit(const std::string& file, const std::string& name, Call call) {
+  CANVAS_ASSIGN(Canvas canvas, OpenCanvas(file, name));
+  const auto run = [&]() -> Result<void> { return call(canvas); };
+  if (auto done = run(); !done) return std::unexpected(std::move(done).error().About(file));
+  return canvas.Close();
+}
+
+Result<LaneInfo> LaneNamed(const Canvas& canvas, const std::string& name) {
+  auto lane = canvas.FindLane(name);
+  if (lane || lane.error().code() != ErrorCode::kNotFound) return lane;
+  CANVAS_ASSIGN(const auto lanes, canvas.Lanes());
+  CANVAS_ASSIGN(const auto found, LanesNamed(lanes, name));  // says which is near
+  if (found.size() == 1) return found.front();
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("'{}' means {} lanes", Printable(name), found.size()),
+              "give the name of one");
+}
+
 }  // namespace
 
-Result<void> RunRemove(const RemoveArguments& arguments) {
-  CANVAS_ASSIGN(Canvas canvas,
-                Canvas::Open(arguments.file, {.access = Access::kReadWrite, .name = "canvas rm"}));
-  const auto run = [&]() -> Result<void> {
-    CANVAS_ASSIGN(const LaneInfo lane, canvas.FindLane(arguments.lane));
-    CANVAS_ASSIGN(const DiskUsage before, canvas.Usage());
+Result<void> RunRemove(const RangeArguments& arguments) {
+  return Edit(arguments.file, "canvas rm", [&](Canvas& canvas) -> Result<void> {
+    CANVAS_ASSIGN(const LaneInfo lane, LaneNamed(canvas, arguments.lane));
+    const auto allocated = [&] { return AllocatedBytes(arguments.file); };
+    const std::uint64_t before = allocated();
     if (arguments.from || arguments.to) {
       CANVAS_TRY(EraseRange(canvas, lane, arguments));
     } else {
       CANVAS_TRY(canvas.RemoveLane(lane.id));
-      fmt::print("lane '{}' removed\n", lane.name);
+      fmt::print("lane '{}' removed\n", Printable(lane.name));
     }
-    CANVAS_ASSIGN(const DiskUsage after, canvas.Usage());
-    const std::uint64_t freed = before.allocated_bytes > after.allocated_bytes
-                                    ? before.allocated_bytes - after.allocated_bytes
-                                    : 0;
+    const std::uint64_t after = allocated();
+    const std::uint64_t freed = before > after ? before - after : 0;
     fmt::print("  {} given back ({} B)\n", Bytes(freed), freed);
     return {};
-  };
-  auto removed = run();
-  if (!removed) return std::unexpected(std::move(removed).error().About(arguments.file));
-  return canvas.Close();
+  });
+}
+
+Result<void> RunSilence(const RangeArguments& arguments) {
+  return Edit(arguments.file, "canvas silence", [&](Canvas& canvas) -> Result<void> {
+    CANVAS_ASSIGN(const LaneInfo lane, LaneNamed(canvas, arguments.lane));
+    CANVAS_ASSIGN(const FrameRange range, RangeIn(canvas, arguments, lane));
+    CANVAS_ASSIGN(LaneWriter writer, canvas.Own(lane.id));
+    CANVAS_ASSIGN(const std::uint64_t frames, Silence(canvas, writer, range));
+    fmt::print("lane '{}': {} are zeros now ({})\n", Printable(lane.name),
+               DurationOf(frames, lane.rate), Count(frames, "frame"));
+    return {};
+  });
+}
+
+Result<void> RunRename(const TextArguments& arguments) {
+  return Edit(arguments.file, "canvas mv", [&](Canvas& canvas) -> Result<void> {
+    CANVAS_ASSIGN(const LaneInfo lane, LaneNamed(canvas, arguments.lane));
+    CANVAS_TRY(canvas.RenameLane(lane.id, arguments.text));
+    fmt::print("lane '{}' is '{}' now\n", Printable(lane.name), Printable(arguments.text));
+    return {};
+  });
+}
+
+Result<void> RunDescribe(const TextArguments& arguments) {
+  return Edit(arguments.file, "canvas describe", [&](Canvas& canvas) -> Result<void> {
+    CANVAS_ASSIGN(const LaneInfo lane, LaneNamed(canvas, arguments.lane));
+    return canvas.DescribeLane(lane.id, arguments.text);
+  });
 }
 
 }  // namespace canvas::cli

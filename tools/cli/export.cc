@@ -2,10 +2,13 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <limits>
+#include <map>
 #include <utility>
 
 #include "tools/cli/commands.h"
+#include "tools/cli/speakers.h"
 #include "tools/cli/terminal.h"
 
 namespace canvas::cli {
@@ -32,17 +35,16 @@ Result<FrameRange> RangeOf(const ExportArguments& arguments, const Canvas& canva
                 "give --from and --to to export silence");
   FrameRange range{extent.first, extent.end};
   if (arguments.from) {
-    CANVAS_ASSIGN(const Position from, ParsePosition(*arguments.from));
-    CANVAS_ASSIGN(range.first, from.ToFrame(rate));
+    CANVAS_ASSIGN(range.first, FrameAt(*arguments.from, rate, extent.end));
   }
   if (arguments.to) {
-    CANVAS_ASSIGN(const Position to, ParsePosition(*arguments.to));
-    CANVAS_ASSIGN(range.end, to.ToFrame(rate));
+    CANVAS_ASSIGN(range.end, FrameAt(*arguments.to, rate, extent.end));
   }
   const Frame limit = FirstFrameOfPage(canvas.capacity_pages(), rate, canvas.Info().page_seconds);
-  if (range.end > limit)
+  if (range.first > limit || range.end > limit)
     return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("--to lies past the capacity, {}", FormatClock(limit, rate)),
+                fmt::format("{} lies past the capacity, {}",
+                            range.first > limit ? "--from" : "--to", FormatClock(limit, rate)),
                 "give an earlier time");
   if (range.empty())
     return Fail(ErrorCode::kInvalidArgument,
@@ -66,7 +68,7 @@ Result<ReadResult> ReadSettled(LaneReader& reader, Frame at, std::span<float> sa
 }
 
 // Copies the range; answers how many of its frames were written.
-Result<std::uint64_t> Copy(LaneReader& reader, FrameRange range, WavOutput& out) {
+Result<std::uint64_t> Copy(LaneReader& reader, FrameRange range, AudioOutput& out) {
   const std::uint32_t channels = reader.lane().channels;
   const auto frames = static_cast<std::uint64_t>(range.end - range.first);
   std::vector<float> samples(std::max<std::size_t>(kChunkBytes / sizeof(float) / channels, 1) *
@@ -76,14 +78,106 @@ Result<std::uint64_t> Copy(LaneReader& reader, FrameRange range, WavOutput& out)
   for (std::uint64_t done = 0; done < frames;) {
     const std::uint64_t count = std::min<std::uint64_t>(frames - done, samples.size() / channels);
     const auto chunk = std::span(samples).first(count * channels);
-    CANVAS_ASSIGN(const ReadResult read,
-                  ReadSettled(reader, range.first + static_cast<std::int64_t>(done), chunk));
+    const Frame at = range.first + static_cast<std::int64_t>(done);
+    CANVAS_ASSIGN(const ReadResult read, ReadSettled(reader, at, chunk));
     CANVAS_TRY(out.Write(chunk));
+    reader.Forget({at, at + static_cast<std::int64_t>(count)});
     written += read.written_frames;
     done += count;
     progress.Update(done);
   }
   return written;
+}
+
+// A lane and the file it goes to.
+struct Job {
+  LaneInfo lane;
+  std::string out;
+};
+
+// "a/b" cannot be a file's name, nor can "..".
+std::string FileName(const std::string& lane) {
+  std::string name = lane;
+  std::ranges::replace(name, '/', '_');
+  if (name.starts_with('.')) name.front() = '_';
+  return name;
+}
+
+Result<std::vector<Job>> Plan(const ExportArguments& arguments, const Canvas& canvas,
+                              Container container) {
+  CANVAS_ASSIGN(const auto all, canvas.Lanes());
+  std::vector<LaneInfo> lanes;
+  if (arguments.all) {
+    std::ranges::copy_if(all, std::back_inserter(lanes), [](const LaneInfo& lane) {
+      return lane.kind == LaneKind::kAudio || lane.kind == LaneKind::kSignal;
+    });
+    if (lanes.empty()) return Fail(ErrorCode::kNotFound, "there are no lanes to export");
+  }
+  for (const std::string& pattern : arguments.lanes) {
+    CANVAS_ASSIGN(const auto found, LanesNamed(all, pattern));
+    for (const LaneInfo& lane : found)
+      if (std::ranges::find(lanes, lane.id, &LaneInfo::id) == lanes.end()) lanes.push_back(lane);
+  }
+  if (!arguments.out_dir) {
+    if (lanes.size() == 1) return std::vector<Job>{{lanes.front(), arguments.out}};
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} and one --out", Count(lanes.size(), "lane")),
+                "give --out-dir, for a file a lane");
+  }
+  std::error_code error;
+  std::filesystem::create_directories(*arguments.out_dir, error);
+  if (error)
+    return std::unexpected(
+        Error::FromErrno(error.value(), "making the folder").About(*arguments.out_dir));
+  std::vector<Job> jobs;
+  std::map<std::string, std::string> claimed;
+  for (LaneInfo& lane : lanes) {
+    const std::string name = fmt::format("{}.{}", FileName(lane.name), NameOf(container));
+    const auto [other, fresh] = claimed.emplace(name, lane.name);
+    if (!fresh)
+      return Fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("lanes '{}' and '{}' would both become {}", other->second, lane.name, name),
+          "export them one by one, each with its own --out");
+    jobs.push_back({std::move(lane), (std::filesystem::path(*arguments.out_dir) / name).string()});
+  }
+  return jobs;
+}
+
+Result<void> ExportOne(const Canvas& canvas, const ExportArguments& arguments,
+                       const OutputFormat& format, const Job& job) {
+  const LaneInfo& lane = job.lane;
+  CANVAS_ASSIGN(LaneReader reader, canvas.Reader(lane.id));
+  CANVAS_ASSIGN(const FrameRange range, RangeOf(arguments, canvas, reader));
+  if (lane.rate.den != 1 || lane.rate.num > std::numeric_limits<std::int32_t>::max())
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("lane '{}' has a rate of {} Hz, which an audio file cannot say",
+                            lane.name, ToString(lane.rate)),
+                "read it through the library");
+  const auto frames = static_cast<std::uint64_t>(range.end - range.first);
+  CANVAS_ASSIGN(AudioOutput out,
+                AudioOutput::Open(job.out, format,
+                                  {.channels = lane.channels,
+                                   .rate = static_cast<std::uint32_t>(lane.rate.num),
+                                   .frames = frames,
+                                   .speakers = lane.speakers},
+                                  arguments.force));
+  CANVAS_ASSIGN(const std::uint64_t written, Copy(reader, range, out));
+  CANVAS_TRY(out.Commit());
+  // What goes to standard output is audio: words about it go beside.
+  std::FILE* const words = job.out == "-" ? stderr : stdout;
+  fmt::print(words, "lane '{}' from {} to {} -> {} ({}, {}, {} Hz{})\n", Printable(lane.name),
+             FormatClock(range.first, lane.rate), FormatClock(range.end, lane.rate), job.out,
+             Count(frames, "frame"), Count(lane.channels, "channel"), ToString(lane.rate),
+             out.description() == "WAV" ? "" : ", " + out.description());
+  if (written != frames)
+    fmt::print(words, "  {} never written, silent here\n", Count(frames - written, "frame"));
+  if (out.clipped() != 0)
+    fmt::print(words, "  {} clipped: out of the format's range\n", Count(out.clipped(), "sample"));
+  if (!out.says_speakers())
+    fmt::print(words, "  the file does not say where its channels sound: {}\n",
+               SpeakersText(lane.speakers));
+  return {};
 }
 
 }  // namespace
@@ -93,37 +187,52 @@ Result<void> RunExport(const ExportArguments& arguments) {
     return std::unexpected(
         Error(ErrorCode::kInvalidArgument, "--out is the canvas itself", "choose another path")
             .About(arguments.file));
-  CANVAS_ASSIGN(const Canvas canvas, Canvas::Open(arguments.file));
+  if (!arguments.out_dir && arguments.out.empty())
+    return Fail(ErrorCode::kInvalidArgument, "--out is empty", "give a path, or - for a pipe");
+  CANVAS_ASSIGN(const OutputFormat format, FormatOf(arguments));
+  CANVAS_ASSIGN(const Canvas canvas, OpenCanvas(arguments.file));
   const auto run = [&]() -> Result<void> {
-    CANVAS_ASSIGN(const LaneInfo lane, canvas.FindLane(arguments.lane));
-    CANVAS_ASSIGN(LaneReader reader, canvas.Reader(lane.id));
-    CANVAS_ASSIGN(const FrameRange range, RangeOf(arguments, canvas, reader));
-    if (lane.rate.den != 1 || lane.rate.num > std::numeric_limits<std::int32_t>::max())
-      return Fail(ErrorCode::kUnsupported,
-                  fmt::format("lane '{}' has a rate of {} Hz, which a WAV file cannot say",
-                              lane.name, ToString(lane.rate)),
-                  "read it through the library");
-    const auto frames = static_cast<std::uint64_t>(range.end - range.first);
-    CANVAS_ASSIGN(WavOutput out,
-                  WavOutput::Open(arguments.out, arguments.format, lane.channels,
-                                  static_cast<std::uint32_t>(lane.rate.num), frames));
-    CANVAS_ASSIGN(const std::uint64_t written, Copy(reader, range, out));
-    const bool rf64 = out.rf64();
-    const std::uint64_t clipped = out.clipped();
-    CANVAS_TRY(out.Commit());
-    fmt::print("lane '{}' from {} to {} -> {} ({}, {}, {} Hz{})\n", lane.name,
-               FormatClock(range.first, lane.rate), FormatClock(range.end, lane.rate),
-               arguments.out, Count(frames, "frame"), Count(lane.channels, "channel"),
-               ToString(lane.rate), rf64 ? ", RF64" : "");
-    if (written != frames)
-      fmt::print("  {} never written, silent here\n", Count(frames - written, "frame"));
-    if (clipped != 0)
-      fmt::print("  {} clipped: out of the format's range\n", Count(clipped, "sample"));
+    CANVAS_ASSIGN(const auto jobs, Plan(arguments, canvas, format.container));
+    for (const Job& job : jobs) CANVAS_TRY(ExportOne(canvas, arguments, format, job));
     return {};
   };
   auto exported = run();
   if (!exported) return std::unexpected(std::move(exported).error().About(arguments.file));
   return {};
+}
+
+// From --format, and the end of the file's name. What they say must agree with one another.
+Result<OutputFormat> FormatOf(const ExportArguments& arguments) {
+  constexpr const char* kHint =
+      "one of wav, rf64, w64, flac, aiff, caf, au, ogg, opus, and float, pcm16 or pcm24, as in "
+      "flac,pcm16";
+  std::optional<Container> container;
+  OutputFormat format;
+  for (const std::string& name : arguments.formats) {
+    const auto named = ContainerNamed(name);
+    const auto samples = name == "float"   ? std::optional(Samples::kFloat)
+                         : name == "pcm16" ? std::optional(Samples::kPcm16)
+                         : name == "pcm24" ? std::optional(Samples::kPcm24)
+                                           : std::nullopt;
+    if (!named && !samples)
+      return Fail(ErrorCode::kInvalidArgument, fmt::format("there is no format '{}'", name), kHint);
+    if ((named && container && named != container) ||
+        (samples && format.samples && samples != format.samples))
+      return Fail(ErrorCode::kInvalidArgument, "--format says two things", kHint);
+    if (named) container = named;
+    if (samples) format.samples = samples;
+  }
+  const bool a_file = !arguments.out_dir && arguments.out != "-";
+  const auto by_name = a_file ? ContainerOf(arguments.out) : std::nullopt;
+  const std::string extension = std::filesystem::path(arguments.out).extension().string();
+  if (a_file && !container && !by_name && !extension.empty())
+    return std::unexpected(
+        Error(ErrorCode::kInvalidArgument,
+              fmt::format("'{}' says no format that this tool writes", extension),
+              "give --format: " + std::string(kHint))
+            .About(arguments.out));
+  format.container = container ? *container : by_name.value_or(Container::kWav);
+  return format;
 }
 
 }  // namespace canvas::cli

@@ -1,182 +1,486 @@
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <list>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "tools/cli/commands.h"
+#include "tools/cli/signals.h"
+#include "tools/cli/speakers.h"
 #include "tools/cli/terminal.h"
 
 namespace canvas::cli {
 namespace {
 
-constexpr std::size_t kChunkBytes = 2 * 1024 * 1024;  // at a time from the decoder to the file
+namespace fs = std::filesystem;
 
-// One input on its way to a place in a lane.
-struct Job {
-  AudioInput input;
-  std::string lane_name;
-  Frame at;
-};
+constexpr std::size_t kChunkBytes = 2 * 1024 * 1024;  // at a time from the decoder to the file
+// Below the slowest rate that sound is kept at: parameters, envelopes, sensors.
+constexpr std::uint64_t kSlowestAudio = 8000;
 
 std::unexpected<Error> Refuse(const std::string& file, std::string what, std::string hint) {
   return std::unexpected(
       Error(ErrorCode::kInvalidArgument, std::move(what), std::move(hint)).About(file));
 }
 
-// Opens every input and decides where each goes, before anything is written.
-Result<std::vector<Job>> Plan(const ImportArguments& arguments) {
-  CANVAS_ASSIGN(const Position position, ParsePosition(arguments.at));
+// An input, and what its header says: it is opened again when its turn comes, so that not all need
+// be open at once.
+struct Source {
+  std::string shown;  // as it was given
+  std::string path;   // where it can be opened
+  std::uint32_t channels = 0;
+  std::uint64_t rate = 0;
+  std::uint32_t speakers = 0;
+  std::optional<std::uint64_t> frames;
+};
+
+// One input on its way to a place in a lane.
+struct Job {
+  Source source;
+  std::string lane_name;
+  std::optional<Frame> at;  // nothing: behind what the lane holds, or what the job before wrote
+  std::optional<LaneId> lane;
+  bool made = false;  // for this import
+};
+
+// "part2" before "part10": runs of digits compare as numbers.
+bool ComesBefore(const std::string& a, const std::string& b) {
+  const auto digit = [](char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; };
+  std::size_t i = 0;
+  std::size_t j = 0;
+  while (i < a.size() && j < b.size()) {
+    if (!digit(a[i]) || !digit(b[j])) {
+      if (a[i] != b[j]) return a[i] < b[j];
+      ++i, ++j;
+      continue;
+    }
+    const auto run = [&](const std::string& text, std::size_t& at) {
+      while (at < text.size() && text[at] == '0') ++at;
+      const std::size_t begin = at;
+      while (at < text.size() && digit(text[at])) ++at;
+      return std::string_view(text).substr(begin, at - begin);
+    };
+    const std::string_view x = run(a, i);
+    const std::string_view y = run(b, j);
+    if (x.size() != y.size()) return x.size() < y.size();
+    if (x != y) return x < y;
+  }
+  return a.size() - i < b.size() - j || (i == a.size() && j == b.size() && a < b);
+}
+
+// The files below a directory, in the order a person counts.
+Result<std::vector<std::string>> FilesBelow(const std::string& directory) {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (fs::recursive_directory_iterator it(directory, error), end; !error && it != end;
+       it.increment(error))
+    if (it->is_regular_file(error)) files.push_back(it->path().string());
+  if (error)
+    return std::unexpected(Error::FromErrno(error.value(), "reading the folder").About(directory));
+  std::ranges::sort(files, ComesBefore);
+  return files;
+}
+
+// What `import` was given to read. Pipes are kept in files without names.
+struct Sources {
+  std::vector<Source> list;
+  std::list<Descriptor> spooled;
+  std::vector<std::string> skipped;  // files of a folder that are no audio
+};
+
+Result<Source> Look(const ImportArguments& arguments, const std::string& shown,
+                    const std::string& path) {
+  auto opened = AudioInput::Open(path);
+  if (!opened && path != shown)
+    return std::unexpected(
+        Error(opened.error().code(), opened.error().what(), opened.error().hint()).About(shown));
+  CANVAS_ASSIGN(AudioInput input, std::move(opened));
+  if (arguments.strict) {
+    // Of a compressed file, only reading it says whether it is whole.
+    std::vector<float> samples(std::size_t{65536} * input.channels());
+    while (!input.cut_short()) {
+      CANVAS_ASSIGN(const std::size_t frames, input.Read(samples));
+      if (frames == 0) break;
+    }
+    if (input.cut_short())
+      return Refuse(shown, "it is cut short, and --strict was given",
+                    "get the whole file, or leave --strict out to take what is there");
+  }
+  return Source{shown, path, input.channels(), input.rate(), input.speakers(), input.frames()};
+}
+
+Result<Sources> Gather(const ImportArguments& arguments) {
+  Sources sources;
+  for (const std::string& given : arguments.inputs) {
+    struct stat status {};
+    if (given != "-" && stat(given.c_str(), &status) != 0)
+      return std::unexpected(Error::FromErrno(errno, "open").About(given));
+    if (given != "-" && S_ISDIR(status.st_mode)) {
+      CANVAS_ASSIGN(const auto files, FilesBelow(given));
+      const std::size_t before = sources.list.size();
+      for (const std::string& file : files) {
+        auto source = Look(arguments, file, file);
+        if (source) {
+          sources.list.push_back(*std::move(source));
+        } else if (source.error().code() == ErrorCode::kInvalidArgument && !arguments.strict) {
+          sources.skipped.push_back(file);
+        } else {
+          return std::unexpected(std::move(source).error());
+        }
+      }
+      if (sources.list.size() == before)
+        return Refuse(given, "no file in this folder is audio", "give another one");
+      continue;
+    }
+    std::string path = given;
+    std::string shown = given;
+    if (given == "-" || S_ISFIFO(status.st_mode)) {
+      Descriptor pipe(given == "-" ? dup(STDIN_FILENO) : open(given.c_str(), O_RDONLY | O_CLOEXEC));
+      if (!pipe) return std::unexpected(Error::FromErrno(errno, "open").About(given));
+      CANVAS_ASSIGN(path, Spool(pipe.get(), sources.spooled.emplace_back()));
+      shown = given == "-" ? "standard input" : given;
+      if (!arguments.lane)
+        return Refuse(shown, "a pipe has no name to call a lane by", "give --lane");
+    }
+    CANVAS_ASSIGN(Source source, Look(arguments, shown, path));
+    sources.list.push_back(std::move(source));
+  }
+  return sources;
+}
+
+std::string Shape(std::uint32_t channels, std::string_view rate) {
+  return fmt::format("{} at {} Hz", Count(channels, "channel"), rate);
+}
+
+// Decides where each input goes.
+Result<std::vector<Job>> Plan(const ImportArguments& arguments, std::vector<Source> sources) {
+  CANVAS_ASSIGN(const Position position, ParsePosition(arguments.at.value_or("0")));
   std::vector<Job> jobs;
   std::map<std::string, std::string> claimed;  // default lane name -> input
-  for (const std::string& path : arguments.inputs) {
-    CANVAS_ASSIGN(AudioInput input, AudioInput::Open(path));
+  for (Source& source : sources) {
+    CANVAS_ASSIGN(const Rate rate, Rate::Make(source.rate));
+    CANVAS_ASSIGN(const Frame at, position.ToFrame(rate));
     std::string name = arguments.lane.value_or("");
     if (!arguments.lane) {
-      name = std::filesystem::path(path).stem().string();
-      const auto [other, fresh] = claimed.emplace(name, path);
+      name = fs::path(source.shown).stem().string();
+      const auto [other, fresh] = claimed.emplace(name, source.shown);
       if (!fresh)
         return Refuse(
             arguments.file,
-            fmt::format("{} and {} would both become lane '{}'", other->second, path, name),
+            fmt::format("{} and {} would both become lane '{}'", other->second, source.shown, name),
             "import them one by one, each with its own --lane");
     }
-    CANVAS_ASSIGN(const Rate rate, Rate::Make(input.rate()));
-    if (!arguments.lane || jobs.empty()) {
-      CANVAS_ASSIGN(const Frame at, position.ToFrame(rate));
-      jobs.push_back({std::move(input), std::move(name), at});
-      continue;
+    if (auto valid = ValidateLaneName(name); !valid)
+      return Refuse(source.shown,
+                    fmt::format("lane '{}': {}", Printable(name), valid.error().what()),
+                    "give it a name with --lane");
+    const bool first = !arguments.lane || jobs.empty();
+    if (!first) {
+      const Source& before = jobs.back().source;
+      if (before.channels != source.channels || before.rate != source.rate)
+        return Refuse(
+            arguments.file,
+            fmt::format("{} has {} and {} has {}, and one lane holds one format", before.shown,
+                        Shape(before.channels, std::to_string(before.rate)), source.shown,
+                        Shape(source.channels, std::to_string(source.rate))),
+            "import them into lanes of their own");
     }
-    const Job& before = jobs.back();
-    if (before.input.channels() != input.channels() || before.input.rate() != input.rate())
-      return Refuse(
-          arguments.file,
-          fmt::format("{} has {} at {} Hz and {} has {} at {} Hz, and one lane holds one format",
-                      before.input.path(), Count(before.input.channels(), "channel"),
-                      before.input.rate(), path, Count(input.channels(), "channel"), input.rate()),
-          "import them into lanes of their own");
-    const Frame at = before.at + static_cast<std::int64_t>(before.input.frames());
-    jobs.push_back({std::move(input), std::move(name), at});
+    Job job{std::move(source), std::move(name), std::nullopt, std::nullopt};
+    if (first && !arguments.append) {
+      job.at = at;
+    } else if (!first && jobs.back().at && jobs.back().source.frames) {
+      job.at = *jobs.back().at + static_cast<std::int64_t>(*jobs.back().source.frames);
+    }
+    jobs.push_back(std::move(job));
   }
   return jobs;
 }
 
-// The lane a job goes to: there already, or made. Answers whether it was made.
-Result<std::pair<LaneInfo, bool>> LaneFor(Canvas& canvas, const Job& job, int tries = 3) {
-  CANVAS_ASSIGN(const Rate rate, Rate::Make(job.input.rate()));
-  if (const auto found = canvas.FindLane(job.lane_name)) {
-    if (found->kind != LaneKind::kAudio || found->channels != job.input.channels() ||
-        found->rate != rate)
-      return Fail(
-          ErrorCode::kInvalidArgument,
-          fmt::format("lane '{}' has {} at {} Hz and {} has {} at {} Hz", found->name,
-                      Count(found->channels, "channel"), ToString(found->rate), job.input.path(),
-                      Count(job.input.channels(), "channel"), job.input.rate()),
-          "choose another lane with --lane; a lane keeps its format");
-    return std::pair(*found, false);
-  }
-  const auto added =
-      canvas.AddLane({.name = job.lane_name,
-                      .kind = LaneKind::kAudio,
-                      .channels = job.input.channels(),
-                      .rate = rate,
-                      .description = "imported from " +
-                                     std::filesystem::path(job.input.path()).filename().string(),
-                      .tool = "canvas import"});
-  // Another process may have made it in between; then it is an existing lane like any other.
-  if (!added && added.error().code() == ErrorCode::kExists && tries > 0)
-    return LaneFor(canvas, job, tries - 1);
-  if (!added) return std::unexpected(added.error());
-  CANVAS_ASSIGN(LaneInfo lane, canvas.FindLane(*added));
-  return std::pair(std::move(lane), true);
+Result<void> CheckFits(const Canvas& canvas, const std::string& input, Frame at,
+                       std::uint64_t frames, Rate rate) {
+  const Frame limit = FirstFrameOfPage(canvas.capacity_pages(), rate, canvas.Info().page_seconds);
+  if (at <= limit && frames <= static_cast<std::uint64_t>(limit - at)) return {};
+  return Refuse(canvas.Info().path,
+                fmt::format("{} would end past the capacity, {}", input, FormatClock(limit, rate)),
+                "place it earlier, or create a canvas with more hours");
 }
 
-// Copies the whole input; answers the number of frames.
-Result<std::uint64_t> Copy(Job& job, LaneWriter& writer) {
-  const std::uint32_t channels = job.input.channels();
+// Content is never overwritten unawares.
+Result<void> CheckFree(const LaneReader& reader, const std::string& input, FrameRange range) {
+  CANVAS_ASSIGN(const auto written, reader.WrittenRanges(range));
+  if (written.empty()) return {};
+  const Rate rate = reader.lane().rate;
+  return Fail(
+      ErrorCode::kExists,
+      fmt::format("{} would go over what lane '{}' holds from {} to {}", input, reader.lane().name,
+                  FormatClock(written.front().first, rate), FormatClock(written.back().end, rate)),
+      "put it elsewhere with --lane, --at or --append, or replace that with --overwrite");
+}
+
+// Whether a lane that is there can take the input.
+Result<void> CheckLane(const LaneInfo& lane, const Source& source) {
+  CANVAS_ASSIGN(const Rate rate, Rate::Make(source.rate));
+  constexpr const char* kHint = "choose another lane with --lane; a lane keeps its format";
+  if ((lane.kind != LaneKind::kAudio && lane.kind != LaneKind::kSignal) ||
+      lane.channels != source.channels || lane.rate != rate)
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("lane '{}' has {} and {} has {}", lane.name,
+                            Shape(lane.channels, ToString(lane.rate)), source.shown,
+                            Shape(source.channels, ToString(rate))),
+                kHint);
+  if (lane.speakers != 0 && source.speakers != 0 && lane.speakers != source.speakers)
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("the channels of lane '{}' are {}, and those of {} are {}", lane.name,
+                    SpeakersText(lane.speakers), source.shown, SpeakersText(source.speakers)),
+        kHint);
+  return {};
+}
+
+std::string BaseName(const Source& source) { return fs::path(source.shown).filename().string(); }
+
+// What a lane says that is made for an import, until it is finished.
+std::string Unfinished(const Source& source) {
+  return fmt::format("{}{}", kUnfinishedImport, BaseName(source));
+}
+
+// Finds each job's lane, or makes it, and looks whether all of it will fit: before anything is
+// written. Of several new lanes, all are made or none.
+class Lanes {
+ public:
+  Lanes(Canvas& canvas, const ImportArguments& arguments)
+      : canvas_(canvas), arguments_(arguments) {}
+  Lanes(const Lanes&) = delete;
+  Lanes& operator=(const Lanes&) = delete;
+  ~Lanes() {
+    for (const LaneId lane : made_) (void)canvas_.RemoveLane(lane);
+  }
+
+  Result<void> Prepare(std::vector<Job>& jobs) {
+    std::set<std::string> ours;
+    for (Job& job : jobs) {
+      CANVAS_ASSIGN(const Rate rate, Rate::Make(job.source.rate));
+      const auto lane = canvas_.FindLane(job.lane_name);
+      if (lane) {
+        CANVAS_TRY(CheckLane(*lane, job.source));
+        job.lane = lane->id;
+        CANVAS_TRY(CheckPlace(job, rate));
+      } else {
+        CANVAS_TRY(CheckFits(canvas_, job.source.shown, job.at.value_or(Frame(0)),
+                             job.source.frames.value_or(0), rate));
+      }
+    }
+    for (Job& job : jobs) {
+      if (job.lane) continue;
+      // The job before may have made it.
+      if (const auto lane = canvas_.FindLane(job.lane_name)) {
+        CANVAS_TRY(CheckLane(*lane, job.source));
+        job.lane = lane->id;
+        job.made = ours.contains(job.lane_name);
+        continue;
+      }
+      CANVAS_ASSIGN(const Rate rate, Rate::Make(job.source.rate));
+      const auto added = canvas_.AddLane(
+          {.name = job.lane_name,
+           .kind = job.source.rate < kSlowestAudio ? LaneKind::kSignal : LaneKind::kAudio,
+           .channels = job.source.channels,
+           .rate = rate,
+           .description = Unfinished(job.source),
+           .tool = "canvas import",
+           .speakers = job.source.speakers});
+      if (!added)
+        return Fail(added.error().code(),
+                    fmt::format("{}: {}", job.source.shown, added.error().what()),
+                    added.error().hint());
+      job.lane = *added;
+      job.made = true;
+      ours.insert(job.lane_name);
+      made_.push_back(*added);
+    }
+    return {};
+  }
+  // This lane stays, whatever comes.
+  void Keep(LaneId lane) { std::erase(made_, lane); }
+
+ private:
+  Result<void> CheckPlace(const Job& job, Rate rate) const {
+    CANVAS_ASSIGN(const LaneReader reader, canvas_.Reader(*job.lane));
+    const Frame at = job.at.value_or(reader.Extent().end);
+    CANVAS_TRY(CheckFits(canvas_, job.source.shown, at, job.source.frames.value_or(0), rate));
+    if (arguments_.overwrite || !job.source.frames || !job.at) return {};
+    return CheckFree(reader, job.source.shown,
+                     {at, at + static_cast<std::int64_t>(*job.source.frames)});
+  }
+
+  Canvas& canvas_;
+  const ImportArguments& arguments_;
+  std::vector<LaneId> made_;  // and not kept yet
+};
+
+// How far a copy got.
+struct Progress {
+  std::uint64_t frames = 0;
+  bool stopped = false;  // by a signal
+};
+
+// Copies the whole input to `at` and on.
+Result<void> Copy(const Canvas& canvas, AudioInput& input, const Source& source, LaneWriter& writer,
+                  Frame start, bool overwrite, const StopFlag& stop, Progress& progress) {
+  const std::uint32_t channels = source.channels;
+  CANVAS_ASSIGN(const LaneReader reader, canvas.Reader(writer.lane().id));
   std::vector<float> samples(std::max<std::size_t>(kChunkBytes / sizeof(float) / channels, 1) *
                              channels);
-  ProgressBar progress(std::filesystem::path(job.input.path()).filename().string(),
-                       job.input.frames());
-  std::uint64_t done = 0;
+  ProgressBar bar(BaseName(source), source.frames.value_or(0));
   for (;;) {
-    const Frame at = job.at + static_cast<std::int64_t>(done);
+    if (stop.raised()) {
+      progress.stopped = true;
+      return {};
+    }
+    const Frame at = start + static_cast<std::int64_t>(progress.frames);
     const std::uint64_t wanted = writer.PreferredFrames(at, samples.size() / channels);
     CANVAS_ASSIGN(const std::size_t frames,
-                  job.input.Read(std::span(samples).first(wanted * channels)));
-    if (frames == 0) return done;
-    if (auto written = writer.Write(at, std::span(samples).first(frames * channels)); !written) {
-      const Error& error = written.error();
+                  input.Read(std::span(samples).first(wanted * channels)));
+    if (frames == 0) return {};
+    const auto got_as_far = [&](const Error& error) {
       return Fail(error.code(),
-                  fmt::format("{}; {} got as far as {}", error.what(), job.input.path(),
+                  fmt::format("{}; {} got as far as {}", error.what(), source.shown,
                               FormatClock(at, writer.lane().rate)),
                   error.hint());
+    };
+    // Of an input that says how long it is, both are known.
+    if (!source.frames || progress.frames + frames > *source.frames) {
+      if (auto fits = CheckFits(canvas, source.shown, at, frames, writer.lane().rate); !fits)
+        return got_as_far(fits.error());
+      if (!overwrite)
+        if (auto free =
+                CheckFree(reader, source.shown, {at, at + static_cast<std::int64_t>(frames)});
+            !free)
+          return got_as_far(free.error());
     }
-    done += frames;
-    progress.Update(done);
+    if (auto written = writer.Write(at, std::span(samples).first(frames * channels)); !written)
+      return got_as_far(written.error());
+    progress.frames += frames;
+    bar.Update(progress.frames);
   }
-}
-
-Result<void> CheckFits(const Canvas& canvas, const Job& job, const LaneInfo& lane) {
-  const Frame limit =
-      FirstFrameOfPage(canvas.capacity_pages(), lane.rate, canvas.Info().page_seconds);
-  if (job.at <= limit && static_cast<std::int64_t>(job.input.frames()) <= limit - job.at) return {};
-  return Refuse(canvas.Info().path,
-                fmt::format("{} would end past the capacity, {}", job.input.path(),
-                            FormatClock(limit, lane.rate)),
-                "place it earlier, or create a canvas with more hours");
 }
 
 // The lane's owner, at once, or after waiting for the present one.
 Result<LaneWriter> OwnLane(Canvas& canvas, LaneId lane, double wait_seconds) {
   auto owned = canvas.Own(lane);
   if (owned || owned.error().code() != ErrorCode::kOwned || wait_seconds <= 0) return owned;
-  std::fputs(
-      fmt::format("canvas: {}; waiting up to {} s\n", owned.error().what(), wait_seconds).c_str(),
-      stderr);
+  Note(fmt::format("{}; waiting up to {} s", owned.error().what(), wait_seconds));
   return canvas.OwnWithin(lane, std::chrono::milliseconds(std::llround(wait_seconds * 1000)));
 }
 
-Result<void> ImportOne(Canvas& canvas, Job& job, double wait_seconds) {
-  CANVAS_ASSIGN(const auto found, LaneFor(canvas, job));
-  const LaneInfo& lane = found.first;
-  // A lane that was made and cannot be owned is another's by now: it stays.
-  CANVAS_ASSIGN(LaneWriter writer, OwnLane(canvas, lane.id, wait_seconds));
-  // So does one that was made, and that another filled before this owned it.
-  const bool made = found.second && writer.end() == Frame(0);
-  auto fits = CheckFits(canvas, job, lane);
-  auto frames = fits ? Copy(job, writer) : Result<std::uint64_t>(std::unexpected(fits.error()));
-  if (!frames) {
-    // A lane made for this import goes with it; what other lanes held stays.
-    if (made) (void)canvas.RemoveLane(std::move(writer));
-    return std::unexpected(std::move(frames).error());
+void Tell(const Source& source, const AudioInput& input, const LaneInfo& lane, Frame at,
+          std::uint64_t frames) {
+  fmt::print("{} -> lane '{}': {} at {} ({}, {}{}, {} Hz)\n", Printable(source.shown),
+             Printable(lane.name), FormatClock(Frame(static_cast<std::int64_t>(frames)), lane.rate),
+             FormatClock(at, lane.rate), Count(frames, "frame"), Count(lane.channels, "channel"),
+             lane.channels > 2 && lane.speakers != 0
+                 ? fmt::format(" ({})", SpeakersText(lane.speakers))
+                 : "",
+             ToString(lane.rate));
+  if (!input.rounded_from().empty())
+    fmt::print("  its {} samples were rounded to 32-bit float\n", input.rounded_from());
+  if (!input.cut_short()) return;
+  if (input.promised())
+    fmt::print("  the file is cut short: {} of the {} that its header promises are there\n", frames,
+               Count(*input.promised(), "frame"));
+  else
+    fmt::print(
+        "  the file is cut short, or was recorded from the midst of a stream: it has no end\n");
+}
+
+// Answers which signal stopped it; 0: none.
+Result<int> ImportOne(Canvas& canvas, const Job& job, const ImportArguments& arguments,
+                      Lanes& lanes, const StopFlag& stop, std::map<LaneId, Frame>& ends) {
+  const Source& source = job.source;
+  CANVAS_ASSIGN(AudioInput input, AudioInput::Open(source.path));
+  if (input.channels() != source.channels || input.rate() != source.rate)
+    return Refuse(source.shown, "it was changed meanwhile", "import it again");
+  CANVAS_ASSIGN(LaneWriter writer, OwnLane(canvas, *job.lane, arguments.wait_seconds));
+  const LaneInfo lane = writer.lane();
+  const auto before = ends.find(lane.id);
+  const Frame at = job.at.value_or(before != ends.end() ? before->second : writer.end());
+  // A lane that was made for this, and that another filled before it was owned here, is its by now.
+  const bool overwrite = arguments.overwrite || (job.made && writer.end() == Frame(0));
+  if (!overwrite && source.frames) {
+    CANVAS_ASSIGN(const LaneReader reader, canvas.Reader(lane.id));
+    CANVAS_TRY(
+        CheckFree(reader, source.shown, {at, at + static_cast<std::int64_t>(*source.frames)}));
   }
-  fmt::print("{} -> lane '{}': {} at {} ({}, {}, {} Hz)\n", job.input.path(), lane.name,
-             FormatClock(Frame(static_cast<std::int64_t>(*frames)), lane.rate),
-             FormatClock(job.at, lane.rate), Count(*frames, "frame"),
-             Count(lane.channels, "channel"), ToString(lane.rate));
-  if (job.input.rounds())
-    fmt::print("  its {} samples were rounded to 32-bit float\n", job.input.rounded_from());
-  if (job.input.truncated())
-    fmt::print("  the file is cut short: its header promises more than these frames\n");
-  return {};
+  Progress progress;
+  auto copied = Copy(canvas, input, source, writer, at, overwrite, stop, progress);
+  if (copied && !progress.stopped) {
+    // Made for this, or left behind by an import of the same that was stopped.
+    if (job.made || lane.description == Unfinished(source)) {
+      lanes.Keep(lane.id);
+      CANVAS_TRY(canvas.DescribeLane(lane.id, "imported from " + BaseName(source)));
+    }
+    ends[lane.id] = at + static_cast<std::int64_t>(progress.frames);
+    Tell(source, input, lane, at, progress.frames);
+    return 0;
+  }
+  if (!copied) {
+    // A lane made for this goes with it, unless another input is in it; what lanes held stays.
+    if (job.made && before == ends.end() && lane.kind != LaneKind::kUnknown) {
+      lanes.Keep(lane.id);
+      (void)canvas.RemoveLane(std::move(writer));
+    }
+    return std::unexpected(std::move(copied).error());
+  }
+  lanes.Keep(lane.id);
+  Note(fmt::format("{}: stopped; lane '{}' holds {} of {}, from {} on", arguments.file, lane.name,
+                   FormatClock(Frame(static_cast<std::int64_t>(progress.frames)), lane.rate),
+                   source.shown, FormatClock(at, lane.rate)));
+  Note(job.made
+           ? fmt::format("import it again with --overwrite to finish it, or `canvas rm {} "
+                         "--lane {}` to undo it",
+                         arguments.file, lane.name)
+           : fmt::format("import it again with --overwrite, --lane {} and --at {}f to finish it",
+                         lane.name, at.value()));
+  return stop.signal();
 }
 
 }  // namespace
 
 Result<void> RunImport(const ImportArguments& arguments) {
-  CANVAS_ASSIGN(std::vector<Job> jobs, Plan(arguments));
-  CANVAS_ASSIGN(Canvas canvas, Canvas::Open(arguments.file, {.access = Access::kReadWrite,
-                                                             .name = "canvas import"}));
-  for (Job& job : jobs) {
-    auto imported = ImportOne(canvas, job, arguments.wait_seconds);
-    if (!imported) return std::unexpected(std::move(imported).error().About(arguments.file));
+  CANVAS_ASSIGN(Sources sources, Gather(arguments));
+  CANVAS_ASSIGN(std::vector<Job> jobs, Plan(arguments, std::move(sources.list)));
+  CANVAS_ASSIGN(Canvas canvas, OpenCanvas(arguments.file, "canvas import"));
+  int stopped = 0;
+  const auto run = [&]() -> Result<void> {
+    const StopFlag stop;
+    Lanes lanes(canvas, arguments);
+    CANVAS_TRY(lanes.Prepare(jobs));
+    std::map<LaneId, Frame> ends;  // of what was written so far
+    for (const Job& job : jobs) {
+      CANVAS_ASSIGN(stopped, ImportOne(canvas, job, arguments, lanes, stop, ends));
+      if (stopped != 0) break;
+    }
+    return {};
+  };
+  auto imported = run();
+  if (!imported) {
+    Error error = std::move(imported).error();
+    return std::unexpected(std::move(error).About(arguments.file));
   }
-  return canvas.Close();
+  for (const std::string& file : sources.skipped)
+    fmt::print("{}: no audio, left out\n", Printable(file));
+  CANVAS_TRY(canvas.Close());
+  if (stopped != 0) EndAs(stopped);
+  return {};
 }
 
 }  // namespace canvas::cli

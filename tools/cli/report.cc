@@ -1,4 +1,4 @@
-// info, du and check: what is in a canvas, in words and in JSON.
+// info, ls, du and check: what is in a canvas, in words and in JSON.
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "tools/cli/commands.h"
+#include "tools/cli/speakers.h"
 #include "tools/cli/terminal.h"
 
 namespace canvas::cli {
@@ -46,6 +47,14 @@ Result<std::vector<LaneRow>> LaneRows(const Canvas& canvas) {
   return rows;
 }
 
+// A name in a table: without what a terminal acts on, and no wider than is good for the others.
+std::string NameCell(const std::string& name) {
+  constexpr std::size_t kColumns = 48;
+  return Clipped(Printable(name), kColumns);
+}
+
+bool IsUnfinished(const LaneInfo& lane) { return lane.description.starts_with(kUnfinishedImport); }
+
 std::string LocalTime(std::int64_t unix_ns) {
   const std::time_t seconds = unix_ns / 1'000'000'000;
   std::tm local{};
@@ -71,7 +80,9 @@ Json InfoJson(const CanvasInfo& info, const std::vector<LaneRow>& rows,
                              {"rate", {{"num", lane.rate.num}, {"den", lane.rate.den}}},
                              {"written_frames", extent.written_frames},
                              {"first_frame", extent.first.value()},
-                             {"end_frame", extent.end.value()}});
+                             {"end_frame", extent.end.value()},
+                             {"speakers", lane.speakers},
+                             {"description", lane.description}});
   json["owners"] = Json::array();
   for (const OwnerInfo& owner : owners) json["owners"].push_back(OwnerJson(owner));
   return json;
@@ -83,9 +94,9 @@ void PrintOwners(const std::vector<LaneRow>& rows, const std::vector<OwnerInfo>&
   for (const OwnerInfo& owner : owners) {
     const auto row =
         std::ranges::find(rows, owner.lane, [](const LaneRow& r) { return r.lane.id; });
-    table.Add({std::to_string(owner.lane.value()), row == rows.end() ? "?" : row->lane.name,
-               owner.name, std::to_string(owner.pid), LocalTime(owner.since_unix_ns),
-               PagesText(owner.pages)});
+    table.Add({std::to_string(owner.lane.value()),
+               row == rows.end() ? "?" : NameCell(row->lane.name), NameCell(owner.name),
+               std::to_string(owner.pid), LocalTime(owner.since_unix_ns), PagesText(owner.pages)});
   }
   if (!owners.empty()) fmt::print("\n{}", table.Render());
 }
@@ -111,13 +122,20 @@ void PrintInfo(const CanvasInfo& info, const std::vector<LaneRow>& rows) {
                {"written", kRight}});
   for (const auto& [lane, extent] : rows) {
     const bool any = extent.written_frames != 0;
-    table.Add({std::to_string(lane.id.value()), lane.name, std::string(LaneKindName(lane.kind)),
-               std::to_string(lane.channels), ToString(lane.rate),
-               any ? FormatClock(extent.first, lane.rate) : "-",
+    table.Add({std::to_string(lane.id.value()), NameCell(lane.name),
+               std::string(LaneKindName(lane.kind)),
+               lane.channels > 2 && lane.speakers != 0
+                   ? fmt::format("{} ({})", lane.channels, SpeakersText(lane.speakers))
+                   : std::to_string(lane.channels),
+               ToString(lane.rate), any ? FormatClock(extent.first, lane.rate) : "-",
                any ? FormatClock(extent.end, lane.rate) : "-",
                any ? Duration(extent.written_frames, lane.rate) : "nothing"});
   }
   fmt::print("\n{}", table.Render());
+  for (const LaneRow& row : rows)
+    if (IsUnfinished(row.lane))
+      fmt::print("\n  lane '{}' is an {}: import it again with --overwrite, or `canvas rm`\n",
+                 Printable(row.lane.name), Printable(row.lane.description));
 }
 
 }  // namespace
@@ -155,7 +173,7 @@ std::string PagesText(PageRange pages) {
 }
 
 Result<void> RunInfo(const ReportArguments& arguments) {
-  CANVAS_ASSIGN(const Canvas canvas, Canvas::Open(arguments.file));
+  CANVAS_ASSIGN(const Canvas canvas, OpenCanvas(arguments.file));
   WarnIfRecovered(canvas);
   CANVAS_ASSIGN(const auto rows, LaneRows(canvas));
   CANVAS_ASSIGN(const auto owners, canvas.Owners());
@@ -169,7 +187,7 @@ Result<void> RunInfo(const ReportArguments& arguments) {
 }
 
 Result<void> RunDu(const ReportArguments& arguments) {
-  CANVAS_ASSIGN(const Canvas canvas, Canvas::Open(arguments.file));
+  CANVAS_ASSIGN(const Canvas canvas, OpenCanvas(arguments.file));
   WarnIfRecovered(canvas);
   CANVAS_ASSIGN(const DiskUsage usage, canvas.Usage());
   if (arguments.json) {
@@ -197,23 +215,87 @@ Result<void> RunDu(const ReportArguments& arguments) {
   if (!usage.lanes.empty()) {
     Table table({{"id", kRight}, {"lane"}, {"written", kRight}, {"bytes", kRight}});
     for (const auto& lane : usage.lanes)
-      table.Add({std::to_string(lane.id.value()), lane.name, Bytes(lane.written_bytes),
+      table.Add({std::to_string(lane.id.value()), NameCell(lane.name), Bytes(lane.written_bytes),
                  std::to_string(lane.written_bytes)});
     fmt::print("\n{}", table.Render());
   }
   return {};
 }
 
-Result<bool> RunCheck(const std::string& file) {
-  CANVAS_ASSIGN(const Canvas canvas, Canvas::Open(file));
+Result<void> RunList(const ReportArguments& arguments) {
+  CANVAS_ASSIGN(const Canvas canvas, OpenCanvas(arguments.file));
+  WarnIfRecovered(canvas);
+  CANVAS_ASSIGN(const auto lanes, canvas.Lanes());
+  Json json = Json::array();
+  Table table({{"lane"},
+               {"from", kRight},
+               {"to", kRight},
+               {"length", kRight},
+               {"frames", kRight},
+               {"gap before", kRight}});
+  for (const LaneInfo& lane : lanes) {
+    if (lane.kind != LaneKind::kAudio && lane.kind != LaneKind::kSignal) continue;
+    CANVAS_ASSIGN(const LaneReader reader, canvas.Reader(lane.id));
+    const Frame limit =
+        FirstFrameOfPage(canvas.capacity_pages(), lane.rate, canvas.Info().page_seconds);
+    CANVAS_ASSIGN(const auto ranges, reader.WrittenRanges({Frame(0), limit}));
+    Frame before(0);
+    Json regions = Json::array();
+    for (const FrameRange& range : ranges) {
+      const auto frames = static_cast<std::uint64_t>(range.end - range.first);
+      const auto gap = static_cast<std::uint64_t>(range.first - before);
+      table.Add({NameCell(lane.name), FormatClock(range.first, lane.rate),
+                 FormatClock(range.end, lane.rate), Duration(frames, lane.rate),
+                 std::to_string(frames), gap == 0 ? "-" : Duration(gap, lane.rate)});
+      regions.push_back({{"first_frame", range.first.value()}, {"end_frame", range.end.value()}});
+      before = range.end;
+    }
+    if (ranges.empty()) table.Add({NameCell(lane.name), "-", "-", "nothing", "0", "-"});
+    json.push_back({{"id", lane.id.value()},
+                    {"name", lane.name},
+                    {"rate", {{"num", lane.rate.num}, {"den", lane.rate.den}}},
+                    {"regions", std::move(regions)}});
+  }
+  if (arguments.json) {
+    Print(json);
+  } else if (lanes.empty()) {
+    fmt::print("{}: no lanes\n", arguments.file);
+  } else {
+    fmt::print("{}", table.Render());
+  }
+  return {};
+}
+
+Result<bool> RunCheck(const ReportArguments& arguments) {
+  CANVAS_ASSIGN(const Canvas canvas, OpenCanvas(arguments.file));
   CANVAS_ASSIGN(const CheckReport report, canvas.Check());
-  fmt::print("{}: looked at 2 superblocks, the header, the owner table, {}, {}, {} and {}\n", file,
-             Count(report.lanes, "lane"), Count(report.pages, "page"),
+  CANVAS_ASSIGN(const auto lanes, canvas.Lanes());
+  std::vector<std::string> notes = report.notes;
+  for (const LaneInfo& lane : lanes)
+    if (IsUnfinished(lane))
+      notes.push_back(fmt::format("lane '{}' is an {}", lane.name, lane.description));
+  if (arguments.json) {
+    Print({{"file", arguments.file},
+           {"ok", report.ok()},
+           {"lanes", report.lanes},
+           {"pages", report.pages},
+           {"parts", report.parts},
+           {"blocks", report.blocks},
+           {"notes", notes},
+           {"findings", report.findings},
+           {"samples_checked", false}});
+    return report.ok();
+  }
+  fmt::print("{}: looked at 2 superblocks, the header, the owner table, {}, {}, {} and {}\n",
+             arguments.file, Count(report.lanes, "lane"), Count(report.pages, "page"),
              Count(report.parts, "part") + " of lanes", Count(report.blocks, "written block"));
-  for (const std::string& note : report.notes) fmt::print("  note: {}\n", note);
-  if (report.ok()) fmt::print("  nothing is wrong\n");
+  for (const std::string& note : notes) fmt::print("  note: {}\n", Printable(note));
+  if (report.ok())
+    fmt::print(
+        "  nothing is wrong with these; not looked at: the samples, which carry no checksums\n");
+  std::fflush(stdout);
   for (const std::string& finding : report.findings)
-    std::fputs(fmt::format("canvas: {}: {}\n", file, finding).c_str(), stderr);
+    std::fputs(fmt::format("canvas: {}: {}\n", arguments.file, Printable(finding)).c_str(), stderr);
   return report.ok();
 }
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
 #include <cstring>
 #include <string>
 
@@ -45,15 +46,18 @@ void InstallBusGuard(std::string_view path) {
 
 namespace {
 
-std::atomic<bool> g_stop{false};
+std::atomic<int> g_stop{0};
 constexpr int kStops[2] = {SIGINT, SIGTERM};
 
 }  // namespace
 
 StopFlag::StopFlag() {
-  g_stop.store(false, std::memory_order_relaxed);
+  g_stop.store(0, std::memory_order_relaxed);
   struct sigaction action {};
-  action.sa_handler = [](int) { g_stop.store(true, std::memory_order_relaxed); };
+  action.sa_handler = [](int number) {
+    int none = 0;
+    g_stop.compare_exchange_strong(none, number, std::memory_order_relaxed);
+  };
   for (int i = 0; i < 2; ++i) sigaction(kStops[i], &action, &before_[i]);
 }
 
@@ -61,7 +65,14 @@ StopFlag::~StopFlag() {
   for (int i = 0; i < 2; ++i) sigaction(kStops[i], &before_[i], nullptr);
 }
 
-bool StopFlag::raised() const { return g_stop.load(std::memory_order_relaxed); }
+int StopFlag::signal() const { return g_stop.load(std::memory_order_relaxed); }
+
+void EndAs(int signal_number) {
+  std::fflush(stdout);
+  signal(signal_number, SIG_DFL);
+  raise(signal_number);
+  _exit(128 + signal_number);
+}
 
 SignalHold::SignalHold() {
   sigset_t held;

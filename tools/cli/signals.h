@@ -37,10 +37,15 @@ class StopFlag {
   StopFlag(const StopFlag&) = delete;
   StopFlag& operator=(const StopFlag&) = delete;
   ~StopFlag();
-  bool raised() const;
+  bool raised() const { return signal() != 0; }
+  // Which came first; 0: none.
+  int signal() const;
 
  private:
   struct sigaction before_[2];
 };
+
+// Ends the process as this signal would have, had it not been caught; what was printed is out.
+[[noreturn]] void EndAs(int signal_number);
 
 }  // namespace canvas::cli

@@ -33,10 +33,34 @@ constexpr auto kRedraw = std::chrono::milliseconds(100);
 }  // namespace
 
 ProgressBar::ProgressBar(std::string label, std::uint64_t total)
-    : label_(std::move(label)), total_(total), enabled_(total > 0 && isatty(STDERR_FILENO) != 0) {}
+    : label_(Printable(label)), total_(total), enabled_(total > 0 && isatty(STDERR_FILENO) != 0) {}
 
 ProgressBar::~ProgressBar() {
   if (drawn_) fmt::print(stderr, "\r\033[K");
+}
+
+std::string ProgressLine(const std::string& label, double share, double elapsed_seconds,
+                         std::size_t columns) {
+  share = std::clamp(share, 0.0, 1.0);
+  const double left = share > 0 ? elapsed_seconds * (1 - share) / share : 0;
+  const std::string percent = fmt::format("{:3.0f}%", share * 100);
+  std::string tail = fmt::format(" {}  {:.0f} s left", percent, left);
+  // First the bar goes, then the end of the name, then the time; the last column stays free.
+  constexpr std::size_t kLeastName = 8;
+  constexpr std::size_t kLeastBar = 10;
+  if (columns < kLeastName + tail.size() + 1) tail = " " + percent;
+  if (columns < kLeastName + tail.size() + 1) return columns > percent.size() ? percent : "";
+  const std::size_t room = columns - tail.size() - 1;
+  const bool with_bar = room >= kLeastName + kLeastBar + 1;
+  const std::string name = Clipped(label, with_bar ? room - kLeastBar - 1 : room);
+  std::string bar;
+  if (with_bar) {
+    const std::size_t cells = std::min<std::size_t>(room - Width(name) - 1, 40);
+    const auto full = static_cast<std::size_t>(share * static_cast<double>(cells));
+    bar = " ";
+    for (std::size_t i = 0; i < cells; ++i) bar += i < full ? "█" : "░";
+  }
+  return name + bar + tail;
 }
 
 void ProgressBar::Update(std::uint64_t done) {
@@ -45,18 +69,28 @@ void ProgressBar::Update(std::uint64_t done) {
   if (now - start_ < kPatience || now - last_draw_ < kRedraw) return;
   last_draw_ = now;
   drawn_ = true;
-  const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total_));
-  const double elapsed = std::chrono::duration<double>(now - start_).count();
-  const double left = share > 0 ? elapsed * (1 - share) / share : 0;
-  const std::string tail = fmt::format(" {:3.0f}%  {:.0f} s left", share * 100, left);
-  const std::size_t room = TerminalWidth();
-  const std::size_t used = Width(label_) + tail.size() + 4;
-  const std::size_t cells = room > used + 10 ? std::min<std::size_t>(room - used, 40) : 10;
-  const auto full = static_cast<std::size_t>(share * static_cast<double>(cells));
-  std::string bar;
-  for (std::size_t i = 0; i < cells; ++i) bar += i < full ? "█" : "░";
-  fmt::print(stderr, "\r{} {}{}\033[K", label_, bar, tail);
+  const double share = static_cast<double>(done) / static_cast<double>(total_);
+  fmt::print(stderr, "\r{}\033[K",
+             ProgressLine(label_, share, std::chrono::duration<double>(now - start_).count(),
+                          TerminalWidth()));
   std::fflush(stderr);
+}
+
+std::string Clipped(const std::string& text, std::size_t columns) {
+  if (Width(text) <= columns) return text;
+  std::string clipped = text;
+  while (!clipped.empty() && (Width(clipped) + 1 > columns)) {
+    // A character as a whole: its bytes but the first begin with 10.
+    while (!clipped.empty() && (static_cast<unsigned char>(clipped.back()) & 0xC0) == 0x80)
+      clipped.pop_back();
+    if (!clipped.empty()) clipped.pop_back();
+  }
+  return columns == 0 ? "" : clipped + "…";
+}
+
+void Note(std::string_view text) {
+  std::fflush(stdout);
+  std::fputs(fmt::format("canvas: {}\n", Printable(text)).c_str(), stderr);
 }
 
 std::string Table::Render() const {
@@ -87,6 +121,14 @@ std::string Printable(std::string_view text) {
   std::string printable(text);
   for (std::size_t i = 0; i < printable.size(); ++i) {
     const auto byte = static_cast<unsigned char>(printable[i]);
+    // What turns the direction of writing: U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069.
+    const std::string_view rest = std::string_view(printable).substr(i);
+    const bool mark = rest.starts_with("\xE2\x80\x8E") || rest.starts_with("\xE2\x80\x8F");
+    const bool bidi = rest.size() >= 3 && rest[0] == '\xE2' &&
+                      ((rest[1] == '\x80' && rest[2] >= '\xAA' && rest[2] <= '\xAE') ||
+                       (rest[1] == '\x81' && rest[2] >= '\xA6' && rest[2] <= '\xA9'));
+    if (mark || bidi) printable.replace(i, 3, "?");
+    if (rest.starts_with("\xD8\x9C")) printable.replace(i, 2, "?");
     const bool c1 = byte >= 0x80 && byte < 0xA0 && i > 0 &&
                     static_cast<unsigned char>(printable[i - 1]) == 0xC2;
     if (byte < 0x20 || byte == 0x7F) printable[i] = '?';

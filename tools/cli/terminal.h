@@ -31,6 +31,10 @@ class ProgressBar {
   Clock::time_point last_draw_ = start_;
 };
 
+// What a bar looks like on a terminal of so many columns: one line, whatever they are.
+std::string ProgressLine(const std::string& label, double share, double elapsed_seconds,
+                         std::size_t columns);
+
 // Columns as wide as their widest cell; text to the left, numbers to the right.
 class Table {
  public:
@@ -49,8 +53,13 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
+// A line on standard error, behind what standard output has so far.
+void Note(std::string_view text);
+
 // Text out of a file, without what a terminal would act on.
 std::string Printable(std::string_view text);
+// As much of it as so many columns hold, with an ellipsis where that is not all.
+std::string Clipped(const std::string& text, std::size_t columns);
 // "11.0 MiB"; whole bytes below one KiB.
 std::string Bytes(std::uint64_t bytes);
 // "1 lane", "2 lanes".

@@ -6,8 +6,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "tools/cli/commands.h"
 #include "tools/cli/signals.h"
@@ -112,10 +115,33 @@ void PrintLine(const Change& change) {
     fmt::print("{}  {:<16}  {}\n", time, Printable(change.lane.name), Describe(change));
 }
 
+// What came of writes since they were last told: a line for each lane and kind of change.
+class Summary {
+ public:
+  // Whether it is for here: a change of frames.
+  bool Take(const Change& change) {
+    if (!HasFrames(change.kind)) return false;
+    const auto [at, fresh] = seen_.try_emplace({change.lane.id, change.kind}, change);
+    if (fresh) return true;
+    auto& all = at->second.frames;
+    all = {std::min(all.first, change.frames.first), std::max(all.end, change.frames.end)};
+    return true;
+  }
+  std::vector<Change> Tell() {
+    std::vector<Change> told;
+    for (const auto& [key, change] : seen_) told.push_back(change);
+    seen_.clear();
+    return told;
+  }
+
+ private:
+  std::map<std::pair<LaneId, Kind>, Change> seen_;
+};
+
 }  // namespace
 
 Result<void> RunWatch(const ReportArguments& arguments) {
-  CANVAS_ASSIGN(const Canvas canvas, Canvas::Open(arguments.file));
+  CANVAS_ASSIGN(const Canvas canvas, OpenCanvas(arguments.file));
   CANVAS_ASSIGN(Watcher watcher, canvas.Watch());
   const StopFlag stop;  // from here on Ctrl-C ends the loop
   if (!arguments.json) {
@@ -126,17 +152,32 @@ Result<void> RunWatch(const ReportArguments& arguments) {
     std::fflush(stdout);
   }
   constexpr std::chrono::milliseconds kLook(200);  // how soon a death, or Ctrl-C, is noticed
+  const auto tell = [&](const Change& change) {
+    if (arguments.json)
+      fmt::print("{}\n", ToJson(change).dump(-1, ' ', false, Json::error_handler_t::replace));
+    else
+      PrintLine(change);
+  };
+  Summary summary;
+  using Clock = std::chrono::steady_clock;
+  constexpr std::chrono::seconds kTogether(1);  // what a summary tells at a time
+  Clock::time_point told = Clock::now();
   while (!stop.raised()) {
     CANVAS_ASSIGN(const auto changes, watcher.Next(kLook));
     for (const Change& change : changes) {
-      if (arguments.json)
-        fmt::print("{}\n", ToJson(change).dump(-1, ' ', false, Json::error_handler_t::replace));
-      else
-        PrintLine(change);
+      if (arguments.summary && summary.Take(change)) continue;
+      // What was written comes before its owner's going.
+      if (arguments.summary) std::ranges::for_each(summary.Tell(), tell);
+      tell(change);
+    }
+    if (const auto now = Clock::now(); arguments.summary && now - told >= kTogether) {
+      std::ranges::for_each(summary.Tell(), tell);
+      told = now;
     }
     // Whoever reads the lines went away: there is nothing left to do.
     if (std::fflush(stdout) != 0) break;
   }
+  std::ranges::for_each(summary.Tell(), tell);
   return {};
 }
 

@@ -1,0 +1,312 @@
+#include "tools/cli/audio_input.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <string_view>
+#include <utility>
+
+#include "tools/cli/speakers.h"
+
+namespace canvas::cli {
+namespace {
+
+std::string LogOf(SNDFILE* file) {
+  std::string log(64 * 1024, '\0');
+  const int length = sf_command(file, SFC_GET_LOG_INFO, log.data(), static_cast<int>(log.size()));
+  log.resize(static_cast<std::size_t>(std::max(length, 0)));
+  return log;
+}
+
+std::unexpected<Error> NotAudio(const std::string& path, std::string_view why) {
+  if (why.ends_with('.')) why.remove_suffix(1);
+  return std::unexpected(Error(ErrorCode::kInvalidArgument,
+                               fmt::format("not audio that libsndfile reads: {}", why),
+                               "give a WAV, FLAC, Ogg, AIFF or similar file")
+                             .About(path));
+}
+
+// libsndfile's way of reading a file that is not one.
+template <typename Stream>
+SF_VIRTUAL_IO Reading() {
+  SF_VIRTUAL_IO io{};
+  io.get_filelen = [](void* user) -> sf_count_t { return static_cast<Stream*>(user)->size; };
+  io.seek = [](sf_count_t offset, int whence, void* user) -> sf_count_t {
+    auto& stream = *static_cast<Stream*>(user);
+    const sf_count_t base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? stream.at : stream.size;
+    stream.at = std::clamp<sf_count_t>(base + offset, 0, stream.size);
+    return stream.at;
+  };
+  io.read = [](void* to, sf_count_t count, void* user) -> sf_count_t {
+    auto& stream = *static_cast<Stream*>(user);
+    count = std::min(count, stream.size - stream.at);
+    sf_count_t done = 0;
+    while (done < count) {
+      const ssize_t got =
+          pread(stream.fd, static_cast<char*>(to) + done, static_cast<std::size_t>(count - done),
+                stream.begin + stream.at + done);
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) break;
+      done += got;
+    }
+    stream.at += done;
+    return done;
+  };
+  io.write = [](const void*, sf_count_t, void*) -> sf_count_t { return 0; };
+  io.tell = [](void* user) -> sf_count_t { return static_cast<Stream*>(user)->at; };
+  return io;
+}
+
+// Where the streams of an Ogg file begin, and whether the last one ends (RFC 3533, 6: pages; a chain
+// is streams one after the other, each of which begins with pages that say so).
+struct OggChain {
+  std::vector<std::int64_t> begins;
+  std::int64_t end = 0;  // of the last whole page
+  bool ended = false;
+};
+OggChain LookForStreams(int fd, std::int64_t size) {
+  constexpr std::uint8_t kBegins = 2;
+  constexpr std::uint8_t kEnds = 4;
+  constexpr std::int64_t kHeader = 27;
+  OggChain chain;
+  bool began = false;
+  for (std::int64_t at = 0; at + kHeader <= size;) {
+    std::array<unsigned char, kHeader + 255> page{};
+    const ssize_t got = pread(fd, page.data(), page.size(), at);
+    if (got < kHeader || std::memcmp(page.data(), "OggS", 4) != 0) break;
+    const std::int64_t segments = page[26];
+    if (got < kHeader + segments) break;
+    std::int64_t bytes = kHeader + segments;
+    for (std::int64_t i = 0; i < segments; ++i)
+      bytes += page[static_cast<std::size_t>(kHeader + i)];
+    if (at + bytes > size) break;
+    const std::uint8_t flags = page[5];
+    // Streams that are multiplexed begin together.
+    if ((flags & kBegins) != 0 && !began) chain.begins.push_back(at);
+    began = (flags & kBegins) != 0;
+    chain.ended = (flags & kEnds) != 0;
+    at += bytes;
+    chain.end = at;
+  }
+  chain.ended = chain.ended && chain.end == size;
+  return chain;
+}
+
+// "  Data Size   : 576000 (should be 345587)": what a header says of a chunk, and what there is.
+struct Sizes {
+  std::uint64_t said = 0;
+  std::uint64_t there = 0;
+};
+std::optional<Sizes> SizesIn(std::string_view log, std::string_view chunk) {
+  for (std::size_t at = 0; at < log.size();) {
+    const std::size_t end = std::min(log.find('\n', at), log.size());
+    std::string_view line = log.substr(at, end - at);
+    at = end + 1;
+    while (line.starts_with(' ')) line.remove_prefix(1);
+    const auto colon = line.find(':');
+    const auto should = line.find("(should be ");
+    if (!line.starts_with(chunk) || colon == std::string_view::npos ||
+        should == std::string_view::npos)
+      continue;
+    return Sizes{std::strtoull(std::string(line.substr(colon + 1)).c_str(), nullptr, 10),
+                 std::strtoull(std::string(line.substr(should + 11)).c_str(), nullptr, 10)};
+  }
+  return std::nullopt;
+}
+
+std::uint64_t BytesPerSample(int format) {
+  switch (format & SF_FORMAT_SUBMASK) {
+    case SF_FORMAT_PCM_S8:
+    case SF_FORMAT_PCM_U8:
+    case SF_FORMAT_ULAW:
+    case SF_FORMAT_ALAW:
+      return 1;
+    case SF_FORMAT_PCM_16:
+      return 2;
+    case SF_FORMAT_PCM_24:
+      return 3;
+    case SF_FORMAT_PCM_32:
+    case SF_FORMAT_FLOAT:
+      return 4;
+    case SF_FORMAT_DOUBLE:
+      return 8;
+    default:
+      return 0;
+  }
+}
+
+}  // namespace
+
+Result<AudioInput> AudioInput::Open(const std::string& path) {
+  AudioInput input;
+  input.path_ = path;
+  input.fd_ = Descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat status {};
+  if (!input.fd_ || fstat(input.fd_.get(), &status) != 0)
+    return std::unexpected(Error::FromErrno(errno, "open").About(path));
+  if (!S_ISREG(status.st_mode))
+    return std::unexpected(
+        Error(ErrorCode::kInvalidArgument, "not a regular file", "give an audio file").About(path));
+  const int fd = input.fd_.get();
+  std::array<char, 4> magic{};
+  const bool ogg =
+      pread(fd, magic.data(), magic.size(), 0) == 4 && std::string_view(magic.data(), 4) == "OggS";
+  const OggChain chain = ogg ? LookForStreams(fd, status.st_size) : OggChain{};
+  if (chain.begins.size() < 2) {
+    input.streams_.push_back({fd, 0, status.st_size, 0});
+  } else {
+    for (std::size_t i = 0; i < chain.begins.size(); ++i) {
+      const std::int64_t end =
+          i + 1 < chain.begins.size() ? chain.begins[i + 1] : std::int64_t{status.st_size};
+      input.streams_.push_back({fd, chain.begins[i], end - chain.begins[i], 0});
+    }
+  }
+  CANVAS_TRY(input.OpenStream(0));
+  const Layout layout = LayoutOf(input.file_.get(), input.info_);
+  input.speakers_ = layout.speakers;
+  input.order_ = layout.order;
+  // What libsndfile says where it cannot tell: the largest number there is.
+  if (input.info_.frames >= 0 && input.info_.frames < SF_COUNT_MAX && input.streams_.size() == 1)
+    input.frames_ = static_cast<std::uint64_t>(input.info_.frames);
+  input.cut_short_ = ogg && !chain.ended;
+  input.LookForCut();
+  switch (input.info_.format & SF_FORMAT_SUBMASK) {
+    case SF_FORMAT_PCM_32:
+      input.rounded_from_ = "32-bit integer";
+      break;
+    case SF_FORMAT_DOUBLE:
+      input.rounded_from_ = "64-bit float";
+      break;
+    default:
+      break;
+  }
+  return input;
+}
+
+namespace {
+
+// mpg123, below libsndfile, prints what it thinks of a file; what is to be said of it is said here.
+class QuietStandardError {
+ public:
+  QuietStandardError() : before_(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)) {
+    const Descriptor nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
+    if (before_ && nowhere) dup2(nowhere.get(), STDERR_FILENO);
+  }
+  QuietStandardError(const QuietStandardError&) = delete;
+  QuietStandardError& operator=(const QuietStandardError&) = delete;
+  ~QuietStandardError() {
+    if (before_) dup2(before_.get(), STDERR_FILENO);
+  }
+
+ private:
+  Descriptor before_;
+};
+
+}  // namespace
+
+Result<void> AudioInput::OpenStream(std::size_t index) {
+  file_.reset();
+  open_ = std::make_unique<Stream>(streams_[index]);
+  SF_VIRTUAL_IO io = Reading<Stream>();
+  SF_INFO info{};
+  const QuietStandardError quiet;
+  file_.reset(sf_open_virtual(&io, SFM_READ, &info, open_.get()));
+  if (file_ == nullptr) return NotAudio(path_, sf_strerror(nullptr));
+  stream_ = index;
+  if (index == 0) {
+    info_ = info;
+    return {};
+  }
+  if (info.channels == info_.channels && info.samplerate == info_.samplerate) return {};
+  return std::unexpected(
+      Error(ErrorCode::kInvalidArgument,
+            fmt::format("a chain of {} streams, of which the first has {} channels at {} Hz and "
+                        "number {} has {} at {} Hz",
+                        streams_.size(), info_.channels, info_.samplerate, index + 1, info.channels,
+                        info.samplerate),
+            "cut it into files, and give each a lane of its own")
+          .About(path_));
+}
+
+// Not in SF_INFO: libsndfile cuts the count to what is there and only its log tells.
+void AudioInput::LookForCut() {
+  if (!frames_) return;
+  const std::string log = LogOf(file_.get());
+  const std::uint64_t frame = BytesPerSample(info_.format) * channels();
+  for (const std::string_view chunk : {"data", "SSND", "Data Size"}) {
+    const auto sizes = SizesIn(log, chunk);
+    // A header that was written into a pipe says the most there can be, or nothing.
+    if (!sizes || sizes->said >= std::numeric_limits<std::int32_t>::max() ||
+        sizes->said <= sizes->there || sizes->there == 0)
+      continue;
+    cut_short_ = true;
+    promised_ = frame != 0 ? *frames_ + (sizes->said - sizes->there) / frame
+                           : *frames_ * sizes->said / sizes->there;
+    return;
+  }
+  // These formats say how long the whole file is.
+  for (const std::string_view chunk : {"riff", "Riff size"}) {
+    const auto sizes = SizesIn(log, chunk);
+    if (!sizes || sizes->said <= sizes->there || sizes->said >= std::uint64_t{1} << 62) continue;
+    cut_short_ = true;
+    if (frame != 0) promised_ = *frames_ + (sizes->said - sizes->there) / frame;
+    return;
+  }
+}
+
+Result<std::size_t> AudioInput::Read(std::span<float> samples) {
+  const auto frames = static_cast<sf_count_t>(samples.size() / channels());
+  for (;;) {
+    const sf_count_t count = sf_readf_float(file_.get(), samples.data(), frames);
+    if (count < 0 || (count == 0 && sf_error(file_.get()) != SF_ERR_NO_ERROR))
+      return std::unexpected(
+          Error(ErrorCode::kIo, fmt::format("reading failed: {}", sf_strerror(file_.get())))
+              .About(path_));
+    if (count > 0) {
+      read_ += static_cast<std::uint64_t>(count);
+      Reorder(samples.first(static_cast<std::size_t>(count) * channels()), channels(), order_);
+      return static_cast<std::size_t>(count);
+    }
+    if (stream_ + 1 >= streams_.size()) break;
+    CANVAS_TRY(OpenStream(stream_ + 1));
+  }
+  // Of a compressed file nothing is known of what is missing before its end is met.
+  if (frames_ && read_ < *frames_) {
+    cut_short_ = true;
+    if (!promised_) promised_ = frames_;
+  }
+  return 0;
+}
+
+Result<std::string> Spool(int from, Descriptor& keeper) {
+  const char* directory = std::getenv("TMPDIR");
+  if (directory == nullptr || *directory == '\0') directory = "/tmp";
+  keeper = Descriptor(open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (!keeper) return std::unexpected(Error::FromErrno(errno, "creating a file").About(directory));
+  std::vector<char> piece(1 << 20);
+  for (;;) {
+    const ssize_t got = read(from, piece.data(), piece.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return FailErrno(errno, "reading standard input");
+    if (got == 0) break;
+    for (ssize_t done = 0; done < got;) {
+      const ssize_t put =
+          write(keeper.get(), piece.data() + done, static_cast<std::size_t>(got - done));
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0)
+        return std::unexpected(Error::FromErrno(errno, "keeping standard input").About(directory));
+      done += put;
+    }
+  }
+  return fmt::format("/proc/self/fd/{}", keeper.get());
+}
+
+}  // namespace canvas::cli

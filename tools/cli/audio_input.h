@@ -1,0 +1,79 @@
+// Audio files to be read, through libsndfile (https://libsndfile.github.io), with errors as Results.
+// Chained Ogg files, of which libsndfile reads the first stream alone, are read stream by stream.
+//
+// Thread safety: one thread at a time.
+#pragma once
+
+#include <sndfile.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "canvas/base/error.h"
+#include "tools/cli/descriptor.h"
+
+namespace canvas::cli {
+
+class AudioInput {
+ public:
+  // Errors: kNotFound, kPermission, kInvalidArgument (no audio file that libsndfile reads).
+  static Result<AudioInput> Open(const std::string& path);
+
+  std::uint32_t channels() const { return static_cast<std::uint32_t>(info_.channels); }
+  std::uint64_t rate() const { return static_cast<std::uint64_t>(info_.samplerate); }
+  // Where its channels sound, in the order that Read gives them in; 0: the file does not say.
+  std::uint32_t speakers() const { return speakers_; }
+  // How many there will be, where the file says: as its header has it, cut to what is there. A file
+  // that was written into a pipe does not say, nor a stream that has no end.
+  std::optional<std::uint64_t> frames() const { return frames_; }
+  // The name of its format, where float32 does not hold every sample of that exactly.
+  const std::string& rounded_from() const { return rounded_from_; }
+
+  // Whether it ends before it should: known when it is opened, or not before it was read to its end.
+  bool cut_short() const { return cut_short_; }
+  // How many frames there should have been, where that is known.
+  std::optional<std::uint64_t> promised() const { return promised_; }
+
+  // Fills as much of `samples` (whole frames, interleaved) as there is; 0 at the end.
+  Result<std::size_t> Read(std::span<float> samples);
+
+ private:
+  // A stretch of the file that libsndfile reads as a file.
+  struct Stream {
+    int fd = -1;
+    std::int64_t begin = 0;
+    std::int64_t size = 0;
+    std::int64_t at = 0;
+  };
+  struct Closer {
+    void operator()(SNDFILE* file) const { sf_close(file); }
+  };
+
+  Result<void> OpenStream(std::size_t index);
+  void LookForCut();
+
+  std::string path_;
+  Descriptor fd_;
+  std::vector<Stream> streams_;
+  std::size_t stream_ = 0;                 // the one that is being read
+  std::unique_ptr<Stream> open_;           // of it; libsndfile keeps its address
+  std::unique_ptr<SNDFILE, Closer> file_;  // closed before the others
+  SF_INFO info_{};                         // of the first
+  std::uint32_t speakers_ = 0;
+  std::vector<std::uint8_t> order_;
+  std::optional<std::uint64_t> frames_;
+  std::optional<std::uint64_t> promised_;
+  std::string rounded_from_;
+  bool cut_short_ = false;
+  std::uint64_t read_ = 0;
+};
+
+// Copies what standard input, or a pipe, gives into a file without a name, and answers a path under
+// which it can be opened while `keeper` lives. Errors: kIo, kNoSpace.
+Result<std::string> Spool(int from, Descriptor& keeper);
+
+}  // namespace canvas::cli

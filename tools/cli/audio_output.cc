@@ -1,0 +1,312 @@
+#include "tools/cli/audio_output.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cerrno>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "canvas/api/canvas.h"
+#include "tools/cli/signals.h"
+#include "tools/cli/speakers.h"
+
+namespace canvas::cli {
+namespace {
+
+struct Kind {
+  Container container;
+  std::string_view name;  // for --format
+  std::string_view extensions;
+  int format;
+  Samples usual;  // where nobody says: the nearest to float that it has
+};
+constexpr std::array<Kind, 9> kKinds = {{
+    {Container::kWav, "wav", ".wav .wave", SF_FORMAT_WAV, Samples::kFloat},
+    {Container::kRf64, "rf64", ".rf64", SF_FORMAT_RF64, Samples::kFloat},
+    {Container::kW64, "w64", ".w64", SF_FORMAT_W64, Samples::kFloat},
+    {Container::kFlac, "flac", ".flac", SF_FORMAT_FLAC, Samples::kPcm24},
+    {Container::kAiff, "aiff", ".aiff .aif .aifc", SF_FORMAT_AIFF, Samples::kFloat},
+    {Container::kCaf, "caf", ".caf", SF_FORMAT_CAF, Samples::kFloat},
+    {Container::kAu, "au", ".au .snd", SF_FORMAT_AU, Samples::kFloat},
+    {Container::kOgg, "ogg", ".ogg .oga", SF_FORMAT_OGG | SF_FORMAT_VORBIS, Samples::kFloat},
+    {Container::kOpus, "opus", ".opus", SF_FORMAT_OGG | SF_FORMAT_OPUS, Samples::kFloat},
+}};
+
+const Kind& KindOf(Container container) {
+  return *std::ranges::find(kKinds, container, &Kind::container);
+}
+
+bool IsLossy(Container container) {
+  return container == Container::kOgg || container == Container::kOpus;
+}
+
+std::unexpected<Error> Refuse(const std::string& path, std::string what, std::string hint) {
+  return std::unexpected(
+      Error(ErrorCode::kInvalidArgument, std::move(what), std::move(hint)).About(path));
+}
+
+// What libsndfile is to write. Errors: kInvalidArgument.
+Result<SF_INFO> InfoFor(const std::string& path, const OutputFormat& format, Samples samples,
+                        const AudioOutput::Content& content) {
+  constexpr std::uint64_t kHeaderRoom = 4096;
+  const Kind& kind = KindOf(format.container);
+  SF_INFO info{};
+  info.channels = static_cast<int>(content.channels);
+  info.samplerate = static_cast<int>(content.rate);
+  info.format = kind.format;
+  if (IsLossy(format.container)) {
+    if (format.samples)
+      return Refuse(path, fmt::format("{} has no sample format of its own", kind.name),
+                    "leave float, pcm16 and pcm24 out");
+  } else {
+    info.format |= samples == Samples::kFloat   ? SF_FORMAT_FLOAT
+                   : samples == Samples::kPcm16 ? SF_FORMAT_PCM_16
+                                                : SF_FORMAT_PCM_24;
+  }
+  const std::uint64_t bytes = content.frames * content.channels *
+                              (samples == Samples::kFloat   ? 4U
+                               : samples == Samples::kPcm16 ? 2U
+                                                            : 3U);
+  const bool large = bytes > UINT32_MAX - kHeaderRoom;
+  if (format.container == Container::kWav && large)
+    info.format = SF_FORMAT_RF64 | (info.format & SF_FORMAT_SUBMASK);
+  if ((format.container == Container::kAiff || format.container == Container::kAu) && large)
+    return Refuse(path, fmt::format("{} bytes are too many for {}", bytes, kind.name),
+                  "give --format rf64, w64 or caf, or a part of the lane");
+  // A WAV with a place for each channel is an extensible one.
+  if ((info.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_WAV && content.channels > 2 &&
+      content.speakers != 0)
+    info.format = SF_FORMAT_WAVEX | (info.format & SF_FORMAT_SUBMASK);
+  if (format.container == Container::kOpus &&
+      (content.rate != 48000 && content.rate != 24000 && content.rate != 16000 &&
+       content.rate != 12000 && content.rate != 8000))
+    return Refuse(path, fmt::format("Opus has no rate of {} Hz", content.rate),
+                  "it has 48000, 24000, 16000, 12000 and 8000; this tool does not resample");
+  if (sf_format_check(&info) != SF_TRUE)
+    return Refuse(path,
+                  fmt::format("{} cannot hold {} channels at {} Hz{}", kind.name, content.channels,
+                              content.rate, format.samples == Samples::kFloat ? " as float" : ""),
+                  "give --format wav, w64 or caf");
+  return info;
+}
+
+// A file without a name in the directory, or, where the file system has none such, with one.
+Result<Descriptor> MakeFile(const std::string& path, const std::string& directory,
+                            std::string& named) {
+  Descriptor fd(open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (fd) return fd;
+  if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
+    return std::unexpected(Error::FromErrno(errno, "creating the file").About(path));
+  named = directory + "/.canvas-export-XXXXXX";
+  const SignalHold hold;
+  fd = Descriptor(mkostemp(named.data(), O_CLOEXEC));
+  if (!fd) return std::unexpected(Error::FromErrno(errno, "creating the file").About(path));
+  RemoveAtSignal(named);
+  return fd;
+}
+
+}  // namespace
+
+std::optional<Container> ContainerNamed(std::string_view name) {
+  const auto kind = std::ranges::find(kKinds, name, &Kind::name);
+  if (kind == kKinds.end()) return std::nullopt;
+  return kind->container;
+}
+
+std::optional<Container> ContainerOf(const std::string& path) {
+  std::string extension = std::filesystem::path(path).extension().string();
+  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (extension.empty()) return std::nullopt;
+  for (const Kind& kind : kKinds)
+    for (std::string_view rest = kind.extensions; !rest.empty();) {
+      const auto space = std::min(rest.find(' '), rest.size());
+      if (rest.substr(0, space) == extension) return kind.container;
+      rest.remove_prefix(std::min(space + 1, rest.size()));
+    }
+  return std::nullopt;
+}
+
+std::string_view NameOf(Container container) { return KindOf(container).name; }
+
+Result<AudioOutput> AudioOutput::Open(const std::string& path, const OutputFormat& format,
+                                      const Content& content, bool replace) {
+  AudioOutput output;
+  output.path_ = path;
+  output.replace_ = replace;
+  output.channels_ = content.channels;
+  output.samples_ = format.samples.value_or(KindOf(format.container).usual);
+  CANVAS_ASSIGN(SF_INFO info, InfoFor(path, format, output.samples_, content));
+  struct stat status {};
+  bool exists = false;
+  std::string directory = "/tmp";
+  if (path != "-") {
+    // Through a link, to what it points at; in the mode that is there.
+    std::error_code missing;
+    const std::filesystem::path real = std::filesystem::canonical(path, missing);
+    output.target_ = missing ? path : real.string();
+    exists = stat(output.target_.c_str(), &status) == 0;
+    if (exists && !S_ISREG(status.st_mode))
+      return Refuse(path, "not a regular file",
+                    "give the path of a file to write, or - for a pipe");
+    if (exists && LooksLikeCanvas(output.target_))
+      return Refuse(path, "there is a canvas of this name, and an export never replaces one",
+                    "choose another path");
+    if (exists && !replace)
+      return std::unexpected(Error(ErrorCode::kExists, "it exists already",
+                                   "choose another path, or give --force to replace it")
+                                 .About(path));
+    if (exists && access(output.target_.c_str(), W_OK) != 0)
+      return std::unexpected(Error::FromErrno(errno, "writing").About(path));
+    directory = std::filesystem::path(output.target_).parent_path().string();
+    if (directory.empty()) directory = ".";
+  } else if (const char* set = std::getenv("TMPDIR"); set != nullptr && *set != '\0') {
+    directory = set;
+  }
+  CANVAS_ASSIGN(output.fd_, MakeFile(path, directory, output.named_));
+  const mode_t mask = umask(0);
+  umask(mask);
+  // At worst it stays private.
+  (void)!fchmod(output.fd_.get(), exists ? status.st_mode & 0777 : 0666 & ~mask);
+  output.file_.reset(sf_open_fd(output.fd_.get(), SFM_WRITE, &info, SF_FALSE));
+  if (output.file_ == nullptr)
+    return Refuse(path, fmt::format("libsndfile cannot write this: {}", sf_strerror(nullptr)),
+                  "choose another --format");
+  // The peak chunk carries the time of writing: two exports of one lane shall be the same bytes.
+  sf_command(output.file_.get(), SFC_SET_ADD_PEAK_CHUNK, nullptr, SF_FALSE);
+  // The best there is, of what loses something.
+  double quality = 1.0;
+  if (IsLossy(format.container))
+    sf_command(output.file_.get(), SFC_SET_VBR_ENCODING_QUALITY, &quality, sizeof quality);
+  const Layout layout = LayoutFor(info.format, content.channels, content.speakers);
+  output.order_ = layout.order;
+  if (content.speakers != 0 && content.channels > 2) {
+    std::vector<int> map = ChannelMap(content.speakers);
+    const bool by_itself =
+        !output.order_.empty() || (info.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_FLAC;
+    output.says_speakers_ =
+        by_itself || (map.size() == content.channels &&
+                      sf_command(output.file_.get(), SFC_SET_CHANNEL_MAP_INFO, map.data(),
+                                 static_cast<int>(map.size() * sizeof(int))) == SF_TRUE);
+  }
+  const int type = info.format & SF_FORMAT_TYPEMASK;
+  output.description_ = type == SF_FORMAT_RF64 ? "RF64" : std::string(NameOf(format.container));
+  for (char& c : output.description_)
+    c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  if (format.container == Container::kFlac)
+    output.description_ += output.samples_ == Samples::kPcm16 ? ", 16-bit" : ", 24-bit";
+  return output;
+}
+
+AudioOutput::~AudioOutput() {
+  if (named_.empty()) return;
+  unlink(named_.c_str());
+  RemoveAtSignal("");
+}
+
+template <typename Int>
+void AudioOutput::Quantize(std::span<const float> samples, double steps, int shift,
+                           std::span<Int> out) {
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const double scaled = std::nearbyint(static_cast<double>(samples[i]) * steps);
+    const double held = std::isnan(scaled) ? 0.0 : std::clamp(scaled, -steps, steps - 1);
+    if (!(held == scaled)) ++clipped_;
+    out[i] = static_cast<Int>(static_cast<std::int32_t>(held) * (1 << shift));
+  }
+}
+
+Result<void> AudioOutput::Write(std::span<const float> samples) {
+  if (!order_.empty()) {
+    ordered_.assign(samples.begin(), samples.end());
+    Reorder(ordered_, channels_, order_);
+    samples = ordered_;
+  }
+  const auto count = static_cast<sf_count_t>(samples.size());
+  sf_count_t done = 0;
+  errno = 0;
+  if (samples_ == Samples::kFloat) {
+    done = sf_write_float(file_.get(), samples.data(), count);
+  } else if (samples_ == Samples::kPcm16) {
+    std::vector<short> steps(samples.size());
+    Quantize<short>(samples, 32768.0, 0, steps);
+    done = sf_write_short(file_.get(), steps.data(), count);
+  } else {
+    std::vector<int> steps(samples.size());
+    Quantize<int>(samples, 8388608.0, 8, steps);
+    done = sf_write_int(file_.get(), steps.data(), count);
+  }
+  if (done == count) return {};
+  const int failure = errno;
+  return std::unexpected(Error::FromErrno(failure != 0 ? failure : EIO, "writing").About(path_));
+}
+
+Result<void> AudioOutput::Commit() {
+  errno = 0;
+  if (sf_close(file_.release()) != 0) {
+    const int failure = errno;
+    return std::unexpected(Error::FromErrno(failure != 0 ? failure : EIO, "writing").About(path_));
+  }
+  return path_ == "-" ? HandOver() : Name();
+}
+
+// Under a name that is free; over another file only where that was asked for.
+Result<void> AudioOutput::Name() {
+  const std::string source = named_.empty() ? fmt::format("/proc/self/fd/{}", fd_.get()) : named_;
+  const auto link_to = [&](const std::string& name) {
+    return linkat(AT_FDCWD, source.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0;
+  };
+  if (link_to(target_)) return {};
+  if (errno == EEXIST && !replace_)
+    return std::unexpected(Error(ErrorCode::kExists, "somebody else has made it meanwhile",
+                                 "choose another path, or give --force to replace it")
+                               .About(path_));
+  if (errno == EEXIST) {
+    if (LooksLikeCanvas(target_))
+      return Refuse(path_, "there is a canvas of this name, and an export never replaces one",
+                    "choose another path");
+    std::string between = named_;
+    if (between.empty()) {
+      const SignalHold hold;
+      // A name for a moment; of a kind that cannot be another's.
+      between = fmt::format("{}.{}.part", target_, getpid());
+      if (!link_to(between))
+        return std::unexpected(Error::FromErrno(errno, "writing").About(path_));
+      if (rename(between.c_str(), target_.c_str()) == 0) return {};
+      const int failure = errno;
+      unlink(between.c_str());
+      return std::unexpected(Error::FromErrno(failure, "writing").About(path_));
+    }
+  }
+  // With a name, or on a file system without links.
+  if (!named_.empty() && (replace_ || access(target_.c_str(), F_OK) != 0) &&
+      rename(named_.c_str(), target_.c_str()) == 0)
+    return {};
+  return std::unexpected(Error::FromErrno(errno, "writing").About(path_));
+}
+
+Result<void> AudioOutput::HandOver() {
+  std::vector<char> piece(1 << 20);
+  for (off_t at = 0;;) {
+    const ssize_t got = pread(fd_.get(), piece.data(), piece.size(), at);
+    if (got < 0) return FailErrno(errno, "reading what was to be written");
+    if (got == 0) return {};
+    for (ssize_t done = 0; done < got;) {
+      const ssize_t put =
+          write(STDOUT_FILENO, piece.data() + done, static_cast<std::size_t>(got - done));
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) return FailErrno(errno, "writing to standard output");
+      done += put;
+    }
+    at += got;
+  }
+}
+
+}  // namespace canvas::cli

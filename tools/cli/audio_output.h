@@ -1,0 +1,93 @@
+// An audio file to be written, through libsndfile. It has no name while it is written, and gets one
+// when it is complete: whatever ends the process leaves nothing behind.
+//
+// Thread safety: one thread at a time.
+#pragma once
+
+#include <sndfile.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "canvas/base/error.h"
+#include "tools/cli/descriptor.h"
+
+namespace canvas::cli {
+
+enum class Container : std::uint8_t { kWav, kRf64, kW64, kFlac, kAiff, kCaf, kAu, kOgg, kOpus };
+enum class Samples : std::uint8_t { kFloat, kPcm16, kPcm24 };
+
+// "wav", "rf64", ...; nothing for any other text.
+std::optional<Container> ContainerNamed(std::string_view name);
+// By the end of a file's name: "x.flac". Nothing where it has none, or one that says nothing here.
+std::optional<Container> ContainerOf(const std::string& path);
+std::string_view NameOf(Container container);
+
+struct OutputFormat {
+  Container container = Container::kWav;
+  std::optional<Samples> samples;  // default: float, or what the container has instead
+};
+
+class AudioOutput {
+ public:
+  struct Content {
+    std::uint32_t channels = 0;
+    std::uint32_t rate = 0;
+    std::uint64_t frames = 0;
+    std::uint32_t speakers = 0;
+  };
+  // `path` "-" is standard output. A WAV that is too long for one becomes RF64 (EBU Tech 3306). With
+  // `replace`, what is there is replaced, a canvas never.
+  // Errors: kExists, kInvalidArgument (a format that cannot hold this, saying which can), kNotFound,
+  // kPermission, kNoSpace.
+  static Result<AudioOutput> Open(const std::string& path, const OutputFormat& format,
+                                  const Content& content, bool replace);
+
+  // Float is written bit for bit. PCM is rounded to the nearest step (1.0 is 2^15 or 2^23 steps)
+  // and clipped; NaN becomes 0.
+  Result<void> Write(std::span<const float> samples);
+  // Samples that PCM could not hold so far.
+  std::uint64_t clipped() const { return clipped_; }
+  // "WAV", "RF64", "FLAC, 24-bit": what it is.
+  const std::string& description() const { return description_; }
+  // Whether the file says where its channels sound, where that is known.
+  bool says_speakers() const { return says_speakers_; }
+  // Gives the file its name, or hands it to standard output.
+  Result<void> Commit();
+
+ private:
+  struct Closer {
+    void operator()(SNDFILE* file) const { sf_close(file); }
+  };
+  AudioOutput() = default;
+  template <typename Int>
+  void Quantize(std::span<const float> samples, double steps, int shift, std::span<Int> out);
+  Result<void> Name();
+  Result<void> HandOver();
+
+  std::string path_;    // as it was given
+  std::string target_;  // through links
+  bool replace_ = false;
+  std::string named_;  // where the file could not be made without a name: that
+  Descriptor fd_;
+  std::unique_ptr<SNDFILE, Closer> file_;
+  Samples samples_ = Samples::kFloat;
+  std::vector<std::uint8_t> order_;
+  std::vector<float> ordered_;
+  std::uint32_t channels_ = 0;
+  std::string description_;
+  bool says_speakers_ = true;
+  std::uint64_t clipped_ = 0;
+
+ public:
+  AudioOutput(AudioOutput&&) noexcept = default;
+  AudioOutput& operator=(AudioOutput&&) = delete;
+  ~AudioOutput();
+};
+
+}  // namespace canvas::cli

@@ -1,0 +1,361 @@
+// What `canvas import` takes, and what it never does to what is there already.
+#include <gtest/gtest.h>
+#include <sndfile.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cmath>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "canvas/testing/testing.h"
+#include "tools/tool_test.h"
+
+namespace canvas::cli {
+namespace {
+
+constexpr int kFlac = SF_FORMAT_FLAC | SF_FORMAT_PCM_16;
+constexpr int kVorbis = SF_FORMAT_OGG | SF_FORMAT_VORBIS;
+constexpr int kOpus = SF_FORMAT_OGG | SF_FORMAT_OPUS;
+
+class Import : public Tool {
+ protected:
+  std::vector<float> Lane(const std::string& name) {
+    Good({"export", file_, "--force", "--lane", name, "--out", dir_.path("lane.wav")});
+    return ReadAudio(dir_.path("lane.wav")).samples;
+  }
+  std::vector<float> Audible(const std::string& path) { return ReadAudio(path).samples; }
+  // How much of what was promised: the note below an import.
+  std::string CutNote(const std::string& path, const std::string& lane) {
+    const std::string out = Good({"import", file_, path, "--lane", lane}).out;
+    const auto at = out.find("  the file is cut short");
+    return at == std::string::npos ? "" : out.substr(at + 2, out.size() - at - 3);
+  }
+  void Cut(const std::string& path, double share) {
+    fs::resize_file(path,
+                    static_cast<std::uintmax_t>(static_cast<double>(fs::file_size(path)) * share));
+  }
+};
+
+TEST_F(Import, ContentThatExistsIsNotOverwrittenUnlessThatIsSaid) {
+  Create();
+  fs::create_directory(dir_.path("d"));
+  const std::string first = dir_.path("x.wav");
+  const std::string second = dir_.path("d/x.wav");
+  WriteAudio(first, kFloatWav, 1, 48000, Noise(48000, 1));
+  WriteAudio(second, kFloatWav, 1, 48000, Noise(24000, 2));
+  Good({"import", file_, first});
+  for (const char* option : {"--lane", "--at", "--append", "--overwrite"})
+    Bad({"import", file_, second}, option);
+  Bad({"import", file_, second}, "lane 'x' holds from 0:00.000 to 0:00.500");
+  EXPECT_EQ(Lane("x"), Audible(first)) << "as it was";
+  // A part of what is there is as bad, and nothing of the inputs before it was written.
+  Bad({"import", file_, first, second, "--lane", "x", "--at", "0.5"}, "would go over");
+  EXPECT_EQ(Lane("x"), Audible(first));
+
+  Good({"import", file_, second, "--append"});
+  auto expected = Audible(first);
+  const auto more = Audible(second);
+  expected.insert(expected.end(), more.begin(), more.end());
+  EXPECT_EQ(Lane("x"), expected);
+  Good({"import", file_, second, first, "--lane", "x", "--append"});
+  expected.insert(expected.end(), more.begin(), more.end());
+  const auto again = Audible(first);
+  expected.insert(expected.end(), again.begin(), again.end());
+  EXPECT_EQ(Lane("x"), expected);
+  Good({"import", file_, second, "--overwrite"});
+  std::copy(more.begin(), more.end(), expected.begin());
+  EXPECT_EQ(Lane("x"), expected);
+  Good({"import", file_, second, "--at", "10"});  // where nothing is
+  Bad({"import", file_, second, "--at", "10", "--append"}, "--append", 2);
+  Good({"check", file_});
+}
+
+TEST_F(Import, AFileThatDoesNotSayHowLongItIsIsReadToItsEnd) {
+  Create();
+  const std::string path = dir_.path("x.flac");
+  WriteAudio(path, kFlac, 2, 48000, Noise(2 * 100000, 1));
+  const auto whole = Audible(path);
+  {
+    // STREAMINFO: the number of samples is the low 36 bits of its bytes 10 to 17. 0: not known.
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(8 + 13);
+    const int bits = file.get();
+    file.seekp(8 + 13);
+    file.put(static_cast<char>(bits & 0xF0));
+    for (int i = 0; i < 4; ++i) file.put(0);
+  }
+  EXPECT_EQ(CutNote(path, "flac"), "");
+  EXPECT_EQ(Lane("flac"), whole);
+  // What is met on the way is not overwritten: a second of room, and two seconds to put there.
+  WriteAudio(dir_.path("y.wav"), kFloatWav, 2, 48000, Noise(2 * 48000, 2));
+  Good({"import", file_, dir_.path("y.wav"), "--lane", "y", "--at", "1"});
+  const auto before = Lane("y");
+  Bad({"import", file_, path, "--lane", "y"}, "would go over what lane 'y' holds from 0:01.000");
+  Good({"export", file_, "--force", "--lane", "y", "--out", dir_.path("o.wav"), "--from", "1"});
+  EXPECT_EQ(Audible(dir_.path("o.wav")), before);
+}
+
+TEST_F(Import, AChainOfOggStreamsIsReadToItsEnd) {
+  Create();
+  for (const auto& [name, format] : {std::pair("v", kVorbis), std::pair("o", kOpus)}) {
+    std::vector<float> all;
+    const std::string chain = dir_.path(std::string(name) + ".ogg");
+    std::ofstream out(chain, std::ios::binary);
+    for (unsigned i = 1; i <= 3; ++i) {
+      const std::string link = dir_.path("link.ogg");
+      WriteAudio(link, format, 1, 48000, Noise(20000 * i, i));
+      const auto samples = Audible(link);
+      all.insert(all.end(), samples.begin(), samples.end());
+      out << Slurp(link);
+    }
+    out.close();
+    EXPECT_EQ(CutNote(chain, name), "");
+    EXPECT_EQ(Lane(name), all) << name;
+  }
+  // One lane holds one format.
+  WriteAudio(dir_.path("a.ogg"), kVorbis, 1, 48000, Noise(2000, 1));
+  WriteAudio(dir_.path("b.ogg"), kVorbis, 2, 48000, Noise(2000, 1));
+  std::ofstream(dir_.path("ab.ogg"), std::ios::binary)
+      << Slurp(dir_.path("a.ogg")) << Slurp(dir_.path("b.ogg"));
+  Bad({"import", file_, dir_.path("ab.ogg")}, "a chain of 2 streams");
+  EXPECT_EQ(Info()["lanes"].size(), 2U) << "its lane went with it";
+}
+
+TEST_F(Import, AFileThatIsCutShortSaysHowMuchIsThere) {
+  Create();
+  struct Case {
+    const char* name;
+    int format;
+    bool says;  // how much there should be
+  };
+  const Case cases[] = {{"a.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_24, true},
+                        {"a.flac", kFlac, true},
+                        {"a.aiff", SF_FORMAT_AIFF | SF_FORMAT_PCM_16, true},
+                        {"a.w64", SF_FORMAT_W64 | SF_FORMAT_PCM_16, true},
+                        {"a.rf64", SF_FORMAT_RF64 | SF_FORMAT_PCM_16, true},
+                        {"a.au", SF_FORMAT_AU | SF_FORMAT_FLOAT, true},
+                        {"a.mp3", SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III, true},
+                        {"a.ogg", kVorbis, false},
+                        {"a.opus", kOpus, false}};
+  for (const Case& c : cases) {
+    const std::string path = dir_.path(c.name);
+    WriteAudio(path, c.format, 2, 48000, Noise(2 * 96000, 5));
+    ASSERT_EQ(CutNote(path, std::string("whole ") + c.name), "") << c.name;
+    const std::uint64_t whole = Info()["lanes"].back()["written_frames"];
+    Cut(path, 0.6);
+    Bad({"import", file_, path, "--lane", c.name, "--strict"}, "cut short, and --strict");
+    const std::string note = CutNote(path, c.name);
+    const std::uint64_t there = Info()["lanes"].back()["written_frames"];
+    EXPECT_LT(there, whole * 7 / 10) << c.name;
+    EXPECT_GT(there, whole / 4) << c.name;
+    if (!c.says) {
+      EXPECT_NE(note.find("it has no end"), std::string::npos) << c.name << ": " << note;
+      continue;
+    }
+    std::uint64_t said_there = 0;
+    std::uint64_t promised = 0;
+    ASSERT_EQ(
+        std::sscanf(note.c_str(), "the file is cut short: %lu of the %lu", &said_there, &promised),
+        2)
+        << c.name << ": " << note;
+    EXPECT_EQ(said_there, there) << c.name;
+    EXPECT_NEAR(static_cast<double>(promised), static_cast<double>(whole), 2) << c.name;
+  }
+}
+
+// Six tones, each in a place of its own: the place of a channel is told by what it sounds like.
+constexpr std::array<double, 6> kTones = {500, 700, 1100, 90, 1300, 1700};
+
+double PowerAt(const std::vector<float>& samples, std::size_t channels, std::size_t channel,
+               double hertz) {
+  double re = 0;
+  double im = 0;
+  for (std::size_t i = 0; i * channels + channel < samples.size(); ++i) {
+    const double phase = 2 * M_PI * hertz * static_cast<double>(i) / 48000;
+    re += samples[i * channels + channel] * std::cos(phase);
+    im += samples[i * channels + channel] * std::sin(phase);
+  }
+  return re * re + im * im;
+}
+
+std::vector<std::size_t> TonesOf(const std::vector<float>& samples) {
+  std::vector<std::size_t> tones;
+  for (std::size_t channel = 0; channel < 6; ++channel) {
+    std::size_t loudest = 0;
+    for (std::size_t tone = 1; tone < 6; ++tone)
+      if (PowerAt(samples, 6, channel, kTones[tone]) >
+          PowerAt(samples, 6, channel, kTones[loudest]))
+        loudest = tone;
+    tones.push_back(loudest);
+  }
+  return tones;
+}
+
+// FL FR FC LFE BL BR, as WAVE has them.
+TEST_F(Import, ChannelsComeInTheOrderOfWaveWhateverTheFileHas) {
+  if (std::system("ffmpeg -version > /dev/null 2>&1") != 0)
+    GTEST_SKIP() << "SKIPPED: ffmpeg is not installed: run tools/setup";
+  Create();
+  std::vector<double> samples(6 * 48000);
+  for (std::size_t i = 0; i < samples.size(); ++i)
+    samples[i] = 0.4 * std::sin(2 * M_PI * kTones[i % 6] * static_cast<double>(i / 6) / 48000);
+  const std::string plain = dir_.path("plain.wav");
+  WriteAudio(plain, kFloatWav, 6, 48000, samples);
+  const auto ffmpeg = [&](const std::string& arguments) {
+    return std::system(("ffmpeg -loglevel error -y " + arguments).c_str());
+  };
+  const std::vector<std::size_t> in_order = {0, 1, 2, 3, 4, 5};
+  const std::string said = dir_.path("said.wav");  // ffmpeg knows its layout, and writes the rest
+  ASSERT_EQ(ffmpeg("-channel_layout 5.1 -i " + plain + " -c:a pcm_f32le " + said), 0);
+  for (const char* name : {"said.wav", "v.ogg", "o.opus", "f.flac", "c.caf"}) {
+    const std::string path = dir_.path(name);
+    if (path != said) {
+      ASSERT_EQ(ffmpeg("-channel_layout 5.1 -i " + plain + " " + path), 0) << name;
+    }
+    const std::string lane = std::string("lane ") + name;
+    Good({"import", file_, path, "--lane", lane});
+    EXPECT_EQ(TonesOf(Lane(lane)), in_order) << name;
+    const auto info = Info()["lanes"].back();
+    if (info["speakers"] != 0) {
+      EXPECT_EQ(info["speakers"], 0x3F) << name;
+    }
+    // Out again, and through ffmpeg, which goes by what the file says.
+    for (const char* end : {"wav", "ogg", "opus", "flac"}) {
+      const std::string out = dir_.path(std::string("out.") + end);
+      Good({"export", file_, "--force", "--lane", lane, "--out", out});
+      const std::string back = dir_.path("back.wav");
+      ASSERT_EQ(ffmpeg("-i " + out + " -c:a pcm_f32le " + back), 0);
+      EXPECT_EQ(TonesOf(Audible(back)), in_order) << name << " as " << end;
+    }
+    // And it says so.
+    const Audio wav = ReadAudio(dir_.path("out.wav"));
+    EXPECT_EQ(wav.info.format & SF_FORMAT_TYPEMASK,
+              info["speakers"] != 0 ? SF_FORMAT_WAVEX : SF_FORMAT_WAV);
+  }
+  // Where nobody says, nobody is told.
+  Good({"import", file_, plain, "--lane", "unsaid"});
+  EXPECT_EQ(Info()["lanes"].back()["speakers"], 0);
+  Good({"import", file_, dir_.path("v.ogg"), "--lane", "unsaid", "--append"});
+}
+
+TEST_F(Import, SlowSignalsAreSignals) {
+  Create();
+  WriteAudio(dir_.path("slow.wav"), kFloatWav, 1, 100, Noise(1000, 1));
+  WriteAudio(dir_.path("speech.wav"), kFloatWav, 1, 8000, Noise(1000, 1));
+  Good({"import", file_, dir_.path("slow.wav"), dir_.path("speech.wav")});
+  EXPECT_EQ(Info()["lanes"][0]["kind"], "signal");
+  EXPECT_EQ(Info()["lanes"][1]["kind"], "audio");
+}
+
+TEST_F(Import, PipesAndFoldersAreInputsToo) {
+  Create();
+  const std::string path = dir_.path("x.wav");
+  WriteAudio(path, kFloatWav, 1, 48000, Noise(1000, 1));
+  const auto shell = [&](const std::string& command) {
+    return WEXITSTATUS(std::system(command.c_str()));
+  };
+  EXPECT_EQ(shell("cat " + path + " | tools/canvas import " + file_ + " - --lane piped >/dev/null"),
+            0);
+  EXPECT_EQ(Lane("piped"), Audible(path));
+  EXPECT_EQ(shell("bash -c 'tools/canvas import " + file_ + " <(cat " + path +
+                  ") --lane substituted >/dev/null'"),
+            0);
+  EXPECT_EQ(Lane("substituted"), Audible(path));
+  Bad({"import", file_, "-"}, "give --lane");
+
+  fs::create_directories(dir_.path("takes/b"));
+  for (const char* name : {"takes/take10.wav", "takes/take9.wav", "takes/b/take1.flac"})
+    WriteAudio(dir_.path(name), std::string(name).ends_with("flac") ? kFlac : kFloatWav, 1, 48000,
+               Noise(1000, 1));
+  std::ofstream(dir_.path("takes/notes.txt")) << "not audio";
+  const std::string out = Good({"import", file_, dir_.path("takes")}).out;
+  EXPECT_LT(out.find("take1.flac"), out.find("take9.wav"));
+  EXPECT_LT(out.find("take9.wav"), out.find("take10.wav"));
+  EXPECT_NE(out.find("notes.txt: no audio, left out"), std::string::npos) << out;
+  EXPECT_EQ(Info()["lanes"].size(), 5U);
+}
+
+TEST_F(Import, ManyFilesNeedFewDescriptorsAndFailBeforeTheFirstIsWritten) {
+  Good({"create", file_, "--hours", "1", "--slots", "4", "--small-slots", "0"});
+  std::vector<std::string> arguments = {"import", file_};
+  for (int i = 0; i < 40; ++i) {
+    arguments.push_back(dir_.path("f" + std::to_string(i) + ".wav"));
+    WriteAudio(arguments.back(), kFloatWav, 1, 48000, Noise(100, 1));
+  }
+  // More lanes than there are slots: none is made.
+  Bad(arguments, "f4.wav");
+  EXPECT_EQ(Info()["lanes"].size(), 0U);
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit few{24, before.rlim_max};
+  arguments.insert(arguments.end(), {"--lane", "all"});
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  Good(arguments);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(Info()["lanes"][0]["written_frames"], 4000);
+  // So do a bad name, and a length that does not fit.
+  Good({"rm", file_, "--lane", "all"});
+  WriteAudio(dir_.path("bad\nname.wav"), kFloatWav, 1, 48000, Noise(100, 1));
+  Bad({"import", file_, dir_.path("f1.wav"), dir_.path("bad\nname.wav")}, "control character");
+  WriteAudio(dir_.path("long.wav"), kFloatWav, 1, 1000, Noise(3700 * 1000, 1));
+  Bad({"import", file_, dir_.path("f1.wav"), dir_.path("long.wav")}, "past the capacity");
+  EXPECT_EQ(Info()["lanes"].size(), 0U);
+}
+
+TEST_F(Import, AnImportThatIsStoppedSaysWhatIsThereAndMarksItsLane) {
+  Create();
+  // Slow enough to be met in the midst: five minutes of FLAC.
+  const std::string path = dir_.path("long.flac");
+  WriteAudio(path, kFlac, 2, 48000, Noise(2 * 48000 * 300, 1));
+  const auto whole = Audible(path);
+  for (const int number : {SIGINT, SIGKILL}) {
+    const std::string lane = "lane " + std::to_string(number);
+    const std::string err = dir_.path("err");
+    const pid_t pid = fork();
+    if (pid == 0) {
+      (void)!freopen(err.c_str(), "w", stderr);
+      (void)!freopen("/dev/null", "w", stdout);
+      execl("tools/canvas", "canvas", "import", file_.c_str(), path.c_str(), "--lane", lane.c_str(),
+            static_cast<char*>(nullptr));
+      _exit(127);
+    }
+    const canvas::Canvas sut = testing::Must(canvas::Canvas::Open(file_));
+    for (bool begun = false; !begun;) {
+      ASSERT_EQ(waitpid(pid, nullptr, WNOHANG), 0) << "it ended before it could be ended";
+      const auto found = sut.FindLane(lane);
+      if (!found) continue;
+      const auto reader = sut.Reader(found->id);
+      begun = reader && reader->Extent().written_frames > 0;
+    }
+    kill(pid, number);
+    int status = 0;
+    ASSERT_EQ(waitpid(pid, &status, 0), pid);
+    ASSERT_TRUE(WIFSIGNALED(status));
+    EXPECT_EQ(WTERMSIG(status), number);
+    if (number == SIGINT) {
+      EXPECT_NE(Slurp(err).find("stopped; lane 'lane 2' holds"), std::string::npos) << Slurp(err);
+      EXPECT_NE(Slurp(err).find("--overwrite to finish it"), std::string::npos) << Slurp(err);
+    }
+    const std::string mark = "lane '" + lane + "' is an unfinished import of long.flac";
+    EXPECT_NE(Good({"info", file_}).out.find(mark), std::string::npos);
+    EXPECT_NE(Good({"check", file_}).out.find(mark), std::string::npos);
+    Good({"import", file_, path, "--lane", lane, "--overwrite"});
+    EXPECT_EQ(Good({"info", file_}).out.find(mark), std::string::npos);
+    EXPECT_EQ(Lane(lane), whole);
+  }
+}
+
+}  // namespace
+}  // namespace canvas::cli
