@@ -214,11 +214,18 @@ class QuietStandardError {
 
 Result<void> AudioInput::OpenStream(std::size_t index) {
   file_.reset();
-  open_ = std::make_unique<Stream>(streams_[index]);
-  SF_VIRTUAL_IO io = Reading<Stream>();
   SF_INFO info{};
-  const QuietStandardError quiet;
-  file_.reset(sf_open_virtual(&io, SFM_READ, &info, open_.get()));
+  {
+    const QuietStandardError quiet;
+    if (streams_.size() == 1) {  // a tenth faster
+      lseek(fd_.get(), 0, SEEK_SET);
+      file_.reset(sf_open_fd(fd_.get(), SFM_READ, &info, SF_FALSE));
+    } else {
+      open_ = std::make_unique<Stream>(streams_[index]);
+      SF_VIRTUAL_IO io = Reading<Stream>();
+      file_.reset(sf_open_virtual(&io, SFM_READ, &info, open_.get()));
+    }
+  }
   if (file_ == nullptr) return NotAudio(path_, sf_strerror(nullptr));
   stream_ = index;
   if (index == 0) {
