@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sndfile.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -440,6 +441,39 @@ TEST_F(Tool, AFullAndAReadOnlyDiskAreOneLineEach) {
   Good({"info", file_});
   Good({"export", file_, "--force", "--lane", "small", "--out", dir_.path("o.wav")});
   umount2(disk.c_str(), MNT_DETACH);
+}
+
+// Four gigabytes, of which a canvas of 24 hours would take three terabytes.
+TEST_F(Tool, SmallAddressSpaceIsEnoughForWhatThereIs) {
+  if (testing::kSanitized) GTEST_SKIP() << "SKIPPED: no limit on address space under a sanitizer";
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
+  const rlimit small{std::uint64_t{4} << 30, before.rlim_max};
+  WriteAudio(dir_.path("x.wav"), kFloatWav, 2, 48000, Noise(2 * 1000, 1));
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &small), 0);
+  Good({"create", file_});
+  Good({"import", file_, dir_.path("x.wav")});
+  EXPECT_NE(Good({"info", file_}).out.find("can be reached here"), std::string::npos);
+  Good({"export", file_, "--lane", "x", "--out", dir_.path("o.wav")});
+  EXPECT_EQ(ReadAudio(dir_.path("o.wav")).samples, ReadAudio(dir_.path("x.wav")).samples);
+  Bad({"import", file_, dir_.path("x.wav"), "--lane", "late", "--at", "20:00:00"}, "mapping limit");
+  Good({"check", file_});
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &before), 0);
+  // What is there is never passed over in silence.
+  Good({"import", file_, dir_.path("x.wav"), "--lane", "late", "--at", "20:00:00"});
+  EXPECT_EQ(Good({"info", file_}).out.find("can be reached here"), std::string::npos);
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &small), 0);
+  Bad({"info", file_}, "no address space for the 2401 pages that it has");
+  EXPECT_NE(Good({"info", file_, "--map-limit", "2G"}).out.find("can be reached here"),
+            std::string::npos);
+  // And what cannot be opened here is made all the same, and said.
+  const rlimit tiny{std::uint64_t{256} << 20, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &tiny), 0);
+  const Outcome made = Run({"create", dir_.path("other.canvas")});
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &before), 0);
+  EXPECT_EQ(made.exit_code, 0) << made.err;
+  EXPECT_NE(made.err.find("it cannot be opened here"), std::string::npos) << made.err;
+  Good({"info", dir_.path("other.canvas")});
 }
 
 TEST_F(Tool, LaneNamesOfAnyScriptAndShellCharacters) {

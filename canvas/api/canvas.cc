@@ -137,8 +137,8 @@ CanvasInfo Canvas::InfoOf() const {
   info.small_slots = g.small_slots;
   info.block_bytes = g.block_bytes;
   info.capacity_pages = core_->file->CapacityPages();
-  core_->file->ForEachReadyPage(0, core_->file->mapped_pages(),
-                                [&](PageIndex) { ++info.ready_pages; });
+  info.mapped_pages = core_->file->mapped_pages();
+  core_->file->ForEachReadyPage(0, info.mapped_pages, [&](PageIndex) { ++info.ready_pages; });
   return info;
 }
 

@@ -70,9 +70,11 @@ struct CreateOptions {
 
 struct OpenOptions {
   Access access = Access::kReadOnly;
-  std::string name = {};            // told to others who want what you own; default: the program's
-  std::uint64_t max_map_bytes = 0;  // address space to use; 0: the whole capacity
-  bool single_mapping = false;      // writers share the readers' mapping; for ThreadSanitizer
+  std::string name = {};  // told to others who want what you own; default: the program's
+  // Address space to use, for what lies within it; a writer takes it twice. 0: the whole capacity, or
+  // where there is no room for that, as much as there is, but no less than what the file has.
+  std::uint64_t max_map_bytes = 0;
+  bool single_mapping = false;  // writers share the readers' mapping; for ThreadSanitizer
   bool sync_on_close = true;
   // How long an edit of the metadata waits for another process that is in the midst of one; then it
   // is kBusy, and says who that is.
@@ -92,8 +94,9 @@ struct CanvasInfo {
   std::uint32_t small_slots = 0;
   std::uint32_t block_bytes = 0;
   std::uint64_t capacity_pages = 0;
-  std::uint64_t ready_pages = 0;  // whose controls are on disk
-  bool header_recovered = false;  // the newest header cannot be read; an older one is in use
+  std::uint64_t ready_pages = 0;   // whose controls are on disk
+  std::uint64_t mapped_pages = 0;  // that this handle reaches: see max_map_bytes
+  bool header_recovered = false;   // the newest header cannot be read; an older one is in use
 };
 
 struct DiskUsage {

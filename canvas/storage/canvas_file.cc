@@ -126,7 +126,6 @@ Result<void> CanvasFile::Attach(UniqueFd fd, const FileOptions& options) {
                 fmt::format("it is at least {}, and {} with one page", geometry_.pages_offset(),
                             geometry_.pages_offset() + geometry_.page_stride()));
   mapped_pages_ = std::min(capacity, (limit - geometry_.pages_offset()) / geometry_.page_stride());
-  const std::uint64_t bytes = geometry_.pages_offset() + mapped_pages_ * geometry_.page_stride();
 
   CANVAS_ASSIGN(UniqueFd pins, Reopen(fd_, Access::kReadOnly));
   pins_ = LockFile(std::move(pins));
@@ -136,13 +135,45 @@ Result<void> CanvasFile::Attach(UniqueFd fd, const FileOptions& options) {
     CANVAS_ASSIGN(UniqueFd locks, Reopen(fd_, Access::kReadWrite));
     locks_ = LockFile(std::move(locks));
   }
-  CANVAS_ASSIGN(read_mapping_,
-                Mapping::Map(fd_, bytes, single_mapping_ ? Access::kReadWrite : Access::kReadOnly));
-  if (write && !single_mapping_) {
-    CANVAS_ASSIGN(write_mapping_, Mapping::Map(fd_, bytes, Access::kReadWrite));
+  // Where the address space is small and nobody said how much to use, as many pages as there is room
+  // for; but all that the file has, or a reader would take what it does not reach for unwritten.
+  std::uint64_t least = mapped_pages_;
+  if (options.max_map_bytes == 0) {
+    const std::uint64_t stride = geometry_.page_stride();
+    const std::uint64_t pages = (size - geometry_.pages_offset() + stride - 1) / stride;
+    least = std::min(mapped_pages_, std::max<std::uint64_t>(pages, 1));
+  }
+  for (;;) {
+    auto mapped = MapPages(mapped_pages_, write);
+    if (mapped) break;
+    if (mapped.error().code() != ErrorCode::kNoMemory) return mapped;
+    if (mapped_pages_ == least && options.max_map_bytes != 0) return mapped;
+    if (mapped_pages_ == least)
+      return Fail(ErrorCode::kNoMemory,
+                  fmt::format("no address space for the {} pages that it has: {} bytes{}", least,
+                              geometry_.pages_offset() + least * geometry_.page_stride(),
+                              write && !single_mapping_ ? ", twice" : ""),
+                  "raise ulimit -v, or open it with a mapping limit, for the first of them alone");
+    mapped_pages_ = std::max(least, mapped_pages_ / 2);
   }
   // A copy of the file may have lost a part of what was reserved, where the disk's blocks are small.
   if (write) CANVAS_TRY(ReserveBytes(format::kControlOffset, format::kControlBytes, false));
+  return {};
+}
+
+Result<void> CanvasFile::MapPages(std::uint64_t pages, bool write) {
+  // What else a process needs to work with.
+  constexpr std::uint64_t kRoom = std::uint64_t{64} << 20;
+  const std::uint64_t bytes = geometry_.pages_offset() + pages * geometry_.page_stride();
+  const auto access = single_mapping_ ? Access::kReadWrite : Access::kReadOnly;
+  CANVAS_ASSIGN(Mapping reading, Mapping::Map(fd_, bytes, access));
+  Mapping writing;
+  if (write && !single_mapping_) {
+    CANVAS_ASSIGN(writing, Mapping::Map(fd_, bytes, Access::kReadWrite));
+  }
+  CANVAS_TRY(Mapping::HasRoom(kRoom));
+  read_mapping_ = std::move(reading);
+  write_mapping_ = std::move(writing);
   return {};
 }
 

@@ -39,7 +39,7 @@ namespace canvas::storage {
 
 struct FileOptions {
   Access access = Access::kReadOnly;
-  std::uint64_t max_map_bytes = 0;  // 0: the whole capacity
+  std::uint64_t max_map_bytes = 0;  // 0: the whole capacity, or as much of it as there is room for
   bool single_mapping = false;      // readers and writers share one; for ThreadSanitizer
   bool allow_remote = false;
 };
@@ -177,6 +177,8 @@ class CanvasFile final : private ForkListener {
   const UniqueFd& fd() const { return fd_; }
 
  private:
+  // Makes the mappings, over so many pages. Errors: kNoMemory (no address space).
+  Result<void> MapPages(std::uint64_t pages, bool write);
   CanvasFile(std::string path, const format::Superblock& superblock,
              const format::Geometry& geometry)
       : path_(std::move(path)), superblock_(superblock), geometry_(geometry) {}

@@ -24,6 +24,13 @@ Result<Mapping> Mapping::Map(const UniqueFd& fd, std::uint64_t bytes, Access acc
   return mapping;
 }
 
+Result<void> Mapping::HasRoom(std::uint64_t bytes) {
+  void* base = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (base == MAP_FAILED) return FailErrno(errno, "mmap");
+  munmap(base, bytes);
+  return {};
+}
+
 Mapping::~Mapping() {
   if (base_ != nullptr) munmap(base_, bytes_);
 }

@@ -29,6 +29,9 @@ class Mapping {
   // Errors: kIo where the address space does not hold `bytes`.
   static Result<Mapping> Map(const UniqueFd& fd, std::uint64_t bytes, Access access);
 
+  // Whether there is address space for so much more. Errors: kNoMemory.
+  static Result<void> HasRoom(std::uint64_t bytes);
+
   Mapping() = default;
   Mapping(Mapping&& other) noexcept
       : base_(std::exchange(other.base_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}

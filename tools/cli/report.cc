@@ -108,6 +108,9 @@ void PrintInfo(const CanvasInfo& info, const std::vector<LaneRow>& rows) {
   fmt::print("  pages of {} s, {} of {} ready; {} wide slots for stereo at {} Hz, {} small ones\n",
              info.page_seconds, info.ready_pages, info.capacity_pages, info.slots,
              ToString(info.rate), info.small_slots);
+  if (info.mapped_pages < info.capacity_pages)
+    fmt::print("  only the first {} can be reached here: for more, there is no address space\n",
+               Count(info.mapped_pages, "page"));
   if (rows.empty()) {
     fmt::print("  no lanes yet: `canvas import {} FILE.wav` makes one\n", info.path);
     return;
