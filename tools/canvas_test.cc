@@ -313,6 +313,10 @@ TEST_F(Tool, ErrorsAreOneLineThatNamesTheFile) {
   for (const char* hours : {"abc", "1:30", "inf", "-1", "99999999999999999999"})
     Bad({"create", file_, "--hours", hours}, "is not a number of hours");
   Bad({"create", file_, "--mode", "777777"}, "is no mode");
+  // More than ext4 has files for: how many would fit. (Elsewhere there may be room.)
+  const Outcome long_one = Run({"create", file_, "--hours", "8000", "--slots", "1024"});
+  EXPECT_EQ(long_one.exit_code, 1) << long_one.err;
+  EXPECT_NE(long_one.err.find("hours fit"), std::string::npos) << long_one.err;
   EXPECT_FALSE(fs::exists(file_));
 }
 

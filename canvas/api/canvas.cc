@@ -42,28 +42,45 @@ bool LooksLikeCanvas(const std::string& path) noexcept {
   return false;
 }
 
+namespace {
+
+Result<format::GeometryFields> FieldsOf(const CreateOptions& options) {
+  format::GeometryFields g;
+  CANVAS_ASSIGN(g.rate, Rate::Make(options.rate.num, options.rate.den));
+  g.page_seconds = options.page_seconds;
+  g.wide_slots = options.slots;
+  g.small_slots = options.small_slots;
+  g.block_bytes = options.block_bytes;
+  g.extent_bytes = options.extent_bytes;
+  g.slot_align_bytes = options.slot_align_bytes;
+  g.small_slot_bytes = options.small_slot_bytes;
+  g.header_place_bytes = options.header_place_bytes;
+  if (options.page_seconds == 0)
+    return Fail(ErrorCode::kInvalidArgument, "page_seconds is 0", "it is 1 to 3600");
+  g.capacity_pages = options.capacity_seconds / options.page_seconds +
+                     (options.capacity_seconds % options.page_seconds != 0 ? 1 : 0);
+  const std::uint32_t unit = std::max(g.extent_bytes, g.slot_align_bytes);
+  if (unit == 0)
+    return Fail(ErrorCode::kInvalidArgument, "extent_bytes is 0", "it is a power of two");
+  CANVAS_ASSIGN(g.wide_slot_bytes, format::WideSlotBytesFor(g.rate, g.page_seconds, unit));
+  return g;
+}
+
+}  // namespace
+
+Result<std::uint64_t> Canvas::LargestFile(const CreateOptions& options) {
+  return NoThrow([&]() -> Result<std::uint64_t> {
+    CANVAS_ASSIGN(const auto fields, FieldsOf(options));
+    CANVAS_ASSIGN(const auto geometry, format::Geometry::Make(fields));
+    return geometry.pages_offset() + fields.capacity_pages * geometry.page_stride();
+  });
+}
+
 Result<void> Canvas::Create(const std::string& path, const CreateOptions& options) {
   return NoThrow([&]() -> Result<void> {
     const auto create = [&]() -> Result<void> {
       storage::CreateRequest request;
-      auto& g = request.geometry;
-      CANVAS_ASSIGN(g.rate, Rate::Make(options.rate.num, options.rate.den));
-      g.page_seconds = options.page_seconds;
-      g.wide_slots = options.slots;
-      g.small_slots = options.small_slots;
-      g.block_bytes = options.block_bytes;
-      g.extent_bytes = options.extent_bytes;
-      g.slot_align_bytes = options.slot_align_bytes;
-      g.small_slot_bytes = options.small_slot_bytes;
-      g.header_place_bytes = options.header_place_bytes;
-      if (options.page_seconds == 0)
-        return Fail(ErrorCode::kInvalidArgument, "page_seconds is 0", "it is 1 to 3600");
-      g.capacity_pages = options.capacity_seconds / options.page_seconds +
-                         (options.capacity_seconds % options.page_seconds != 0 ? 1 : 0);
-      const std::uint32_t unit = std::max(g.extent_bytes, g.slot_align_bytes);
-      if (unit == 0)
-        return Fail(ErrorCode::kInvalidArgument, "extent_bytes is 0", "it is a power of two");
-      CANVAS_ASSIGN(g.wide_slot_bytes, format::WideSlotBytesFor(g.rate, g.page_seconds, unit));
+      CANVAS_ASSIGN(request.geometry, FieldsOf(options));
       request.header.title = options.title;
       request.header.provenance = {program_invocation_short_name, options.tool, std::nullopt,
                                    storage::NowUnixNs()};

@@ -124,6 +124,10 @@ class Canvas {
   // kUnsupported (file system), kIo.
   static Result<void> Create(const std::string& path, const CreateOptions& options = {});
 
+  // How long the file would be, in bytes, if every page of its capacity were used: no file system
+  // makes one for which that is too much. Errors: kInvalidArgument.
+  static Result<std::uint64_t> LargestFile(const CreateOptions& options);
+
   // Opens one. Errors: kNotFound, kPermission, kNotACanvas, kUnsupported, kCorrupt, kIo.
   static Result<Canvas> Open(const std::string& path, const OpenOptions& options = {});
 

@@ -31,14 +31,19 @@ Result<std::int64_t> ParseDigits(std::string_view digits) {
   std::int64_t value = 0;
   const char* end = digits.data() + digits.size();
   const auto [stop, status] = std::from_chars(digits.data(), end, value);
-  if (digits.empty() || digits[0] == '-' || status != std::errc() || stop != end)
+  if (digits.empty()) return Fail(ErrorCode::kInvalidArgument, "digits are missing");
+  if (status == std::errc::result_out_of_range && stop == end && digits[0] != '-')
+    return Fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is too large", digits));
+  if (digits[0] == '-' || status != std::errc() || stop != end)
     return Fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is not a number", digits));
   return value;
 }
 
 Result<Time> ParseDecimal(std::string_view text) {
   const auto dot = text.find('.');
-  CANVAS_ASSIGN(const std::int64_t whole, ParseDigits(text.substr(0, dot)));
+  // ".5" is half a second.
+  CANVAS_ASSIGN(const std::int64_t whole,
+                dot == 0 ? Result<std::int64_t>(0) : ParseDigits(text.substr(0, dot)));
   if (whole > kMaxSeconds) return Fail(ErrorCode::kInvalidArgument, "the time is too large");
   Time time{whole, 1};
   if (dot == std::string_view::npos) return time;
@@ -105,6 +110,7 @@ Result<Position> ParsePosition(std::string_view text) {
     return Fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is not a time: {}", text, why),
                 std::string(kPositionHint));
   };
+  if (text.empty()) return fail("it is empty");
   if (text.starts_with('-')) return fail("it is negative, and time starts at 0");
   if (text.ends_with('f')) {
     const auto frames = ParseDigits(text.substr(0, text.size() - 1));

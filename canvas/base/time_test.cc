@@ -19,6 +19,7 @@ Frame FrameAt(std::string_view text, Rate rate) {
 TEST(ParsePosition, TakesSecondsClockAndFrames) {
   EXPECT_EQ(FrameAt("90", R(48000)).value(), 4'320'000);
   EXPECT_EQ(FrameAt("90.5", R(48000)).value(), 4'344'000);
+  EXPECT_EQ(FrameAt(".5", R(48000)).value(), 24'000);
   EXPECT_EQ(FrameAt("1:30", R(48000)).value(), 4'320'000);
   EXPECT_EQ(FrameAt("1:02:03.250", R(48000)).value(), 3723 * 48000 + 12000);
   EXPECT_EQ(FrameAt("4320000f", R(44100)).value(), 4'320'000);
@@ -42,7 +43,7 @@ TEST(ParsePosition, RefusesEverythingElse) {
                            "1:61:00",
                            "x",
                            "1.",
-                           ".5",
+                           ".",
                            "1e3",
                            "nan",
                            "1.0000000001",

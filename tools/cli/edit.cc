@@ -1,12 +1,18 @@
 // Changes other than import: making a canvas, giving space back, silence, names.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <csignal>
+#include <filesystem>
 #include <utility>
 
 #include "tools/cli/commands.h"
+#include "tools/cli/descriptor.h"
 #include "tools/cli/terminal.h"
 
 namespace canvas::cli {
@@ -30,6 +36,41 @@ Result<mode_t> ModeOf(const std::string& text) {
     return Fail(ErrorCode::kInvalidArgument, fmt::format("--mode: '{}' is no mode", text),
                 "give octal digits in which the owner reads and writes, such as 660");
   return static_cast<mode_t>(mode);
+}
+
+// The longest file that the file system makes in the folder of `path`; 0: it cannot be told.
+std::uint64_t LongestFile(const std::string& path) {
+  std::string folder = std::filesystem::path(path).parent_path().string();
+  if (folder.empty()) folder = ".";
+  const Descriptor fd(open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (!fd) return 0;
+  // What lies above is too long, for a limit of this process or for the file system.
+  const auto previous = std::signal(SIGXFSZ, SIG_IGN);
+  std::uint64_t fits = 0;
+  for (std::uint64_t step = std::uint64_t{1} << 62; step != 0; step /= 2)
+    if (ftruncate(fd.get(), static_cast<off_t>(fits + step)) == 0) fits += step;
+  std::signal(SIGXFSZ, previous);
+  return fits;
+}
+
+// What is too long for the file system is told with how much would not be.
+Result<void> Create(const std::string& path, CreateOptions options) {
+  auto created = Canvas::Create(path, options);
+  if (created || created.error().errno_value() != EFBIG) return created;
+  const std::uint64_t longest = LongestFile(path);
+  std::uint64_t hours = 0;
+  for (std::uint64_t step = std::uint64_t{1} << 14; step != 0; step /= 2) {
+    options.capacity_seconds = (hours + step) * 3600;
+    const auto bytes = Canvas::LargestFile(options);
+    if (bytes && *bytes <= longest) hours += step;
+  }
+  if (hours == 0) return created;
+  return std::unexpected(
+      Error(ErrorCode::kNoSpace,
+            fmt::format("the file would be too long: files here have at most {}", Bytes(longest)),
+            fmt::format("with these slots {} fit; fewer --slots leave room for more",
+                        Count(hours, "hour")))
+          .About(path));
 }
 
 }  // namespace
@@ -69,7 +110,7 @@ Result<void> RunCreate(const CreateArguments& arguments) {
               fmt::format("with pages of {} s there is room for {:.1f} hours",
                           arguments.page_seconds, static_cast<double>(most) / 3600))
             .About(arguments.file));
-  CANVAS_TRY(Canvas::Create(arguments.file, options));
+  CANVAS_TRY(Create(arguments.file, options));
   // What it costs is said where it can be opened: where the address space is small it cannot always.
   const auto canvas = OpenCanvas(arguments.file);
   const auto usage = canvas ? canvas->Usage() : Result<DiskUsage>(std::unexpected(canvas.error()));
