@@ -259,6 +259,49 @@ int Run(int argc, char** argv) {
   describe_command->add_option("TEXT", describe.text, "what it is")->required();
   AddOpening(describe_command);
 
+  cli::CopyArguments copy;
+  CLI::App* copy_command = AddCommand(
+      app, "cp", "Copy lanes to another canvas, which is made where there is none", copy.file,
+      std::string(
+          "  canvas cp song.canvas copy.canvas\n"
+          "  canvas cp song.canvas mix.canvas --lane 'drums*' --from 1:00 --to 2:00 --at 0\n"
+          "\nBeside whoever writes: every block is one version of it. Other ways of copying "
+          "need to\nbe told that the file has holes: cp --sparse=always, rsync -S, tar -S.\n") +
+          kTimesOfLane);
+  copy_command->add_option("INTO", copy.into, "the other canvas")->required();
+  copy_command->add_option("--lane", copy.lanes, "lanes to copy: names, or 'drums*'; default: all")
+      ->take_all();
+  copy_command->add_option("--as", copy.as, "what the lane is to be called there");
+  copy_command->add_option("--from", copy.from, "TIME of the first frame to copy");
+  copy_command->add_option("--to", copy.to, "TIME after the last");
+  copy_command->add_option("--at", copy.at,
+                           "TIME that the first is to have there; default: the same");
+  copy_command->add_flag("--overwrite", copy.overwrite,
+                         "replace what the lanes there hold; without it, that is refused");
+  AddOpening(copy_command);
+
+  cli::DiffArguments diff;
+  CLI::App* diff_command = AddCommand(
+      app, "diff", "Say where two canvases, or two lanes, differ; exit 1 if they do", diff.file,
+      "  canvas diff song.canvas copy.canvas\n"
+      "  canvas diff song.canvas song.canvas --lane 'take 1' --with 'take 2'\n");
+  diff_command->add_option("OTHER", diff.other, "the other canvas")->required();
+  CLI::Option* diff_lane = diff_command->add_option("--lane", diff.lane, "only these lanes");
+  diff_command->add_option("--with", diff.with, "the lane of the other to compare with")
+      ->needs(diff_lane);
+  diff_command->add_flag("--json", diff.json, "as JSON");
+  AddOpening(diff_command);
+
+  cli::StatArguments stat;
+  CLI::App* stat_command =
+      AddCommand(app, "stat", "Measure lanes: peak, true peak, loudness, silence", stat.file,
+                 "  canvas stat song.canvas --lane voice\n");
+  stat_command
+      ->add_option("--lane", stat.lanes, "lanes to measure: names, or 'drums*'; default: all")
+      ->take_all();
+  stat_command->add_flag("--json", stat.json, "as JSON");
+  AddOpening(stat_command);
+
   cli::ReportArguments check;
   CLI::App* check_command = AddCommand(app, "check", "Look for anything wrong, without changing it",
                                        check.file, "  canvas check song.canvas\n");
@@ -289,6 +332,15 @@ int Run(int argc, char** argv) {
   if (*silence_command) return run(silence.file, [&] { return cli::RunSilence(silence); });
   if (*rename_command) return run(rename.file, [&] { return cli::RunRename(rename); });
   if (*describe_command) return run(describe.file, [&] { return cli::RunDescribe(describe); });
+  if (*copy_command) return run(copy.file, [&] { return cli::RunCopy(copy); });
+  if (*stat_command) return run(stat.file, [&] { return cli::RunStat(stat); });
+  if (*diff_command) {
+    cli::InstallBusGuard(diff.file);
+    const auto same = cli::RunDiff(diff);
+    if (same) return *same ? 0 : 1;
+    Report(same.error());
+    return 2;  // as diff(1): trouble
+  }
   (void)check_command;  // the only one left
   cli::InstallBusGuard(check.file);
   const auto ok = cli::RunCheck(check);

@@ -94,6 +94,36 @@ struct TextArguments {
 Result<void> RunRename(const TextArguments& arguments);
 Result<void> RunDescribe(const TextArguments& arguments);
 
+struct CopyArguments {
+  std::string file;
+  std::string into;                // made like the first, where there is none
+  std::vector<std::string> lanes;  // names or globs; none: all
+  std::optional<std::string> as;
+  std::optional<std::string> from;
+  std::optional<std::string> to;
+  std::optional<std::string> at;
+  bool overwrite = false;
+};
+Result<void> RunCopy(const CopyArguments& arguments);
+
+struct DiffArguments {
+  std::string file;
+  std::string other;
+  std::optional<std::string> lane;
+  std::optional<std::string> with;
+  bool json = false;
+};
+// Answers whether there is no difference.
+Result<bool> RunDiff(const DiffArguments& arguments);
+
+struct StatArguments {
+  std::string file;
+  std::vector<std::string> lanes;  // names or globs; none: all
+  bool json = false;
+};
+// What the samples are like: peak, loudness, silence.
+Result<void> RunStat(const StatArguments& arguments);
+
 // Answers whether nothing is wrong.
 Result<bool> RunCheck(const ReportArguments& arguments);
 

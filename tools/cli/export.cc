@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "tools/cli/commands.h"
+#include "tools/cli/samples.h"
 #include "tools/cli/speakers.h"
 #include "tools/cli/terminal.h"
 
@@ -15,7 +16,6 @@ namespace canvas::cli {
 namespace {
 
 constexpr std::size_t kChunkBytes = 2 * 1024 * 1024;
-constexpr int kRacedTries = 1000;
 
 bool SameFile(const std::string& a, const std::string& b) {
   struct stat first {};
@@ -53,18 +53,6 @@ Result<FrameRange> RangeOf(const ExportArguments& arguments, const Canvas& canva
                 fmt::format("the lane holds {} to {}", FormatClock(extent.first, rate),
                             FormatClock(extent.end, rate)));
   return range;
-}
-
-// Reads until no block is caught in the middle of a change.
-Result<ReadResult> ReadSettled(LaneReader& reader, Frame at, std::span<float> samples) {
-  for (int i = 0; i < kRacedTries; ++i) {
-    const ReadResult result = reader.Read(at, samples);
-    if (result.status == ReadStatus::kEnd)
-      return Fail(ErrorCode::kInvalidArgument, "the range lies outside the canvas");
-    if (result.status != ReadStatus::kRaced) return result;
-  }
-  return Fail(ErrorCode::kBusy, "a block kept changing, or was left half rewritten",
-              "try again when its writer has finished; `canvas check` says more");
 }
 
 // Copies the range; answers how many of its frames were written.

@@ -1,0 +1,300 @@
+// cp and diff: lanes of two canvases, beside whoever writes.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "tools/cli/commands.h"
+#include "tools/cli/samples.h"
+#include "tools/cli/terminal.h"
+
+namespace canvas::cli {
+namespace {
+
+constexpr std::size_t kChunkBytes = 2 * 1024 * 1024;
+
+std::size_t ChunkFrames(std::uint32_t channels) {
+  return std::max<std::size_t>(kChunkBytes / sizeof(float) / channels, 1);
+}
+
+bool HoldsSamples(const LaneInfo& lane) {
+  return lane.kind == LaneKind::kAudio || lane.kind == LaneKind::kSignal;
+}
+
+std::string ShapeOf(const LaneInfo& lane) {
+  return fmt::format("{} at {} Hz", Count(lane.channels, "channel"), ToString(lane.rate));
+}
+
+// A canvas that does not exist yet is made like the one that is copied.
+Result<void> MakeLike(const Canvas& from, const std::string& path) {
+  const CanvasInfo info = from.Info();
+  CreateOptions options;
+  options.rate = info.rate;
+  options.page_seconds = info.page_seconds;
+  options.slots = info.slots;
+  options.small_slots = info.small_slots;
+  options.block_bytes = info.block_bytes;
+  options.capacity_seconds = info.capacity_pages * info.page_seconds;
+  options.title = info.title;
+  options.tool = "canvas cp";
+  options.allow_remote = TheGlobals().allow_remote;
+  return Canvas::Create(path, options);
+}
+
+// The lane to copy to, made where there is none.
+Result<LaneInfo> TargetOf(Canvas& to, const LaneInfo& lane, const std::string& name) {
+  if (const auto there = to.FindLane(name)) {
+    if (!HoldsSamples(*there) || there->channels != lane.channels || there->rate != lane.rate)
+      return Fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("lane '{}' has {} here and {} there", name, ShapeOf(*there), ShapeOf(lane)),
+          "give it another name with --as");
+    return *there;
+  }
+  CANVAS_ASSIGN(const LaneId id, to.AddLane({.name = name,
+                                             .kind = lane.kind,
+                                             .channels = lane.channels,
+                                             .rate = lane.rate,
+                                             .description = lane.description,
+                                             .tool = "canvas cp",
+                                             .speakers = lane.speakers}));
+  return to.FindLane(id);
+}
+
+struct Plan {
+  LaneInfo lane;
+  std::string name;        // in the other canvas
+  FrameRange range;        // of the lane
+  std::int64_t shift = 0;  // frames, from there to here
+};
+
+Result<Plan> PlanFor(const Canvas& from, const CopyArguments& arguments, const LaneInfo& lane) {
+  Plan plan{lane, arguments.as.value_or(lane.name), {}, 0};
+  CANVAS_ASSIGN(const LaneReader reader, from.Reader(lane.id));
+  const LaneExtent extent = reader.Extent();
+  plan.range = {extent.first, extent.end};
+  if (arguments.from) {
+    CANVAS_ASSIGN(plan.range.first, FrameAt(*arguments.from, lane.rate, extent.end));
+  }
+  if (arguments.to) {
+    CANVAS_ASSIGN(plan.range.end, FrameAt(*arguments.to, lane.rate, extent.end));
+  }
+  if (arguments.at) {
+    CANVAS_ASSIGN(const Position at, ParsePosition(*arguments.at));
+    CANVAS_ASSIGN(const Frame frame, at.ToFrame(lane.rate));
+    plan.shift = frame - plan.range.first;
+  }
+  return plan;
+}
+
+// What is written of the range; answers how many frames.
+Result<std::uint64_t> CopyLane(const Canvas& from, Canvas& to, const Plan& plan, bool overwrite) {
+  CANVAS_ASSIGN(LaneReader reader, from.Reader(plan.lane.id));
+  CANVAS_ASSIGN(const auto regions, reader.WrittenRanges(plan.range));
+  CANVAS_ASSIGN(const LaneInfo target, TargetOf(to, plan.lane, plan.name));
+  CANVAS_ASSIGN(LaneWriter writer, to.Own(target.id));
+  CANVAS_ASSIGN(const LaneReader there, to.Reader(target.id));
+  if (!overwrite)
+    for (const FrameRange& region : regions) {
+      CANVAS_ASSIGN(const auto written,
+                    there.WrittenRanges({region.first + plan.shift, region.end + plan.shift}));
+      if (!written.empty())
+        return Fail(ErrorCode::kExists,
+                    fmt::format("lane '{}' holds something already, from {} on", plan.name,
+                                FormatClock(written.front().first, plan.lane.rate)),
+                    "choose another place with --at or --as, or replace it with --overwrite");
+    }
+  std::uint64_t total = 0;
+  for (const FrameRange& region : regions)
+    total += static_cast<std::uint64_t>(region.end - region.first);
+  const std::uint32_t channels = plan.lane.channels;
+  std::vector<float> samples(ChunkFrames(channels) * channels);
+  ProgressBar bar(plan.name, total);
+  std::uint64_t done = 0;
+  for (const FrameRange& region : regions)
+    for (Frame at = region.first; at < region.end;) {
+      const std::uint64_t count = writer.PreferredFrames(
+          at + plan.shift, std::min<std::uint64_t>(samples.size() / channels,
+                                                   static_cast<std::uint64_t>(region.end - at)));
+      const auto chunk = std::span(samples).first(count * channels);
+      CANVAS_TRY(ReadSettled(reader, at, chunk));
+      CANVAS_TRY(writer.Write(at + plan.shift, chunk));
+      reader.Forget({at, at + static_cast<std::int64_t>(count)});
+      at = at + static_cast<std::int64_t>(count);
+      done += count;
+      bar.Update(done);
+    }
+  return done;
+}
+
+Result<void> CopyTempoMaps(const Canvas& from, Canvas& to) {
+  CANVAS_ASSIGN(const auto maps, from.TempoMaps());
+  for (const TempoMap& map : maps) CANVAS_TRY(to.AddTempoMap(map));
+  return {};
+}
+
+}  // namespace
+
+Result<void> RunCopy(const CopyArguments& arguments) {
+  CANVAS_ASSIGN(const Canvas from, OpenCanvas(arguments.file));
+  CANVAS_ASSIGN(const auto all, from.Lanes());
+  std::vector<LaneInfo> lanes;
+  if (arguments.lanes.empty()) {
+    std::ranges::copy_if(all, std::back_inserter(lanes), HoldsSamples);
+  }
+  for (const std::string& pattern : arguments.lanes) {
+    auto found = LanesNamed(all, pattern);
+    if (!found) return std::unexpected(std::move(found).error().About(arguments.file));
+    for (const LaneInfo& lane : *found)
+      if (std::ranges::find(lanes, lane.id, &LaneInfo::id) == lanes.end()) lanes.push_back(lane);
+  }
+  if (arguments.as && lanes.size() != 1)
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("--as is the name of one lane, and {} are meant", Count(lanes.size(), "lane")),
+        "choose it with --lane");
+  const auto run = [&]() -> Result<void> {
+    std::vector<Plan> plans;
+    for (const LaneInfo& lane : lanes) {
+      CANVAS_ASSIGN(Plan plan, PlanFor(from, arguments, lane));
+      plans.push_back(std::move(plan));
+    }
+    const bool fresh = access(arguments.into.c_str(), F_OK) != 0;
+    if (fresh) CANVAS_TRY(MakeLike(from, arguments.into));
+    const auto copy = [&]() -> Result<void> {
+      CANVAS_ASSIGN(Canvas to, OpenCanvas(arguments.into, "canvas cp"));
+      if (fresh && arguments.lanes.empty()) CANVAS_TRY(CopyTempoMaps(from, to));
+      for (const Plan& plan : plans) {
+        CANVAS_ASSIGN(const std::uint64_t frames, CopyLane(from, to, plan, arguments.overwrite));
+        fmt::print("lane '{}' -> {}: {} ({})\n", Printable(plan.lane.name),
+                   plan.name == plan.lane.name
+                       ? arguments.into
+                       : fmt::format("'{}' in {}", Printable(plan.name), arguments.into),
+                   FormatClock(Frame(static_cast<std::int64_t>(frames)), plan.lane.rate),
+                   Count(frames, "frame"));
+      }
+      return to.Close();
+    };
+    auto copied = copy();
+    // A copy that is not whole is none.
+    if (!copied && fresh) unlink(arguments.into.c_str());
+    return copied;
+  };
+  auto copied = run();
+  if (!copied) return std::unexpected(std::move(copied).error().About(arguments.into));
+  return {};
+}
+
+namespace {
+
+// Where two lanes differ, put together where less than a second of the same lies between.
+struct Difference {
+  std::uint64_t frames = 0;
+  std::vector<FrameRange> places;
+  void Add(Frame at, Rate rate) {
+    ++frames;
+    const auto second = static_cast<std::int64_t>(rate.num / rate.den) + 1;
+    if (places.empty() || at - places.back().end > second) places.push_back({at, at});
+    places.back().end = at + 1;
+  }
+};
+
+Result<Difference> Compare(const Canvas& a, const Canvas& b, const LaneInfo& lane,
+                           const LaneInfo& other) {
+  CANVAS_ASSIGN(LaneReader first, a.Reader(lane.id));
+  CANVAS_ASSIGN(LaneReader second, b.Reader(other.id));
+  const LaneExtent x = first.Extent();
+  const LaneExtent y = second.Extent();
+  Difference difference;
+  if (x.written_frames == 0 && y.written_frames == 0) return difference;
+  const Frame begin = x.written_frames == 0   ? y.first
+                      : y.written_frames == 0 ? x.first
+                                              : std::min(x.first, y.first);
+  const Frame end = std::max(x.end, y.end);
+  const std::uint32_t channels = lane.channels;
+  const std::size_t frames = ChunkFrames(channels);
+  std::vector<float> left(frames * channels);
+  std::vector<float> right(frames * channels);
+  ProgressBar bar(lane.name, static_cast<std::uint64_t>(end - begin));
+  for (Frame at = begin; at < end;) {
+    const auto count = std::min<std::uint64_t>(frames, static_cast<std::uint64_t>(end - at));
+    CANVAS_TRY(ReadOrSilence(first, at, std::span(left).first(count * channels)));
+    CANVAS_TRY(ReadOrSilence(second, at, std::span(right).first(count * channels)));
+    if (std::memcmp(left.data(), right.data(), count * channels * sizeof(float)) != 0)
+      for (std::uint64_t i = 0; i < count; ++i)
+        if (std::memcmp(&left[i * channels], &right[i * channels], channels * sizeof(float)) != 0)
+          difference.Add(at + static_cast<std::int64_t>(i), lane.rate);
+    const FrameRange seen{at, at + static_cast<std::int64_t>(count)};
+    first.Forget(seen);
+    second.Forget(seen);
+    at = seen.end;
+    bar.Update(static_cast<std::uint64_t>(at - begin));
+  }
+  return difference;
+}
+
+}  // namespace
+
+Result<bool> RunDiff(const DiffArguments& arguments) {
+  CANVAS_ASSIGN(const Canvas a, OpenCanvas(arguments.file));
+  CANVAS_ASSIGN(const Canvas b, OpenCanvas(arguments.other));
+  CANVAS_ASSIGN(auto lanes, a.Lanes());
+  CANVAS_ASSIGN(auto others, b.Lanes());
+  if (arguments.lane) {
+    auto left = LanesNamed(lanes, *arguments.lane);
+    if (!left) return std::unexpected(std::move(left).error().About(arguments.file));
+    auto right = LanesNamed(others, arguments.with.value_or(*arguments.lane));
+    if (!right) return std::unexpected(std::move(right).error().About(arguments.other));
+    lanes = *std::move(left);
+    others = *std::move(right);
+    // Two lanes of any names are compared as one.
+    if (arguments.with && lanes.size() == 1 && others.size() == 1)
+      others.front().name = lanes.front().name;
+  }
+  bool same = true;
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  const auto tell = [&](const std::string& lane, const std::string& what) {
+    same = false;
+    if (!arguments.json) fmt::print("lane '{}': {}\n", Printable(lane), what);
+    json.push_back({{"lane", lane}, {"difference", what}});
+  };
+  for (const LaneInfo& lane : lanes) {
+    const auto other = std::ranges::find(others, lane.name, &LaneInfo::name);
+    if (other == others.end()) {
+      tell(lane.name, "only in " + arguments.file);
+      continue;
+    }
+    if (lane.kind != other->kind || lane.channels != other->channels || lane.rate != other->rate) {
+      tell(lane.name, fmt::format("{} {} in {}, {} {} in {}", LaneKindName(lane.kind),
+                                  ShapeOf(lane), arguments.file, LaneKindName(other->kind),
+                                  ShapeOf(*other), arguments.other));
+      continue;
+    }
+    if (lane.speakers != other->speakers) tell(lane.name, "its channels sound elsewhere");
+    if (lane.description != other->description) tell(lane.name, "described in other words");
+    if (!HoldsSamples(lane)) continue;
+    CANVAS_ASSIGN(const Difference difference, Compare(a, b, lane, *other));
+    constexpr std::size_t kMost = 20;
+    for (std::size_t i = 0; i < std::min(difference.places.size(), kMost); ++i) {
+      const FrameRange& place = difference.places[i];
+      tell(lane.name,
+           fmt::format("other samples from {} to {} (frames {} to {})",
+                       FormatClock(place.first, lane.rate), FormatClock(place.end, lane.rate),
+                       place.first.value(), place.end.value()));
+    }
+    if (difference.places.size() > kMost)
+      tell(lane.name,
+           fmt::format("and in {} more places; {} in all", difference.places.size() - kMost,
+                       Count(difference.frames, "frame")));
+  }
+  for (const LaneInfo& other : others)
+    if (std::ranges::find(lanes, other.name, &LaneInfo::name) == lanes.end())
+      tell(other.name, "only in " + arguments.other);
+  if (arguments.json)
+    fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  return same;
+}
+
+}  // namespace canvas::cli
