@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "tools/cli/commands.h"
+#include "tools/cli/manual.h"
 #include "tools/cli/signals.h"
 #include "tools/cli/terminal.h"
 
@@ -95,6 +96,21 @@ int ReportUsage(const CLI::App& app, const CLI::ParseError& error, int argc, cha
       fmt::format("{} (see `canvas --help`{})", what,
                   dash ? "; a name that begins with a dash goes behind --, or as ./-name" : ""));
   return 2;
+}
+
+int PrintManual(const CLI::App& app, const std::string& what) {
+  std::string text = cli::Completion(app, what);
+  for (const CLI::App* command : app.get_subcommands({})) {
+    if (command->get_name() == what) text = cli::ManPage(app, command);
+    if (what == "commands") text += command->get_name() + "\n";
+  }
+  if (what == "canvas") text = cli::ManPage(app, nullptr);
+  if (text.empty()) {
+    PrintError(fmt::format("there is no command '{}' (see `canvas manual --help`)", what));
+    return 2;
+  }
+  std::fputs(text.c_str(), stdout);
+  return 0;
 }
 
 int Run(int argc, char** argv) {
@@ -308,6 +324,17 @@ int Run(int argc, char** argv) {
   check_command->add_flag("--json", check.json, "as JSON");
   AddOpening(check_command);
 
+  // For tools/install: what can be known from the above alone.
+  std::string manual;
+  CLI::App* manual_command =
+      app.add_subcommand("manual", "Print a man page, or a completion for a shell");
+  manual_command
+      ->add_option(
+          "WHAT", manual,
+          "canvas, or a command: its man page; bash, zsh or fish: its completion; commands")
+      ->required();
+  manual_command->footer("\nExample:\n  canvas manual import | man -l -\n");
+
   try {
     app.parse(argc, argv);
     if (*export_command && !*lanes && !*all) throw CLI::RequiredError("--lane or --all");
@@ -315,6 +342,8 @@ int Run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return ReportUsage(app, error, argc, argv);
   }
+
+  if (*manual_command) return PrintManual(app, manual);
 
   const auto run = [](const std::string& file, auto command) {
     cli::InstallBusGuard(file);
