@@ -36,6 +36,9 @@ CLI::App* AddCommand(CLI::App& app, const char* name, const char* purpose, std::
   CLI::App* command = app.add_subcommand(name, purpose);
   command->add_option("FILE", file, "the canvas")->required();
   command->footer("\nExample:\n" + example);
+  command->add_flag("--json", cli::TheGlobals().json,
+                    "answer in JSON, and errors too; of what is done, an object a line");
+  command->add_flag("--quiet", cli::TheGlobals().quiet, "say nothing but what is wrong");
   command->add_flag("--allow-remote", cli::TheGlobals().allow_remote,
                     "on network and FUSE file systems too, where sharing may not work");
   return command;
@@ -60,8 +63,8 @@ void PrintError(const std::string& message) {
   std::fputs(("canvas: " + cli::Printable(message) + "\n").c_str(), stderr);
 }
 
-int Report(const canvas::Error& error) {
-  PrintError(error.Message());
+int Failed(const canvas::Error& error) {
+  cli::Report(error);
   return 1;
 }
 
@@ -217,20 +220,17 @@ int Run(int argc, char** argv) {
   cli::ReportArguments info;
   CLI::App* info_command = AddCommand(app, "info", "Show what is in a canvas", info.file,
                                       "  canvas info song.canvas --json\n");
-  info_command->add_flag("--json", info.json, "as JSON");
   AddOpening(info_command);
 
   cli::ReportArguments list;
   CLI::App* list_command = AddCommand(app, "ls", "List what is written in each lane, and the gaps",
                                       list.file, "  canvas ls song.canvas\n");
-  list_command->add_flag("--json", list.json, "as JSON");
   AddOpening(list_command);
 
   cli::ReportArguments watch;
   CLI::App* watch_command =
       AddCommand(app, "watch", "Follow what others do to a canvas, until Ctrl-C", watch.file,
                  "  canvas watch song.canvas --summary\n");
-  watch_command->add_flag("--json", watch.json, "a JSON object a line");
   watch_command->add_flag("--summary", watch.summary,
                           "what was written, once a second and lane at most");
   AddOpening(watch_command);
@@ -238,7 +238,6 @@ int Run(int argc, char** argv) {
   cli::ReportArguments du;
   CLI::App* du_command = AddCommand(app, "du", "Show what a canvas costs on disk", du.file,
                                     "  canvas du song.canvas\n");
-  du_command->add_flag("--json", du.json, "as JSON");
   AddOpening(du_command);
 
   cli::RangeArguments remove;
@@ -305,7 +304,6 @@ int Run(int argc, char** argv) {
   CLI::Option* diff_lane = diff_command->add_option("--lane", diff.lane, "only these lanes");
   diff_command->add_option("--with", diff.with, "the lane of the other to compare with")
       ->needs(diff_lane);
-  diff_command->add_flag("--json", diff.json, "as JSON");
   AddOpening(diff_command);
 
   cli::StatArguments stat;
@@ -315,13 +313,11 @@ int Run(int argc, char** argv) {
   stat_command
       ->add_option("--lane", stat.lanes, "lanes to measure: names, or 'drums*'; default: all")
       ->take_all();
-  stat_command->add_flag("--json", stat.json, "as JSON");
   AddOpening(stat_command);
 
   cli::ReportArguments check;
   CLI::App* check_command = AddCommand(app, "check", "Look for anything wrong, without changing it",
                                        check.file, "  canvas check song.canvas\n");
-  check_command->add_flag("--json", check.json, "as JSON");
   AddOpening(check_command);
 
   // For tools/install: what can be known from the above alone.
@@ -343,12 +339,13 @@ int Run(int argc, char** argv) {
     return ReportUsage(app, error, argc, argv);
   }
 
+  if (cli::TheGlobals().quiet || cli::TheGlobals().json) cli::ProgressBar::TurnOff();
   if (*manual_command) return PrintManual(app, manual);
 
   const auto run = [](const std::string& file, auto command) {
     cli::InstallBusGuard(file);
     const canvas::Result<void> result = command();
-    return result ? 0 : Report(result.error());
+    return result ? 0 : Failed(result.error());
   };
   if (*create_command) return run(create.file, [&] { return cli::RunCreate(create); });
   if (*import_command) return run(import.file, [&] { return cli::RunImport(import); });
@@ -367,13 +364,13 @@ int Run(int argc, char** argv) {
     cli::InstallBusGuard(diff.file);
     const auto same = cli::RunDiff(diff);
     if (same) return *same ? 0 : 1;
-    Report(same.error());
+    cli::Report(same.error());
     return 2;  // as diff(1): trouble
   }
   (void)check_command;  // the only one left
   cli::InstallBusGuard(check.file);
   const auto ok = cli::RunCheck(check);
-  return ok ? (*ok ? 0 : 1) : Report(ok.error());
+  return ok ? (*ok ? 0 : 1) : Failed(ok.error());
 }
 
 }  // namespace

@@ -172,6 +172,42 @@ TEST_F(Export, WhatIsPrintedIsOneLineAndNotWiderThanItNeedBe) {
   EXPECT_NE(Good({"--version"}).out.find("format 1"), std::string::npos);
 }
 
+TEST_F(Export, EveryCommandAnswersInJsonAndQuietlyWhereAsked) {
+  const auto lines = [&](std::vector<std::string> arguments) {
+    arguments.push_back("--json");
+    std::istringstream out(Good(std::move(arguments)).out);
+    std::vector<nlohmann::json> objects;
+    for (std::string line; std::getline(out, line);) objects.push_back(nlohmann::json::parse(line));
+    return objects;
+  };
+  const std::string other = dir_.path("other.canvas");
+  EXPECT_EQ(lines({"create", other})[0]["capacity_pages"], 2880);
+  WriteAudio(dir_.path("y.wav"), kFloatWav, 1, 44100, Noise(300, 1));
+  const auto imported = lines({"import", other, dir_.path("x.wav"), dir_.path("y.wav")});
+  ASSERT_EQ(imported.size(), 2U);
+  EXPECT_EQ(imported[1]["lane"], "y");
+  EXPECT_EQ(imported[1]["frames"], 300);
+  EXPECT_EQ(imported[1]["cut_short"], false);
+  EXPECT_EQ(lines({"export", other, "--all", "--out-dir", dir_.path("o")}).size(), 2U);
+  EXPECT_EQ(lines({"mv", other, "y", "z"})[0]["name_before"], "y");
+  EXPECT_EQ(lines({"cp", other, file_, "--lane", "z"})[0]["frames"], 300);
+  EXPECT_EQ(lines({"silence", other, "--lane", "z"})[0]["silenced_frames"], 300);
+  EXPECT_EQ(lines({"rm", other, "--lane", "z", "--to", "100f"})[0]["silenced_frames"], 100);
+  EXPECT_GT(lines({"rm", other, "--lane", "z"})[0]["freed_bytes"], 0);
+  // So are errors.
+  const Outcome bad = Run({"rm", other, "--lane", "z", "--json"});
+  EXPECT_EQ(bad.exit_code, 1);
+  EXPECT_EQ(bad.out, "");
+  const auto error = nlohmann::json::parse(bad.err)["error"];
+  EXPECT_EQ(error["code"], "not found");
+  EXPECT_EQ(error["path"], other);
+  EXPECT_EQ(error["what"], "there is no lane 'z'");
+
+  EXPECT_EQ(Good({"import", other, dir_.path("y.wav"), "--quiet"}).out, "");
+  EXPECT_EQ(Good({"export", other, "--lane", "y", "--out", dir_.path("q.wav"), "--quiet"}).out, "");
+  Bad({"import", other, dir_.path("y.wav"), "--quiet"}, "would go over");
+}
+
 TEST_F(Export, CreateTakesAModeAndCheckSaysWhatItDidNotLookAt) {
   const std::string shared = dir_.path("shared.canvas");
   Good({"create", shared, "--mode", "660", "--title", "a title"});

@@ -4,24 +4,18 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "canvas/api/canvas.h"
+#include "tools/cli/answer.h"
 #include "tools/cli/audio_input.h"
 #include "tools/cli/audio_output.h"
 
 namespace canvas::cli {
 
-// What holds for every command.
-struct Globals {
-  bool allow_remote = false;        // network and FUSE file systems
-  std::uint64_t max_map_bytes = 0;  // address space for a canvas; 0: as much as there is
-};
-Globals& TheGlobals();
 // For reading; with the name of a program that writes, for writing.
 Result<Canvas> OpenCanvas(const std::string& file, const std::string& writer = {});
 
@@ -68,7 +62,6 @@ Result<OutputFormat> FormatOf(const ExportArguments& arguments);
 
 struct ReportArguments {
   std::string file;
-  bool json = false;
   bool summary = false;  // watch: a line a second for each lane
 };
 Result<void> RunInfo(const ReportArguments& arguments);
@@ -111,7 +104,6 @@ struct DiffArguments {
   std::string other;
   std::optional<std::string> lane;
   std::optional<std::string> with;
-  bool json = false;
 };
 // Answers whether there is no difference.
 Result<bool> RunDiff(const DiffArguments& arguments);
@@ -119,7 +111,6 @@ Result<bool> RunDiff(const DiffArguments& arguments);
 struct StatArguments {
   std::string file;
   std::vector<std::string> lanes;  // names or globs; none: all
-  bool json = false;
 };
 // What the samples are like: peak, loudness, silence.
 Result<void> RunStat(const StatArguments& arguments);
@@ -139,7 +130,7 @@ std::string NearestOf(std::string_view text, const std::vector<std::string>& nam
 std::uint64_t AllocatedBytes(const std::string& path);
 
 // How an owner is told, in info and watch alike.
-nlohmann::ordered_json OwnerJson(const OwnerInfo& owner);
+Json OwnerJson(const OwnerInfo& owner);
 // "all pages", "page 3", "pages 3 to 9".
 std::string PagesText(PageRange pages);
 

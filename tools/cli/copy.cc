@@ -168,12 +168,16 @@ Result<void> RunCopy(const CopyArguments& arguments) {
       if (fresh && arguments.lanes.empty()) CANVAS_TRY(CopyTempoMaps(from, to));
       for (const Plan& plan : plans) {
         CANVAS_ASSIGN(const std::uint64_t frames, CopyLane(from, to, plan, arguments.overwrite));
-        fmt::print("lane '{}' -> {}: {} ({})\n", Printable(plan.lane.name),
-                   plan.name == plan.lane.name
-                       ? arguments.into
-                       : fmt::format("'{}' in {}", Printable(plan.name), arguments.into),
-                   FormatClock(Frame(static_cast<std::int64_t>(frames)), plan.lane.rate),
-                   Count(frames, "frame"));
+        Say({{"lane", plan.lane.name},
+             {"into", arguments.into},
+             {"as", plan.name},
+             {"frames", frames}},
+            fmt::format("lane '{}' -> {}: {} ({})\n", Printable(plan.lane.name),
+                        plan.name == plan.lane.name
+                            ? arguments.into
+                            : fmt::format("'{}' in {}", Printable(plan.name), arguments.into),
+                        FormatClock(Frame(static_cast<std::int64_t>(frames)), plan.lane.rate),
+                        Count(frames, "frame")));
       }
       return to.Close();
     };
@@ -254,10 +258,11 @@ Result<bool> RunDiff(const DiffArguments& arguments) {
       others.front().name = lanes.front().name;
   }
   bool same = true;
-  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  Json json = Json::array();
   const auto tell = [&](const std::string& lane, const std::string& what) {
     same = false;
-    if (!arguments.json) fmt::print("lane '{}': {}\n", Printable(lane), what);
+    if (!TheGlobals().json && !TheGlobals().quiet)
+      fmt::print("lane '{}': {}\n", Printable(lane), what);
     json.push_back({{"lane", lane}, {"difference", what}});
   };
   for (const LaneInfo& lane : lanes) {
@@ -292,8 +297,7 @@ Result<bool> RunDiff(const DiffArguments& arguments) {
   for (const LaneInfo& other : others)
     if (std::ranges::find(lanes, other.name, &LaneInfo::name) == lanes.end())
       tell(other.name, "only in " + arguments.other);
-  if (arguments.json)
-    fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  if (TheGlobals().json) Print(json);
   return same;
 }
 

@@ -75,11 +75,6 @@ Result<void> Create(const std::string& path, CreateOptions options) {
 
 }  // namespace
 
-Globals& TheGlobals() {
-  static Globals globals;
-  return globals;
-}
-
 Result<Canvas> OpenCanvas(const std::string& file, const std::string& writer) {
   return Canvas::Open(file, {.access = writer.empty() ? Access::kReadOnly : Access::kReadWrite,
                              .name = writer,
@@ -115,13 +110,17 @@ Result<void> RunCreate(const CreateArguments& arguments) {
   const auto canvas = OpenCanvas(arguments.file);
   const auto usage = canvas ? canvas->Usage() : Result<DiskUsage>(std::unexpected(canvas.error()));
   if (!usage) {
-    fmt::print("{}: made\n", arguments.file);
+    Say({{"file", arguments.file}}, fmt::format("{}: made\n", arguments.file));
     Note(fmt::format("{}: it cannot be opened here: {}", arguments.file, usage.error().what()));
     return {};
   }
-  fmt::print("{}: room for {} of {} s; {} on the disk so far\n", arguments.file,
-             Count(canvas->capacity_pages(), "page"), arguments.page_seconds,
-             Bytes(usage->allocated_bytes));
+  Say({{"file", arguments.file},
+       {"capacity_pages", canvas->capacity_pages()},
+       {"page_seconds", arguments.page_seconds},
+       {"allocated_bytes", usage->allocated_bytes}},
+      fmt::format("{}: room for {} of {} s; {} on the disk so far\n", arguments.file,
+                  Count(canvas->capacity_pages(), "page"), arguments.page_seconds,
+                  Bytes(usage->allocated_bytes)));
   return {};
 }
 
@@ -178,9 +177,15 @@ std::string DurationOf(std::uint64_t frames, Rate rate) {
   return FormatClock(Frame(static_cast<std::int64_t>(frames)), rate);
 }
 
+struct Removed {
+  std::uint64_t erased_frames = 0;
+  std::uint64_t silenced_frames = 0;
+  std::string words;
+};
+
 // Exact to the frame: whole pages are given back, what shares a page with frames outside becomes
 // zeros.
-Result<void> EraseRange(Canvas& canvas, const LaneInfo& lane, const RangeArguments& arguments) {
+Result<Removed> EraseRange(Canvas& canvas, const LaneInfo& lane, const RangeArguments& arguments) {
   CANVAS_ASSIGN(const FrameRange range, RangeIn(canvas, arguments, lane));
   CANVAS_ASSIGN(LaneWriter writer, canvas.Own(lane.id));
   CANVAS_ASSIGN(const EraseReport report, writer.Erase(range));
@@ -188,13 +193,12 @@ Result<void> EraseRange(Canvas& canvas, const LaneInfo& lane, const RangeArgumen
   if (report.kept_frames != 0) {
     CANVAS_ASSIGN(silenced, Silence(canvas, writer, range));
   }
-  fmt::print("lane '{}': removed {}", Printable(lane.name),
-             DurationOf(report.erased_frames + silenced, lane.rate));
+  std::string words = fmt::format("lane '{}': removed {}", Printable(lane.name),
+                                  DurationOf(report.erased_frames + silenced, lane.rate));
   if (silenced != 0)
-    fmt::print(", of which {} became zeros: they share a page of {} s with what stays",
-               DurationOf(silenced, lane.rate), canvas.Info().page_seconds);
-  fmt::print("\n");
-  return {};
+    words += fmt::format(", of which {} became zeros: they share a page of {} s with what stays",
+                         DurationOf(silenced, lane.rate), canvas.Info().page_seconds);
+  return Removed{report.erased_frames, silenced, words + "\n"};
 }
 
 template <typename Call>
@@ -223,15 +227,22 @@ Result<void> RunRemove(const RangeArguments& arguments) {
     CANVAS_ASSIGN(const LaneInfo lane, LaneNamed(canvas, arguments.lane));
     const auto allocated = [&] { return AllocatedBytes(arguments.file); };
     const std::uint64_t before = allocated();
-    if (arguments.from || arguments.to) {
-      CANVAS_TRY(EraseRange(canvas, lane, arguments));
-    } else {
+    Removed removed;
+    const bool whole = !arguments.from && !arguments.to;
+    if (whole) {
       CANVAS_TRY(canvas.RemoveLane(lane.id));
-      fmt::print("lane '{}' removed\n", Printable(lane.name));
+      removed.words = fmt::format("lane '{}' removed\n", Printable(lane.name));
+    } else {
+      CANVAS_ASSIGN(removed, EraseRange(canvas, lane, arguments));
     }
     const std::uint64_t after = allocated();
     const std::uint64_t freed = before > after ? before - after : 0;
-    fmt::print("  {} given back ({} B)\n", Bytes(freed), freed);
+    Json json = {{"lane", lane.name}, {"whole_lane", whole}, {"freed_bytes", freed}};
+    if (!whole) {
+      json["erased_frames"] = removed.erased_frames;
+      json["silenced_frames"] = removed.silenced_frames;
+    }
+    Say(json, removed.words + fmt::format("  {} given back ({} B)\n", Bytes(freed), freed));
     return {};
   });
 }
@@ -242,8 +253,9 @@ Result<void> RunSilence(const RangeArguments& arguments) {
     CANVAS_ASSIGN(const FrameRange range, RangeIn(canvas, arguments, lane));
     CANVAS_ASSIGN(LaneWriter writer, canvas.Own(lane.id));
     CANVAS_ASSIGN(const std::uint64_t frames, Silence(canvas, writer, range));
-    fmt::print("lane '{}': {} are zeros now ({})\n", Printable(lane.name),
-               DurationOf(frames, lane.rate), Count(frames, "frame"));
+    Say({{"lane", lane.name}, {"silenced_frames", frames}},
+        fmt::format("lane '{}': {} are zeros now ({})\n", Printable(lane.name),
+                    DurationOf(frames, lane.rate), Count(frames, "frame")));
     return {};
   });
 }
@@ -252,7 +264,8 @@ Result<void> RunRename(const TextArguments& arguments) {
   return Edit(arguments.file, "canvas mv", [&](Canvas& canvas) -> Result<void> {
     CANVAS_ASSIGN(const LaneInfo lane, LaneNamed(canvas, arguments.lane));
     CANVAS_TRY(canvas.RenameLane(lane.id, arguments.text));
-    fmt::print("lane '{}' is '{}' now\n", Printable(lane.name), Printable(arguments.text));
+    Say({{"lane", arguments.text}, {"name_before", lane.name}},
+        fmt::format("lane '{}' is '{}' now\n", Printable(lane.name), Printable(arguments.text)));
     return {};
   });
 }

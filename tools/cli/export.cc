@@ -154,17 +154,27 @@ Result<void> ExportOne(const Canvas& canvas, const ExportArguments& arguments,
   CANVAS_TRY(out.Commit());
   // What goes to standard output is audio: words about it go beside.
   std::FILE* const words = job.out == "-" ? stderr : stdout;
-  fmt::print(words, "lane '{}' from {} to {} -> {} ({}, {}, {} Hz{})\n", Printable(lane.name),
-             FormatClock(range.first, lane.rate), FormatClock(range.end, lane.rate), job.out,
-             Count(frames, "frame"), Count(lane.channels, "channel"), ToString(lane.rate),
-             out.description() == "WAV" ? "" : ", " + out.description());
+  std::string text =
+      fmt::format("lane '{}' from {} to {} -> {} ({}, {}, {} Hz{})\n", Printable(lane.name),
+                  FormatClock(range.first, lane.rate), FormatClock(range.end, lane.rate), job.out,
+                  Count(frames, "frame"), Count(lane.channels, "channel"), ToString(lane.rate),
+                  out.description() == "WAV" ? "" : ", " + out.description());
   if (written != frames)
-    fmt::print(words, "  {} never written, silent here\n", Count(frames - written, "frame"));
+    text += fmt::format("  {} never written, silent here\n", Count(frames - written, "frame"));
   if (out.clipped() != 0)
-    fmt::print(words, "  {} clipped: out of the format's range\n", Count(out.clipped(), "sample"));
+    text +=
+        fmt::format("  {} clipped: out of the format's range\n", Count(out.clipped(), "sample"));
   if (!out.says_speakers())
-    fmt::print(words, "  the file does not say where its channels sound: {}\n",
-               SpeakersText(lane.speakers));
+    text += fmt::format("  the file does not say where its channels sound: {}\n",
+                        SpeakersText(lane.speakers));
+  Say({{"lane", lane.name},
+       {"out", job.out},
+       {"format", out.description()},
+       {"first_frame", range.first.value()},
+       {"end_frame", range.end.value()},
+       {"written_frames", written},
+       {"clipped_samples", out.clipped()}},
+      text, words);
   return {};
 }
 

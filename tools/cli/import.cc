@@ -384,22 +384,30 @@ Result<LaneWriter> OwnLane(Canvas& canvas, LaneId lane, double wait_seconds) {
 
 void Tell(const Source& source, const AudioInput& input, const LaneInfo& lane, Frame at,
           std::uint64_t frames) {
-  fmt::print("{} -> lane '{}': {} at {} ({}, {}{}, {} Hz)\n", Printable(source.shown),
-             Printable(lane.name), FormatClock(Frame(static_cast<std::int64_t>(frames)), lane.rate),
-             FormatClock(at, lane.rate), Count(frames, "frame"), Count(lane.channels, "channel"),
-             lane.channels > 2 && lane.speakers != 0
-                 ? fmt::format(" ({})", SpeakersText(lane.speakers))
-                 : "",
-             ToString(lane.rate));
+  std::string text = fmt::format(
+      "{} -> lane '{}': {} at {} ({}, {}{}, {} Hz)\n", Printable(source.shown),
+      Printable(lane.name), FormatClock(Frame(static_cast<std::int64_t>(frames)), lane.rate),
+      FormatClock(at, lane.rate), Count(frames, "frame"), Count(lane.channels, "channel"),
+      lane.channels > 2 && lane.speakers != 0 ? fmt::format(" ({})", SpeakersText(lane.speakers))
+                                              : "",
+      ToString(lane.rate));
   if (!input.rounded_from().empty())
-    fmt::print("  its {} samples were rounded to 32-bit float\n", input.rounded_from());
-  if (!input.cut_short()) return;
-  if (input.promised())
-    fmt::print("  the file is cut short: {} of the {} that its header promises are there\n", frames,
-               Count(*input.promised(), "frame"));
-  else
-    fmt::print(
-        "  the file is cut short, or was recorded from the midst of a stream: it has no end\n");
+    text += fmt::format("  its {} samples were rounded to 32-bit float\n", input.rounded_from());
+  if (input.cut_short() && input.promised())
+    text +=
+        fmt::format("  the file is cut short: {} of the {} that its header promises are there\n",
+                    frames, Count(*input.promised(), "frame"));
+  else if (input.cut_short())
+    text += "  the file is cut short, or was recorded from the midst of a stream: it has no end\n";
+  Say({{"input", source.shown},
+       {"lane_id", lane.id.value()},
+       {"lane", lane.name},
+       {"first_frame", at.value()},
+       {"frames", frames},
+       {"rounded_from", input.rounded_from().empty() ? Json(nullptr) : Json(input.rounded_from())},
+       {"cut_short", input.cut_short()},
+       {"promised_frames", input.promised() ? Json(*input.promised()) : Json(nullptr)}},
+      text);
 }
 
 // Answers which signal stopped it; 0: none.
@@ -477,7 +485,8 @@ Result<void> RunImport(const ImportArguments& arguments) {
     return std::unexpected(std::move(error).About(arguments.file));
   }
   for (const std::string& file : sources.skipped)
-    fmt::print("{}: no audio, left out\n", Printable(file));
+    Say({{"input", file}, {"left_out", true}},
+        fmt::format("{}: no audio, left out\n", Printable(file)));
   CANVAS_TRY(canvas.Close());
   if (stopped != 0) EndAs(stopped);
   return {};

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "tools/cli/commands.h"
@@ -13,8 +12,6 @@
 
 namespace canvas::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr Table::Align kRight = Table::Align::kRight;
 
@@ -25,11 +22,6 @@ std::string Duration(std::uint64_t frames, Rate rate) {
 Json RateJson(Rate rate) {
   if (rate.den == 1) return rate.num;
   return ToString(rate);
-}
-
-void Print(const Json& json) {
-  // Names come from files: bytes that are no UTF-8 are replaced, not thrown over.
-  fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
 }
 
 struct LaneRow {
@@ -180,7 +172,7 @@ Result<void> RunInfo(const ReportArguments& arguments) {
   WarnIfRecovered(canvas);
   CANVAS_ASSIGN(const auto rows, LaneRows(canvas));
   CANVAS_ASSIGN(const auto owners, canvas.Owners());
-  if (arguments.json) {
+  if (TheGlobals().json) {
     Print(InfoJson(canvas.Info(), rows, owners));
   } else {
     PrintInfo(canvas.Info(), rows);
@@ -193,7 +185,7 @@ Result<void> RunDu(const ReportArguments& arguments) {
   CANVAS_ASSIGN(const Canvas canvas, OpenCanvas(arguments.file));
   WarnIfRecovered(canvas);
   CANVAS_ASSIGN(const DiskUsage usage, canvas.Usage());
-  if (arguments.json) {
+  if (TheGlobals().json) {
     Json json = {{"apparent_bytes", usage.apparent_bytes},
                  {"allocated_bytes", usage.allocated_bytes},
                  {"written_bytes", usage.written_bytes},
@@ -259,7 +251,7 @@ Result<void> RunList(const ReportArguments& arguments) {
                     {"rate", {{"num", lane.rate.num}, {"den", lane.rate.den}}},
                     {"regions", std::move(regions)}});
   }
-  if (arguments.json) {
+  if (TheGlobals().json) {
     Print(json);
   } else if (lanes.empty()) {
     fmt::print("{}: no lanes\n", arguments.file);
@@ -277,7 +269,7 @@ Result<bool> RunCheck(const ReportArguments& arguments) {
   for (const LaneInfo& lane : lanes)
     if (IsUnfinished(lane))
       notes.push_back(fmt::format("lane '{}' is an {}", lane.name, lane.description));
-  if (arguments.json) {
+  if (TheGlobals().json) {
     Print({{"file", arguments.file},
            {"ok", report.ok()},
            {"lanes", report.lanes},

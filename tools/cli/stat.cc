@@ -16,8 +16,6 @@
 namespace canvas::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 struct Closer {
   void operator()(ebur128_state* state) const { ebur128_destroy(&state); }
 };
@@ -189,8 +187,8 @@ Result<void> RunStat(const StatArguments& arguments) {
                     {"silent_frames", s.silent},
                     {"not_finite_samples", s.not_finite}});
   }
-  if (arguments.json)
-    fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+  if (TheGlobals().json)
+    Print(json);
   else
     fmt::print("{}", table.Render());
   return {};

@@ -27,13 +27,18 @@ std::size_t TerminalWidth() {
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
+bool g_bars = true;
 constexpr auto kPatience = std::chrono::seconds(1);
 constexpr auto kRedraw = std::chrono::milliseconds(100);
 
 }  // namespace
 
 ProgressBar::ProgressBar(std::string label, std::uint64_t total)
-    : label_(Printable(label)), total_(total), enabled_(total > 0 && isatty(STDERR_FILENO) != 0) {}
+    : label_(Printable(label)),
+      total_(total),
+      enabled_(total > 0 && g_bars && isatty(STDERR_FILENO) != 0) {}
+
+void ProgressBar::TurnOff() { g_bars = false; }
 
 ProgressBar::~ProgressBar() {
   if (drawn_) fmt::print(stderr, "\r\033[K");

@@ -20,6 +20,8 @@ class ProgressBar {
   ProgressBar& operator=(const ProgressBar&) = delete;
   ~ProgressBar();
   void Update(std::uint64_t done);
+  // From now on there are none.
+  static void TurnOff();
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cstdio>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,7 +18,6 @@
 namespace canvas::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Kind = Change::Kind;
 
 const char* EventName(Kind kind) {
@@ -144,7 +142,7 @@ Result<void> RunWatch(const ReportArguments& arguments) {
   CANVAS_ASSIGN(const Canvas canvas, OpenCanvas(arguments.file));
   CANVAS_ASSIGN(Watcher watcher, canvas.Watch());
   const StopFlag stop;  // from here on Ctrl-C ends the loop
-  if (!arguments.json) {
+  if (!TheGlobals().json) {
     CANVAS_ASSIGN(const auto lanes, canvas.Lanes());
     CANVAS_ASSIGN(const auto owners, canvas.Owners());
     fmt::print("{}: {}, {}; Ctrl-C ends\n", arguments.file, Count(lanes.size(), "lane"),
@@ -153,8 +151,8 @@ Result<void> RunWatch(const ReportArguments& arguments) {
   }
   constexpr std::chrono::milliseconds kLook(200);  // how soon a death, or Ctrl-C, is noticed
   const auto tell = [&](const Change& change) {
-    if (arguments.json)
-      fmt::print("{}\n", ToJson(change).dump(-1, ' ', false, Json::error_handler_t::replace));
+    if (TheGlobals().json)
+      fmt::print("{}\n", Line(ToJson(change)));
     else
       PrintLine(change);
   };
