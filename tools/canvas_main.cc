@@ -176,6 +176,10 @@ int Run(int argc, char** argv) {
                            "replace what the lane holds there; without it, that is refused");
   import_command->add_flag("--strict", import.strict, "refuse files that are cut short");
   import_command
+      ->add_option("--jobs", import.jobs,
+                   "lanes to fill at a time; default: as many as there are processors")
+      ->check(CLI::Range(1, 256));
+  import_command
       ->add_option("--wait", import.wait_seconds,
                    "SECONDS to wait for a lane that another process owns; default: refuse "
                    "at once")

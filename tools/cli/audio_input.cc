@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <mutex>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -193,7 +195,16 @@ Result<AudioInput> AudioInput::Open(const std::string& path) {
 
 namespace {
 
+// An ID3 tag, or the eleven bits that an MPEG audio frame begins with.
+bool IsMpeg(int fd) {
+  std::array<unsigned char, 3> start{};
+  if (pread(fd, start.data(), start.size(), 0) != 3) return false;
+  return std::memcmp(start.data(), "ID3", 3) == 0 ||
+         (start[0] == 0xFF && (start[1] & 0xE0) == 0xE0);
+}
+
 // mpg123, below libsndfile, prints what it thinks of a file; what is to be said of it is said here.
+// Several inputs may be opened at a time.
 class QuietStandardError {
  public:
   QuietStandardError() : before_(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)) {
@@ -207,6 +218,11 @@ class QuietStandardError {
   }
 
  private:
+  static std::mutex& Mutex() {
+    static std::mutex mutex;
+    return mutex;
+  }
+  std::lock_guard<std::mutex> lock_{Mutex()};  // before the others
   Descriptor before_;
 };
 
@@ -216,7 +232,8 @@ Result<void> AudioInput::OpenStream(std::size_t index) {
   file_.reset();
   SF_INFO info{};
   {
-    const QuietStandardError quiet;
+    std::optional<QuietStandardError> quiet;
+    if (IsMpeg(fd_.get())) quiet.emplace();
     if (streams_.size() == 1) {  // a tenth faster
       lseek(fd_.get(), 0, SEEK_SET);
       file_.reset(sf_open_fd(fd_.get(), SFM_READ, &info, SF_FALSE));

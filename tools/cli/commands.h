@@ -39,6 +39,7 @@ struct ImportArguments {
   bool append = false;              // behind what the lane holds
   bool overwrite = false;           // what the lane holds there
   bool strict = false;              // refuses inputs that are cut short
+  std::uint32_t jobs = 0;           // lanes at a time; 0: as many as there are processors
   double wait_seconds = 0;          // for a lane that another process owns
 };
 Result<void> RunImport(const ImportArguments& arguments);

@@ -4,14 +4,19 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cctype>
 #include <chrono>
 #include <cmath>
-#include <cstdio>
+#include <condition_variable>
 #include <filesystem>
+#include <future>
 #include <list>
 #include <map>
+#include <mutex>
+#include <optional>
 #include <set>
+#include <thread>
 #include <utility>
 
 #include "tools/cli/commands.h"
@@ -309,8 +314,11 @@ class Lanes {
     }
     return {};
   }
-  // This lane stays, whatever comes.
-  void Keep(LaneId lane) { std::erase(made_, lane); }
+  // This lane stays, whatever comes. Thread safety: thread-safe.
+  void Keep(LaneId lane) {
+    const std::lock_guard lock(mutex_);
+    std::erase(made_, lane);
+  }
 
  private:
   Result<void> CheckPlace(const Job& job, Rate rate) const {
@@ -324,7 +332,30 @@ class Lanes {
 
   Canvas& canvas_;
   const ImportArguments& arguments_;
+  std::mutex mutex_;
   std::vector<LaneId> made_;  // and not kept yet
+};
+
+// What is the same for all that is imported at a time, and how far it is.
+struct Work {
+  Canvas& canvas;
+  const ImportArguments& arguments;
+  Lanes& lanes;
+  const StopFlag& stop;
+  std::atomic<std::uint64_t> frames{0};  // of all inputs
+  std::atomic<bool> failed{false};       // begin nothing more
+};
+
+// The inputs that go to one lane, one after the other.
+struct Group {
+  std::vector<Job> jobs;
+};
+
+// What came of a group; told when it is its turn.
+struct Outcome {
+  std::vector<std::pair<Json, std::string>> told;
+  std::vector<std::string> notes;
+  Result<void> result;
 };
 
 // How far a copy got.
@@ -333,16 +364,15 @@ struct Progress {
   bool stopped = false;  // by a signal
 };
 
-// Copies the whole input to `at` and on.
-Result<void> Copy(const Canvas& canvas, AudioInput& input, const Source& source, LaneWriter& writer,
-                  Frame start, bool overwrite, const StopFlag& stop, Progress& progress) {
+// Copies the whole input to `start` and on.
+Result<void> Copy(Work& work, AudioInput& input, const Source& source, LaneWriter& writer,
+                  Frame start, bool overwrite, Progress& progress) {
   const std::uint32_t channels = source.channels;
-  CANVAS_ASSIGN(const LaneReader reader, canvas.Reader(writer.lane().id));
+  CANVAS_ASSIGN(const LaneReader reader, work.canvas.Reader(writer.lane().id));
   std::vector<float> samples(std::max<std::size_t>(kChunkBytes / sizeof(float) / channels, 1) *
                              channels);
-  ProgressBar bar(BaseName(source), source.frames.value_or(0));
   for (;;) {
-    if (stop.raised()) {
+    if (work.stop.raised()) {
       progress.stopped = true;
       return {};
     }
@@ -359,7 +389,7 @@ Result<void> Copy(const Canvas& canvas, AudioInput& input, const Source& source,
     };
     // Of an input that says how long it is, both are known.
     if (!source.frames || progress.frames + frames > *source.frames) {
-      if (auto fits = CheckFits(canvas, source.shown, at, frames, writer.lane().rate); !fits)
+      if (auto fits = CheckFits(work.canvas, source.shown, at, frames, writer.lane().rate); !fits)
         return got_as_far(fits.error());
       if (!overwrite)
         if (auto free =
@@ -370,7 +400,7 @@ Result<void> Copy(const Canvas& canvas, AudioInput& input, const Source& source,
     if (auto written = writer.Write(at, std::span(samples).first(frames * channels)); !written)
       return got_as_far(written.error());
     progress.frames += frames;
-    bar.Update(progress.frames);
+    work.frames.fetch_add(frames, std::memory_order_relaxed);
   }
 }
 
@@ -382,8 +412,8 @@ Result<LaneWriter> OwnLane(Canvas& canvas, LaneId lane, double wait_seconds) {
   return canvas.OwnWithin(lane, std::chrono::milliseconds(std::llround(wait_seconds * 1000)));
 }
 
-void Tell(const Source& source, const AudioInput& input, const LaneInfo& lane, Frame at,
-          std::uint64_t frames) {
+std::pair<Json, std::string> Told(const Source& source, const AudioInput& input,
+                                  const LaneInfo& lane, Frame at, std::uint64_t frames) {
   std::string text = fmt::format(
       "{} -> lane '{}': {} at {} ({}, {}{}, {} Hz)\n", Printable(source.shown),
       Printable(lane.name), FormatClock(Frame(static_cast<std::int64_t>(frames)), lane.rate),
@@ -399,66 +429,143 @@ void Tell(const Source& source, const AudioInput& input, const LaneInfo& lane, F
                     frames, Count(*input.promised(), "frame"));
   else if (input.cut_short())
     text += "  the file is cut short, or was recorded from the midst of a stream: it has no end\n";
-  Say({{"input", source.shown},
-       {"lane_id", lane.id.value()},
-       {"lane", lane.name},
-       {"first_frame", at.value()},
-       {"frames", frames},
-       {"rounded_from", input.rounded_from().empty() ? Json(nullptr) : Json(input.rounded_from())},
-       {"cut_short", input.cut_short()},
-       {"promised_frames", input.promised() ? Json(*input.promised()) : Json(nullptr)}},
-      text);
+  Json json = {
+      {"input", source.shown},
+      {"lane_id", lane.id.value()},
+      {"lane", lane.name},
+      {"first_frame", at.value()},
+      {"frames", frames},
+      {"rounded_from", input.rounded_from().empty() ? Json(nullptr) : Json(input.rounded_from())},
+      {"cut_short", input.cut_short()},
+      {"promised_frames", input.promised() ? Json(*input.promised()) : Json(nullptr)}};
+  return {std::move(json), std::move(text)};
 }
 
-// Answers which signal stopped it; 0: none.
-Result<int> ImportOne(Canvas& canvas, const Job& job, const ImportArguments& arguments,
-                      Lanes& lanes, const StopFlag& stop, std::map<LaneId, Frame>& ends) {
+// One input of a group. Answers where it ended, or nothing where a signal stopped it.
+Result<std::optional<Frame>> ImportOne(Work& work, const Job& job, LaneWriter& writer,
+                                       std::optional<Frame> behind, Outcome& outcome) {
   const Source& source = job.source;
+  const LaneInfo& lane = writer.lane();
   CANVAS_ASSIGN(AudioInput input, AudioInput::Open(source.path));
   if (input.channels() != source.channels || input.rate() != source.rate)
     return Refuse(source.shown, "it was changed meanwhile", "import it again");
-  CANVAS_ASSIGN(LaneWriter writer, OwnLane(canvas, *job.lane, arguments.wait_seconds));
-  const LaneInfo lane = writer.lane();
-  const auto before = ends.find(lane.id);
-  const Frame at = job.at.value_or(before != ends.end() ? before->second : writer.end());
+  const Frame at = job.at ? *job.at : behind ? *behind : writer.end();
   // A lane that was made for this, and that another filled before it was owned here, is its by now.
-  const bool overwrite = arguments.overwrite || (job.made && writer.end() == Frame(0));
+  const bool overwrite = work.arguments.overwrite || (job.made && writer.end() == Frame(0));
   if (!overwrite && source.frames) {
-    CANVAS_ASSIGN(const LaneReader reader, canvas.Reader(lane.id));
+    CANVAS_ASSIGN(const LaneReader reader, work.canvas.Reader(lane.id));
     CANVAS_TRY(
         CheckFree(reader, source.shown, {at, at + static_cast<std::int64_t>(*source.frames)}));
   }
   Progress progress;
-  auto copied = Copy(canvas, input, source, writer, at, overwrite, stop, progress);
-  if (copied && !progress.stopped) {
+  CANVAS_TRY(Copy(work, input, source, writer, at, overwrite, progress));
+  if (!progress.stopped) {
+    outcome.told.push_back(Told(source, input, lane, at, progress.frames));
+    return at + static_cast<std::int64_t>(progress.frames);
+  }
+  outcome.notes.push_back(fmt::format(
+      "{}: stopped; lane '{}' holds {} of {}, from {} on", work.arguments.file, lane.name,
+      FormatClock(Frame(static_cast<std::int64_t>(progress.frames)), lane.rate), source.shown,
+      FormatClock(at, lane.rate)));
+  outcome.notes.push_back(
+      fmt::format("to finish it, import it again with --overwrite --lane {} --at {}f{}",
+                  ShellWord(lane.name), at.value(),
+                  job.made ? fmt::format("; to undo it, canvas rm {} --lane {}",
+                                         ShellWord(work.arguments.file), ShellWord(lane.name))
+                           : ""));
+  return std::nullopt;
+}
+
+Outcome ImportGroup(Work& work, const Group& group) {
+  Outcome outcome;
+  const Job& first = group.jobs.front();
+  const auto run = [&]() -> Result<void> {
+    CANVAS_ASSIGN(LaneWriter writer,
+                  OwnLane(work.canvas, *first.lane, work.arguments.wait_seconds));
+    const LaneInfo lane = writer.lane();
+    std::optional<Frame> end;
+    for (const Job& job : group.jobs) {
+      auto imported = ImportOne(work, job, writer, end, outcome);
+      if (!imported) {
+        // A lane made for this goes with it, unless another input is in it; what lanes held stays.
+        work.lanes.Keep(lane.id);
+        if (job.made && !end) (void)work.canvas.RemoveLane(std::move(writer));
+        return std::unexpected(std::move(imported).error());
+      }
+      work.lanes.Keep(lane.id);
+      if (!*imported) return {};
+      end = **imported;
+    }
     // Made for this, or left behind by an import of the same that was stopped.
-    if (job.made || lane.description == Unfinished(source)) {
-      lanes.Keep(lane.id);
-      CANVAS_TRY(canvas.DescribeLane(lane.id, "imported from " + BaseName(source)));
+    if (first.made || lane.description == Unfinished(first.source))
+      CANVAS_TRY(work.canvas.DescribeLane(lane.id, "imported from " + BaseName(first.source)));
+    return {};
+  };
+  outcome.result = run();
+  if (!outcome.result) work.failed = true;
+  return outcome;
+}
+
+// Groups are imported as many at a time as there are processors, each by one thread, and told in
+// their order. After an error, or a signal, none is begun any more.
+Result<void> ImportAll(Work& work, const std::vector<Group>& groups) {
+  std::uint64_t frames = 0;
+  for (const Group& group : groups)
+    for (const Job& job : group.jobs) frames += job.source.frames.value_or(0);
+  ProgressBar bar(groups.size() == 1 ? BaseName(groups.front().jobs.front().source)
+                                     : Count(groups.size(), "lane"),
+                  frames);
+  std::mutex mutex;
+  std::condition_variable done;
+  std::vector<std::optional<Outcome>> outcomes(groups.size());
+  std::size_t next = 0;
+  const auto worker = [&] {
+    for (;;) {
+      std::size_t mine = 0;
+      {
+        const std::lock_guard lock(mutex);
+        if (next == groups.size() || work.failed || work.stop.raised()) return;
+        mine = next++;
+      }
+      Outcome outcome = ImportGroup(work, groups[mine]);
+      const std::lock_guard lock(mutex);
+      outcomes[mine] = std::move(outcome);
+      done.notify_one();
     }
-    ends[lane.id] = at + static_cast<std::int64_t>(progress.frames);
-    Tell(source, input, lane, at, progress.frames);
-    return 0;
-  }
-  if (!copied) {
-    // A lane made for this goes with it, unless another input is in it; what lanes held stays.
-    if (job.made && before == ends.end() && lane.kind != LaneKind::kUnknown) {
-      lanes.Keep(lane.id);
-      (void)canvas.RemoveLane(std::move(writer));
+  };
+  const std::size_t threads = std::clamp<std::size_t>(
+      work.arguments.jobs != 0 ? work.arguments.jobs : std::thread::hardware_concurrency(), 1,
+      groups.size());
+  std::vector<std::future<void>> workers;
+  for (std::size_t i = 0; i < threads; ++i)
+    workers.push_back(std::async(std::launch::async, worker));
+  Result<void> result;
+  std::unique_lock lock(mutex);
+  for (std::size_t told = 0; told < groups.size();) {
+    if (!outcomes[told]) {
+      // Not begun, and not to be; or still under way.
+      if (told >= next && (work.failed || work.stop.raised())) break;
+      done.wait_for(lock, std::chrono::milliseconds(100));
+      bar.Update(work.frames.load(std::memory_order_relaxed));
+      continue;
     }
-    return std::unexpected(std::move(copied).error());
+    const Outcome& outcome = *outcomes[told++];
+    if (!outcome.told.empty() || !outcome.notes.empty()) bar.Clear();
+    for (const auto& [json, text] : outcome.told) Say(json, text);
+    for (const std::string& note : outcome.notes) Note(note);
+    if (!outcome.result && result) result = std::unexpected(outcome.result.error());
   }
-  lanes.Keep(lane.id);
-  Note(fmt::format("{}: stopped; lane '{}' holds {} of {}, from {} on", arguments.file, lane.name,
-                   FormatClock(Frame(static_cast<std::int64_t>(progress.frames)), lane.rate),
-                   source.shown, FormatClock(at, lane.rate)));
-  Note(job.made
-           ? fmt::format("import it again with --overwrite to finish it, or `canvas rm {} "
-                         "--lane {}` to undo it",
-                         arguments.file, lane.name)
-           : fmt::format("import it again with --overwrite, --lane {} and --at {}f to finish it",
-                         lane.name, at.value()));
-  return stop.signal();
+  return result;
+}
+
+// Inputs of one lane stay together, in their order.
+std::vector<Group> GroupsOf(std::vector<Job> jobs) {
+  std::vector<Group> groups;
+  for (Job& job : jobs) {
+    if (groups.empty() || groups.back().jobs.front().lane != job.lane) groups.emplace_back();
+    groups.back().jobs.push_back(std::move(job));
+  }
+  return groups;
 }
 
 }  // namespace
@@ -472,12 +579,10 @@ Result<void> RunImport(const ImportArguments& arguments) {
     const StopFlag stop;
     Lanes lanes(canvas, arguments);
     CANVAS_TRY(lanes.Prepare(jobs));
-    std::map<LaneId, Frame> ends;  // of what was written so far
-    for (const Job& job : jobs) {
-      CANVAS_ASSIGN(stopped, ImportOne(canvas, job, arguments, lanes, stop, ends));
-      if (stopped != 0) break;
-    }
-    return {};
+    Work work{canvas, arguments, lanes, stop};
+    auto result = ImportAll(work, GroupsOf(std::move(jobs)));
+    stopped = stop.signal();
+    return result;
   };
   auto imported = run();
   if (!imported) {

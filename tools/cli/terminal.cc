@@ -6,9 +6,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <cwchar>
+#include <utility>
 
 namespace canvas::cli {
 namespace {
@@ -40,8 +43,10 @@ ProgressBar::ProgressBar(std::string label, std::uint64_t total)
 
 void ProgressBar::TurnOff() { g_bars = false; }
 
-ProgressBar::~ProgressBar() {
-  if (drawn_) fmt::print(stderr, "\r\033[K");
+ProgressBar::~ProgressBar() { Clear(); }
+
+void ProgressBar::Clear() {
+  if (std::exchange(drawn_, false)) fmt::print(stderr, "\r\033[K");
 }
 
 std::string ProgressLine(const std::string& label, double share, double elapsed_seconds,
@@ -79,6 +84,18 @@ void ProgressBar::Update(std::uint64_t done) {
              ProgressLine(label_, share, std::chrono::duration<double>(now - start_).count(),
                           TerminalWidth()));
   std::fflush(stderr);
+}
+
+std::string ShellWord(std::string_view text) {
+  const auto plain = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::strchr("_./,:=@%+-", c) != nullptr;
+  };
+  if (!text.empty() && text.front() != '-' && std::ranges::all_of(text, plain))
+    return std::string(text);
+  std::string word = "'";
+  for (const char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return word + "'";
 }
 
 std::string Clipped(const std::string& text, std::size_t columns) {

@@ -20,6 +20,8 @@ class ProgressBar {
   ProgressBar& operator=(const ProgressBar&) = delete;
   ~ProgressBar();
   void Update(std::uint64_t done);
+  // Takes it off its line, until the next Update: before something else is printed.
+  void Clear();
   // From now on there are none.
   static void TurnOff();
 
@@ -60,6 +62,8 @@ void Note(std::string_view text);
 
 // Text out of a file, without what a terminal would act on.
 std::string Printable(std::string_view text);
+// A word of a shell's command that means just this.
+std::string ShellWord(std::string_view text);
 // As much of it as so many columns hold, with an ellipsis where that is not all.
 std::string Clipped(const std::string& text, std::size_t columns);
 // "11.0 MiB"; whole bytes below one KiB.
