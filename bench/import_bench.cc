@@ -17,6 +17,7 @@
 #include "bench/ratio.h"
 #include "canvas/api/canvas.h"
 #include "tools/cli/audio_input.h"
+#include "tools/cli/commands.h"
 
 namespace {
 
@@ -122,6 +123,33 @@ void Import(benchmark::State& state, const std::string& input, bool sync) {
   }
 }
 
+// Sixteen inputs into a lane each, by the tool itself, so many at a time.
+void ImportMany(benchmark::State& state, std::uint32_t jobs) {
+  static const std::vector<std::string>& inputs = *[] {
+    auto* made = new std::vector<std::string>;
+    for (int i = 0; i < 16; ++i) {
+      made->push_back(fmt::format("{}/take{}.flac", Get().directory, i));
+      std::filesystem::copy_file(Get().flac, made->back());
+    }
+    return made;
+  }();
+  const std::string path = Get().directory + "/many.canvas";
+  canvas::cli::TheGlobals().quiet = true;
+  for (auto _ : state) {
+    state.PauseTiming();
+    Check(canvas::Canvas::Create(path).has_value());
+    state.ResumeTiming();
+    canvas::cli::ImportArguments arguments;
+    arguments.file = path;
+    arguments.inputs = inputs;
+    arguments.jobs = jobs;
+    Check(canvas::cli::RunImport(arguments).has_value());
+    state.PauseTiming();
+    unlink(path.c_str());
+    state.ResumeTiming();
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -134,6 +162,10 @@ int main(int argc, char** argv) {
       bench::Add("canvas_import", name, 1,
                  [=](benchmark::State& state) { Import(state, input, sync); });
     }
+  bench::Add("plain_loop", "16 FLACs: one at a time, then two", 1,
+             [](benchmark::State& state) { ImportMany(state, 1); });
+  bench::Add("two at a time", "16 FLACs: one at a time, then two", 1,
+             [](benchmark::State& state) { ImportMany(state, 2); });
   const int code = bench::RunWithRatios(
       argc, argv,
       {.title = "Importing 120 s of stereo", .rounds = 21, .floor = "plain_loop", .unit = "ms"});
