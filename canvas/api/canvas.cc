@@ -196,7 +196,7 @@ Result<void> Canvas::PunchPage(PageIndex page) {
 Result<DiskUsage> Canvas::Usage() const {
   return NoThrow([&]() -> Result<DiskUsage> {
     CANVAS_TRY(CheckOpen());
-    CANVAS_ASSIGN(const auto header, core_->headers.Current());
+    CANVAS_ASSIGN(const auto lanes, LaneExtents());
     DiskUsage usage;
     struct stat status {};
     if (fstat(core_->file->fd().get(), &status) != 0)
@@ -205,10 +205,9 @@ Result<DiskUsage> Canvas::Usage() const {
     constexpr std::uint64_t kStatBlock =
         512;  // stat(2): st_blocks is in these, whatever the disk's
     usage.allocated_bytes = static_cast<std::uint64_t>(status.st_blocks) * kStatBlock;
-    for (const storage::LaneRecord& lane : header->lanes) {
+    for (const auto& [lane, extent] : lanes) {
       if (!storage::HoldsFrames(lane.kind)) continue;
-      CANVAS_ASSIGN(const LaneReader reader, Reader(lane.id));
-      const std::uint64_t written = reader.Extent().written_frames * lane.channels * sizeof(float);
+      const std::uint64_t written = extent.written_frames * lane.channels * sizeof(float);
       usage.lanes.push_back({lane.id, lane.name, written});
       usage.written_bytes += written;
     }

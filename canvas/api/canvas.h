@@ -147,6 +147,9 @@ class Canvas {
 
   // Lanes, ascending by id; a snapshot of the moment.
   Result<std::vector<LaneInfo>> Lanes() const;
+  // The same, with how much of each is written: in one look at the pages, where LaneReader::Extent
+  // takes one for each lane.
+  Result<std::vector<LaneSummary>> LaneExtents() const;
   Result<LaneInfo> FindLane(std::string_view name) const;
   Result<LaneInfo> FindLane(LaneId id) const;
 

@@ -17,6 +17,27 @@ LaneInfo ToInfo(const storage::LaneRecord& lane) {
   return {lane.id, lane.name, lane.kind, lane.channels, lane.rate, lane.description, lane.speakers};
 }
 
+void CountIn(LaneExtent& extent, const storage::LanePlace& place, PageIndex page,
+             const std::optional<storage::PartSummary>& part) noexcept {
+  if (!part || part->written_frames == 0) return;
+  const Frame start = place.shape.FirstFrame(page.value());
+  if (extent.written_frames == 0) extent.first = start + static_cast<std::int64_t>(part->first);
+  extent.end = start + static_cast<std::int64_t>(part->end);
+  extent.written_frames += part->written_frames;
+}
+
+Result<PlacedLanes> PlacedLanes::Of(const storage::Header& header,
+                                    const format::Geometry& geometry) {
+  PlacedLanes placed;
+  for (std::size_t i = 0; i < header.lanes.size(); ++i) {
+    if (!storage::HoldsFrames(header.lanes[i].kind)) continue;
+    CANVAS_ASSIGN(const auto place, storage::LanePlace::Of(header.lanes[i], geometry));
+    placed.places.push_back(place);
+    placed.records.push_back(i);
+  }
+  return placed;
+}
+
 namespace {
 
 std::unexpected<Error> NoSuchLane(std::string_view which) {
@@ -55,6 +76,22 @@ Result<std::vector<LaneInfo>> Canvas::Lanes() const {
     CANVAS_ASSIGN(const auto header, core_->headers.Current());
     std::vector<LaneInfo> lanes;
     std::ranges::transform(header->lanes, std::back_inserter(lanes), ToInfo);
+    return lanes;
+  });
+}
+
+Result<std::vector<LaneSummary>> Canvas::LaneExtents() const {
+  return NoThrow([&]() -> Result<std::vector<LaneSummary>> {
+    CANVAS_TRY(CheckOpen());
+    CANVAS_ASSIGN(const auto header, core_->headers.Current());
+    std::vector<LaneSummary> lanes;
+    for (const storage::LaneRecord& lane : header->lanes) lanes.push_back({ToInfo(lane), {}});
+    CANVAS_ASSIGN(const auto placed, PlacedLanes::Of(*header, core_->file->geometry()));
+    storage::ForEachPart(*core_->file, placed.places, [&](std::size_t at, PageIndex page) {
+      const storage::LanePlace& place = placed.places[at];
+      CountIn(lanes[placed.records[at]].extent, place, page,
+              storage::SummarizePart(*core_->file, place, page));
+    });
     return lanes;
   });
 }

@@ -3,8 +3,10 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "canvas/api/lane.h"
 #include "canvas/base/error.h"
@@ -46,6 +48,15 @@ inline constexpr PageRange kAllPages{PageIndex(0),
 inline constexpr std::chrono::milliseconds kLongestWait = std::chrono::hours(24 * 365);
 
 LaneInfo ToInfo(const storage::LaneRecord& lane);
+// Counts a part in that comes behind those that were counted.
+void CountIn(LaneExtent& extent, const storage::LanePlace& place, PageIndex page,
+             const std::optional<storage::PartSummary>& part) noexcept;
+// Of every lane in the header, in its order: where its parts lie, if its kind is known here.
+struct PlacedLanes {
+  static Result<PlacedLanes> Of(const storage::Header& header, const format::Geometry& geometry);
+  std::vector<storage::LanePlace> places;
+  std::vector<std::size_t> records;  // by place: which lane of the header
+};
 
 // The result, its error said to be about the canvas's file.
 template <typename T>

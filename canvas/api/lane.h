@@ -50,4 +50,10 @@ struct LaneExtent {
   Frame end;
 };
 
+// A lane, and how much of it is written: nothing, where its kind is not known here.
+struct LaneSummary {
+  LaneInfo lane;
+  LaneExtent extent;
+};
+
 }  // namespace canvas

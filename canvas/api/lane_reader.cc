@@ -395,12 +395,7 @@ LaneExtent LaneReader::Extent() const noexcept {
   LaneExtent extent;
   if (file_ == nullptr) return extent;
   file_->ForEachReadyPage(0, file_->mapped_pages(), [&](PageIndex page) {
-    const auto part = storage::SummarizePart(*file_, place_, page);
-    if (!part || part->written_frames == 0) return;
-    const Frame start = place_.shape.FirstFrame(page.value());
-    if (extent.written_frames == 0) extent.first = start + static_cast<std::int64_t>(part->first);
-    extent.end = start + static_cast<std::int64_t>(part->end);
-    extent.written_frames += part->written_frames;
+    CountIn(extent, place_, page, storage::SummarizePart(*file_, place_, page));
   });
   return extent;
 }

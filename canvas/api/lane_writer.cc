@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "canvas/api/core.h"
 
@@ -142,8 +143,13 @@ Result<EraseReport> LaneWriter::Erase(FrameRange range) {
     const PageRange pages = owner_->pages();
     const std::uint64_t end =
         std::min<std::uint64_t>(pages.end.value(), core_->file->mapped_pages());
-    for (std::uint64_t page = pages.first.value(); page < end; ++page) {
-      const PageIndex index(static_cast<std::uint32_t>(page));
+    // Where the lane has never had a part nothing is to be given back. Only its owner begins one.
+    std::vector<PageIndex> had;
+    core_->file->ForEachReadyPage(pages.first.value(), end, [&](PageIndex page) {
+      if (core_->file->SlotPresent(page, place_.slots)) had.push_back(page);
+    });
+    for (const PageIndex index : had) {
+      const std::uint64_t page = index.value();
       const Frame first = place_.shape.FirstFrame(page);
       if (!range.Overlaps({first, place_.shape.FirstFrame(page + 1)})) continue;
       const auto part = storage::SummarizePart(*core_->file, place_, index);

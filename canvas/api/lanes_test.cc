@@ -175,6 +175,48 @@ TEST_F(Lanes, RemovingThroughAMappingThatDoesNotReachTheEndIsRefused) {
   EXPECT_EQ(Must(sut.Lanes()).size(), 1U);
 }
 
+TEST_F(Lanes, TheExtentsOfAllLanesAreWhatTheirReadersSay) {
+  Canvas sut = OpenForWriting(path_);
+  std::vector<LaneId> lanes;
+  for (const char* name : {"a", "b", "wide", "gone", "nothing", "erased"}) {
+    LaneSpec spec = Spec(name);
+    spec.channels = name == std::string_view("wide") ? 6 : 1;
+    lanes.push_back(Must(sut.AddLane(spec)));
+  }
+  const auto write = [&](LaneId lane, std::int64_t at, std::uint64_t samples) {
+    Must(Must(sut.Own(lane)).Write(Frame(at), std::vector<float>(samples, 0.5F)));
+  };
+  write(lanes[0], 7990, 20);
+  write(lanes[0], 99 * 8000 + 5, 10);
+  write(lanes[1], 5 * 8000, 3000);
+  write(lanes[2], 40 * 8000 + 1, 6 * 12000);
+  write(lanes[3], 7000, 20000);
+  write(lanes[5], 16000, 20000);
+  Must(sut.RemoveLane(lanes[3]));
+  lanes[3] = Must(sut.AddLane(Spec("in its slot")));
+  Must(Must(sut.Own(lanes[5])).Erase({Frame(24000), Frame(40000)}));
+
+  const Canvas other = Must(Canvas::Open(path_));
+  const auto summaries = Must(other.LaneExtents());
+  const auto infos = Must(other.Lanes());
+  ASSERT_EQ(summaries.size(), 6U);
+  std::vector<std::uint64_t> written;
+  for (std::size_t i = 0; i < summaries.size(); ++i) {
+    const auto& [lane, extent] = summaries[i];
+    EXPECT_EQ(lane.id, infos[i].id);
+    EXPECT_EQ(lane.name, infos[i].name);
+    const LaneExtent one = Must(other.Reader(lane.id)).Extent();
+    EXPECT_EQ(extent.written_frames, one.written_frames) << lane.name;
+    EXPECT_EQ(extent.first, one.first) << lane.name;
+    EXPECT_EQ(extent.end, one.end) << lane.name;
+    written.push_back(extent.written_frames);
+  }
+  EXPECT_EQ(written, (std::vector<std::uint64_t>{30, 3000, 12000, 0, 8000, 0}));
+  // What is written meanwhile is in the next answer.
+  write(lanes[4], 50 * 8000, 7);
+  EXPECT_EQ(Must(other.LaneExtents())[3].extent.written_frames, 7U);
+}
+
 TEST_F(Lanes, TempoMapsAreKeptById) {
   Canvas sut = OpenForWriting(path_);
   const TempoMap map{0, "main", {{Tick(0), 500'000'000}}, {{Tick(0), 7, 8}}};

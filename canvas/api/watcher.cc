@@ -56,7 +56,7 @@ struct Watcher::State {
   void CompareMetadata(const storage::Header& header, std::vector<Change>& changes);
   void CompareLanes(const storage::Header& header, std::vector<Change>& changes);
   void LookAtLane(const storage::LanePlace& place, const LaneInfo& lane,
-                  std::vector<Change>& changes);
+                  const std::vector<PageIndex>& pages, std::vector<Change>& changes);
   void ComparePart(const storage::LanePlace& place, const LaneInfo& lane, std::uint64_t page,
                    const PartLook& before, const PartLook& now, std::vector<Change>& changes) const;
   std::optional<PartLook> LookAtPart(const storage::LanePlace& place, PageIndex page) const;
@@ -160,19 +160,19 @@ void Watcher::State::ComparePart(const storage::LanePlace& place, const LaneInfo
 }
 
 void Watcher::State::LookAtLane(const storage::LanePlace& place, const LaneInfo& lane,
-                                std::vector<Change>& changes) {
-  core->file->ForEachReadyPage(0, core->file->mapped_pages(), [&](PageIndex index) {
+                                const std::vector<PageIndex>& pages, std::vector<Change>& changes) {
+  for (const PageIndex index : pages) {
     const std::uint64_t page = index.value();
     std::optional<PartLook> seen_now = LookAtPart(place, index);
-    if (!seen_now) return;
+    if (!seen_now) continue;
     PartLook& now = *seen_now;
     const auto found = parts.find({lane.id, page});
-    if (found == parts.end() && now.life == 0) return;
+    if (found == parts.end() && now.life == 0) continue;
     PartLook& before = found != parts.end() ? found->second : parts[{lane.id, page}];
-    if (before == now) return;
+    if (before == now) continue;
     ComparePart(place, lane, page, before, now, changes);
     before = std::move(now);
-  });
+  }
 }
 
 void Watcher::State::CompareLanes(const storage::Header& header, std::vector<Change>& changes) {
@@ -236,11 +236,14 @@ Result<std::vector<Change>> Watcher::State::Look() {
       owner_change(Change::Kind::kOwnerLeft, owner);
   for (const OwnerInfo& owner : living)
     if (missing_in(owners)(owner)) owner_change(Change::Kind::kOwnerCame, owner);
-  for (const storage::LaneRecord& lane : header->lanes) {
-    if (!storage::HoldsFrames(lane.kind)) continue;
-    CANVAS_ASSIGN(const auto place, storage::LanePlace::Of(lane, core->file->geometry()));
-    LookAtLane(place, ToInfo(lane), changes);
-  }
+  // Lane by lane, as changes are told; of each the pages where it may have something.
+  CANVAS_ASSIGN(const auto placed, PlacedLanes::Of(*header, core->file->geometry()));
+  std::vector<std::vector<PageIndex>> pages(placed.places.size());
+  storage::ForEachPart(*core->file, placed.places,
+                       [&](std::size_t at, PageIndex page) { pages[at].push_back(page); });
+  for (std::size_t at = 0; at < pages.size(); ++at)
+    if (!pages[at].empty())
+      LookAtLane(placed.places[at], ToInfo(header->lanes[placed.records[at]]), pages[at], changes);
   for (const OwnerInfo& owner : owners)
     if (missing_in(living)(owner) && !handed_on(owner))
       owner_change(Change::Kind::kOwnerLeft, owner);

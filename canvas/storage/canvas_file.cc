@@ -254,6 +254,22 @@ bool CanvasFile::IndexChunkPresent(std::uint64_t page) const noexcept {
                        page * 8 / format::kFileBlock);
 }
 
+// Where the first control is in memory the rest is taken to be: asking for each of them would cost more
+// than looking.
+void CanvasFile::WillLookAtPages(std::uint64_t first, std::uint64_t end) const noexcept {
+  bool known = false;
+  for (std::uint64_t each = first; each < end; ++each) {
+    const PageIndex page(static_cast<std::uint32_t>(each));
+    if (sync::Observe(*sync::WordAt(read_base(), IndexOffset(page))) != format::kPageReady ||
+        !Covers(geometry_.PageEnd(page).value()))
+      continue;
+    const std::uint64_t control = geometry_.Page(page).value();
+    if (!known && InMemory(control)) return;
+    known = true;
+    AskFor(control, format::kPageControlBytes);
+  }
+}
+
 bool CanvasFile::PageReady(PageIndex page) const noexcept {
   if (page.value() >= mapped_pages_) return false;
   if (!IndexChunkPresent(page.value())) return false;

@@ -96,6 +96,12 @@ class CanvasFile final : private ForkListener {
   void ForEachVersionStretch(PageIndex page, format::SlotRun run, std::uint64_t first,
                              std::uint64_t end, Visit visit) const;
 
+  // Whether a byte's 4 KiB are in memory; true where that cannot be told.
+  bool InMemory(std::uint64_t offset) const noexcept { return IsCached(fd_, offset); }
+  // Asks for bytes that will be looked at soon.
+  void AskFor(std::uint64_t offset, std::uint64_t bytes) const noexcept {
+    read_mapping_.WillNeed(offset, bytes);
+  }
   // Asks for bytes that will be read soon. Judged by the last of them: asking for what is there
   // already costs a tenth of reading it.
   // Takes the whole 4 KiB pages before `offset + bytes`, from the one of `offset` on, out of this
@@ -126,6 +132,9 @@ class CanvasFile final : private ForkListener {
   static std::uint64_t IndexChunk(PageIndex page) {
     return std::uint64_t{page.value()} * 8 / format::kFileBlock;
   }
+  // Asks the disk for the controls of those of [first, end) that the index calls ready; the index may be
+  // looked at there.
+  void WillLookAtPages(std::uint64_t first, std::uint64_t end) const noexcept;
   // Whether the page's controls may be touched.
   bool PageReady(PageIndex page) const noexcept;
   // Whether the control and version words of the run's first slot may be touched.
@@ -211,11 +220,14 @@ class CanvasFile final : private ForkListener {
 template <typename Visit>
 void CanvasFile::ForEachReadyPage(std::uint64_t first, std::uint64_t end, Visit visit) const {
   constexpr std::uint64_t kPagesPerChunk = format::kFileBlock / 8;
+  constexpr std::uint64_t kPagesAskedFor = 256;
   end = std::min(end, mapped_pages_);
   for (std::uint64_t page = first; page < end;) {
     const std::uint64_t next = std::min(end, (page / kPagesPerChunk + 1) * kPagesPerChunk);
     if (IndexChunkPresent(page))
       for (std::uint64_t each = page; each < next; ++each) {
+        if ((each - page) % kPagesAskedFor == 0)
+          WillLookAtPages(each, std::min(next, each + kPagesAskedFor));
         const PageIndex index(static_cast<std::uint32_t>(each));
         if (PageReady(index)) visit(index);
       }

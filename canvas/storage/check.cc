@@ -19,7 +19,7 @@ namespace control = format::control;
 class Checker {
  public:
   Checker(const CanvasFile& file, HeaderStore& headers, const OwnerTable& owners)
-      : file_(file), headers_(headers), owners_(owners) {}
+      : file_(file), headers_(headers), owners_(owners), slots_(file.geometry()) {}
 
   CheckReport Run() {
     Superblocks();
@@ -84,6 +84,7 @@ class Checker {
       }
       if (auto place = LanePlace::Of(lane, file_.geometry())) lanes_.push_back(*place);
     }
+    slots_ = SlotTable(file_.geometry(), lanes_);
     out_.lanes = (*header)->lanes.size();
   }
 
@@ -111,12 +112,25 @@ class Checker {
     const sync::Word* chunks =
         sync::WordAt(file_.read_base(), format::kControlOffset + control::kIndexChunks);
     for (std::uint64_t page = 0; page < file_.mapped_pages(); ++page) {
-      if (sync::ReadBit(chunks,
-                        CanvasFile::IndexChunk(PageIndex(static_cast<std::uint32_t>(page)))))
-        Page(PageIndex(static_cast<std::uint32_t>(page)));
-      else
+      if (!sync::ReadBit(chunks,
+                         CanvasFile::IndexChunk(PageIndex(static_cast<std::uint32_t>(page))))) {
         page = (page / kPagesPerChunk + 1) * kPagesPerChunk - 1;
+        continue;
+      }
+      if (page % kPagesAtOnce == 0) WillLookAtPages(page);
+      Page(PageIndex(static_cast<std::uint32_t>(page)));
     }
+  }
+
+  // Has the disk asked for what the next pages have, all of it at a time.
+  void WillLookAtPages(std::uint64_t first) {
+    const std::uint64_t end = std::min(first + kPagesAtOnce, file_.mapped_pages());
+    file_.WillLookAtPages(first, end);
+    std::vector<PageIndex> ready;
+    for (std::uint64_t page = first; page < end; ++page)
+      if (const PageIndex index(static_cast<std::uint32_t>(page)); file_.PageReady(index))
+        ready.push_back(index);
+    WillLookAt(file_, lanes_, slots_, ready);
   }
 
   void Page(PageIndex page) {
@@ -145,8 +159,7 @@ class Checker {
               static_cast<std::int64_t>(number) - 1);
       return;
     }
-    for (const LanePlace& lane : lanes_)
-      if (file_.SlotPresent(page, lane.slots)) Part(page, lane);
+    slots_.ForEachPresent(file_, page, [&](std::size_t lane) { Part(page, lanes_[lane]); });
   }
 
   void Part(PageIndex page, const LanePlace& lane) {
@@ -180,9 +193,11 @@ class Checker {
       if (version.changing() && Accounted(lane.id, page, words, block))
         Note("{}, block {}: a rewrite is under way, or was cut short", where(), block);
       else if (version.changing() && undo == block + 1 && UndoVouches(lane, words, block))
-        Note("{}, block {}: a rewrite was cut short, and no owner says so; it reads as it was before, "
-             "and the next write to it puts it right",
-             where(), block);
+        Note(
+            "{}, block {}: a rewrite was cut short, and no owner says so; it reads as it was "
+            "before, "
+            "and the next write to it puts it right",
+            where(), block);
       else if (version.changing())
         Finding(
             "{}, block {}: left half rewritten, by a power loss, and cannot be read; write it "
@@ -224,10 +239,13 @@ class Checker {
   }
 
   static constexpr std::size_t kMaxFindings = 100;
+  static constexpr std::uint64_t kPagesAtOnce =
+      64;  // a whole number of them in a chunk of the index
   const CanvasFile& file_;
   HeaderStore& headers_;
   const OwnerTable& owners_;
   std::vector<LanePlace> lanes_;
+  SlotTable slots_;
   std::vector<OwnerInfo> living_;
   std::vector<std::pair<LaneId, PageIndex>> intents_;  // of the dead
   std::uint64_t suppressed_ = 0;

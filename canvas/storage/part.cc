@@ -58,6 +58,40 @@ Result<LanePlace> LanePlace::Of(const LaneRecord& lane, const format::Geometry& 
   return LanePlace{lane.id, lane.slots, shape};
 }
 
+// As CanvasFile::WillLookAtPages: by the first of them.
+void WillLookAt(const CanvasFile& file, std::span<const LanePlace> lanes, const SlotTable& table,
+                std::span<const PageIndex> pages) noexcept {
+  const format::Geometry& geometry = file.geometry();
+  bool known = false;
+  bool away = false;
+  const auto each = [&](auto visit) {
+    for (const PageIndex page : pages) {
+      if (known && !away) return;
+      table.ForEachPresent(file, page, [&](std::size_t lane) {
+        const std::uint64_t start = geometry.Page(page).value();
+        const std::uint64_t control = start + geometry.SlotControl(lanes[lane].slots);
+        if (!known) away = !file.InMemory(control);
+        known = true;
+        if (away) visit(lanes[lane], page, start, control);
+      });
+    }
+  };
+  each([&](const LanePlace&, PageIndex, std::uint64_t, std::uint64_t control) {
+    file.AskFor(control, format::kSlotControlBytes);
+  });
+  each([&](const LanePlace& lane, PageIndex page, std::uint64_t start, std::uint64_t) {
+    const auto part = FindPart(file, lane, page);
+    if (!part) return;
+    const std::uint64_t per_block = lane.shape.frames_per_block();
+    const std::uint64_t end =
+        std::min(sync::ReadMark(part->words), lane.shape.FramesIn(page.value()));
+    const std::uint64_t first = std::min(sync::ReadLow(part->words), end) / per_block;
+    if (end != 0)
+      file.AskFor(start + geometry.Versions(lane.slots) + first * 8,
+                  ((end + per_block - 1) / per_block - first) * 8);
+  });
+}
+
 std::optional<FoundPart> FindPart(const CanvasFile& file, const LanePlace& lane, PageIndex page,
                                   std::byte* base) noexcept {
   if (!file.SlotPresent(page, lane.slots)) return std::nullopt;

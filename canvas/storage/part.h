@@ -5,9 +5,11 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "canvas/base/error.h"
@@ -28,6 +30,63 @@ struct LanePlace {
 
   static Result<LanePlace> Of(const LaneRecord& lane, const format::Geometry& geometry);
 };
+
+// Which lane has which slot: what a page has of all lanes is found by its slot bits, 64 slots at a look,
+// and not by asking for each lane.
+class SlotTable {
+ public:
+  explicit SlotTable(const format::Geometry& geometry)
+      : lane_of_(std::uint64_t{geometry.Slots(format::SlotKind::kWide)} +
+                 geometry.Slots(format::SlotKind::kSmall)) {}
+  // Lanes in the order of their indices.
+  SlotTable(const format::Geometry& geometry, std::span<const LanePlace> lanes)
+      : SlotTable(geometry) {
+    for (const LanePlace& lane : lanes) lane_of_[geometry.SlotNumber(lane.slots)] = ++lanes_;
+  }
+
+  // Calls visit(lane index) for the lanes whose first slot's controls may be touched. The caller saw
+  // PageReady.
+  template <typename Visit>
+  void ForEachPresent(const CanvasFile& file, PageIndex page, Visit visit) const {
+    const sync::Word* bits =
+        &file.PageWord(file.read_base(), page, format::page_control::kSlotBits);
+    for (std::size_t first = 0; first < lane_of_.size(); first += 64)
+      for (std::uint64_t left = sync::Observe(bits[first / 64]); left != 0; left &= left - 1) {
+        const std::size_t slot = first + static_cast<std::size_t>(std::countr_zero(left));
+        if (slot < lane_of_.size() && lane_of_[slot] != 0) visit(lane_of_[slot] - 1);
+      }
+  }
+
+ private:
+  std::vector<std::uint32_t> lane_of_;  // by slot number: index + 1; 0: nobody's
+  std::uint32_t lanes_ = 0;
+};
+
+// Asks the disk for the controls of these lanes' parts of some pages, and for their version words.
+void WillLookAt(const CanvasFile& file, std::span<const LanePlace> lanes, const SlotTable& table,
+                std::span<const PageIndex> pages) noexcept;
+
+// Calls visit(lane index, page) for all parts of these lanes that may be there, page by page: in time
+// that goes with the pages and the parts, however many lanes there are. What it meets on the way is
+// asked of the disk for many pages at a time.
+template <typename Visit>
+void ForEachPart(const CanvasFile& file, std::span<const LanePlace> lanes, Visit visit) {
+  const SlotTable table(file.geometry(), lanes);
+  constexpr std::size_t kAtOnce = 64;
+  std::vector<PageIndex> pages;
+  pages.reserve(kAtOnce);
+  const auto flush = [&] {
+    WillLookAt(file, lanes, table, pages);
+    for (const PageIndex page : pages)
+      table.ForEachPresent(file, page, [&](std::size_t lane) { visit(lane, page); });
+    pages.clear();
+  };
+  file.ForEachReadyPage(0, file.mapped_pages(), [&](PageIndex page) {
+    pages.push_back(page);
+    if (pages.size() == kAtOnce) flush();
+  });
+  flush();
+}
 
 // The part's words, and the life word under which they may be read. Nothing, where the part is not
 // there: never written, punched, or another lane's by now.
