@@ -24,21 +24,6 @@ Json RateJson(Rate rate) {
   return ToString(rate);
 }
 
-struct LaneRow {
-  LaneInfo lane;
-  LaneExtent extent;
-};
-
-Result<std::vector<LaneRow>> LaneRows(const Canvas& canvas) {
-  CANVAS_ASSIGN(const auto lanes, canvas.Lanes());
-  std::vector<LaneRow> rows;
-  for (const LaneInfo& lane : lanes) {
-    CANVAS_ASSIGN(const LaneReader reader, canvas.Reader(lane.id));
-    rows.push_back({lane, reader.Extent()});
-  }
-  return rows;
-}
-
 // A name in a table: without what a terminal acts on, and no wider than is good for the others.
 std::string NameCell(const std::string& name) {
   constexpr std::size_t kColumns = 48;
@@ -54,7 +39,7 @@ std::string LocalTime(std::int64_t unix_ns) {
   return fmt::format("{:%Y-%m-%d %H:%M:%S}", local);
 }
 
-Json InfoJson(const CanvasInfo& info, const std::vector<LaneRow>& rows,
+Json InfoJson(const CanvasInfo& info, const std::vector<LaneSummary>& rows,
               const std::vector<OwnerInfo>& owners) {
   Json json = {{"uuid", info.uuid},
                {"format_version", info.format_version},
@@ -81,11 +66,11 @@ Json InfoJson(const CanvasInfo& info, const std::vector<LaneRow>& rows,
 }
 
 // Who writes just now.
-void PrintOwners(const std::vector<LaneRow>& rows, const std::vector<OwnerInfo>& owners) {
+void PrintOwners(const std::vector<LaneSummary>& rows, const std::vector<OwnerInfo>& owners) {
   Table table({{"id", kRight}, {"lane"}, {"owner"}, {"pid", kRight}, {"since"}, {"owns"}});
   for (const OwnerInfo& owner : owners) {
     const auto row =
-        std::ranges::find(rows, owner.lane, [](const LaneRow& r) { return r.lane.id; });
+        std::ranges::find(rows, owner.lane, [](const LaneSummary& r) { return r.lane.id; });
     table.Add({std::to_string(owner.lane.value()),
                row == rows.end() ? "?" : NameCell(row->lane.name), NameCell(owner.name),
                std::to_string(owner.pid), LocalTime(owner.since_unix_ns), PagesText(owner.pages)});
@@ -93,7 +78,7 @@ void PrintOwners(const std::vector<LaneRow>& rows, const std::vector<OwnerInfo>&
   if (!owners.empty()) fmt::print("\n{}", table.Render());
 }
 
-void PrintInfo(const CanvasInfo& info, const std::vector<LaneRow>& rows) {
+void PrintInfo(const CanvasInfo& info, const std::vector<LaneSummary>& rows) {
   fmt::print("{}\n", info.path);
   if (!info.title.empty()) fmt::print("  {}\n", Printable(info.title));
   fmt::print("  canvas {}, format {}\n", info.uuid, info.format_version);
@@ -127,7 +112,7 @@ void PrintInfo(const CanvasInfo& info, const std::vector<LaneRow>& rows) {
                any ? Duration(extent.written_frames, lane.rate) : "nothing"});
   }
   fmt::print("\n{}", table.Render());
-  for (const LaneRow& row : rows)
+  for (const LaneSummary& row : rows)
     if (IsUnfinished(row.lane))
       fmt::print("\n  lane '{}' is an {}: import it again with --overwrite, or `canvas rm`\n",
                  Printable(row.lane.name), Printable(row.lane.description));
@@ -170,7 +155,7 @@ std::string PagesText(PageRange pages) {
 Result<void> RunInfo(const ReportArguments& arguments) {
   CANVAS_ASSIGN(const Canvas canvas, OpenCanvas(arguments.file));
   WarnIfRecovered(canvas);
-  CANVAS_ASSIGN(const auto rows, LaneRows(canvas));
+  CANVAS_ASSIGN(const auto rows, canvas.LaneExtents());
   CANVAS_ASSIGN(const auto owners, canvas.Owners());
   if (TheGlobals().json) {
     Print(InfoJson(canvas.Info(), rows, owners));
