@@ -169,8 +169,8 @@ int Run(int argc, char** argv) {
   import_command->add_option(
       "--lane", import.lane,
       "lane to put them in, end to end; default: one lane each, named like the file");
-  CLI::Option* at =
-      import_command->add_option("--at", import.at, "TIME of the first frame; default: 0");
+  CLI::Option* at = import_command->add_option(
+      "--at", import.at, "TIME of the first frame; bext: where the file says it lies; default: 0");
   import_command->add_flag("--append", import.append, "behind what the lane holds")->excludes(at);
   import_command->add_flag("--overwrite", import.overwrite,
                            "replace what the lane holds there; without it, that is refused");
@@ -205,6 +205,9 @@ int Run(int argc, char** argv) {
   CLI::Option* out_dir =
       export_command->add_option("--out-dir", to_file.out_dir, "folder to put a file a lane in")
           ->excludes(out);
+  export_command->add_flag("--dither", to_file.dither, "before rounding to pcm16 or pcm24");
+  export_command->add_flag("--bext", to_file.bext,
+                           "say in the file where its first frame lies (WAV, RF64)");
   export_command->add_flag("--force", to_file.force,
                            "replace a file that is there; a canvas never");
   export_command->add_option("--from", to_file.from,

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -131,6 +132,46 @@ TEST_F(Export, ManyLanesGoToAFileEach) {
   Bad({"export", file_, "--lane", "x"}, "--out or --out-dir", 2);
   Good({"import", file_, dir_.path("x.wav"), "--lane", "a_b"});
   Bad({"export", file_, "--all", "--out-dir", dir_.path("clash")}, "would both become a_b.wav");
+}
+
+TEST_F(Export, ABroadcastWaveSaysWhereItLies) {
+  const std::string out = dir_.path("late.wav");
+  Good({"import", file_, dir_.path("x.wav"), "--lane", "late", "--at", "30:00.5"});
+  Good({"export", file_, "--lane", "late", "--out", out, "--bext"});
+  Good({"create", dir_.path("other.canvas")});
+  Good({"import", dir_.path("other.canvas"), out, "--at", "bext"});
+  Good({"describe", dir_.path("other.canvas"), "late", "imported from x.wav"});
+  Good({"diff", file_, dir_.path("other.canvas"), "--lane", "late"});
+  Bad({"import", dir_.path("other.canvas"), dir_.path("x.wav"), "--at", "bext"}, "no bext chunk");
+  Bad({"export", file_, "--lane", "late", "--out", dir_.path("l.flac"), "--bext"}, "no bext chunk");
+}
+
+TEST_F(Export, DitherMakesWhatIsSmallerThanAStepAudible) {
+  // A tone of a third of a 16-bit step: rounded, it is silence; dithered, it is there, in noise.
+  std::vector<double> tone(48000);
+  for (std::size_t i = 0; i < tone.size(); ++i)
+    tone[i] = std::sin(2 * M_PI * 1000 * static_cast<double>(i) / 48000) / 32768 / 3;
+  WriteAudio(dir_.path("t.wav"), kFloatWav, 1, 48000, tone);
+  Good({"import", file_, dir_.path("t.wav")});
+  const auto level = [&](std::vector<std::string> options) {
+    std::vector<std::string> arguments = {"export",           file_,      "--force",
+                                          "--lane",           "t",        "--out",
+                                          dir_.path("d.wav"), "--format", "pcm16"};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    Good(arguments);
+    const auto samples = ReadAudio(dir_.path("d.wav")).samples;
+    double sum = 0;
+    for (std::size_t i = 0; i < samples.size(); ++i)
+      sum += samples[i] * std::sin(2 * M_PI * 1000 * static_cast<double>(i) / 48000);
+    return 2 * sum / static_cast<double>(samples.size()) * 32768;  // in steps
+  };
+  EXPECT_EQ(level({}), 0);
+  EXPECT_NEAR(level({"--dither"}), 1.0 / 3, 0.02);
+  const std::string first = Slurp(dir_.path("d.wav"));
+  level({"--dither"});
+  EXPECT_EQ(Slurp(dir_.path("d.wav")), first) << "the same bytes every time";
+  Bad({"export", file_, "--lane", "t", "--out", dir_.path("f.wav"), "--dither"},
+      "written as float");
 }
 
 TEST_F(Export, NamesAreChangedAndRegionsListed) {

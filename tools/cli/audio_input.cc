@@ -180,6 +180,9 @@ Result<AudioInput> AudioInput::Open(const std::string& path) {
     input.frames_ = static_cast<std::uint64_t>(input.info_.frames);
   input.cut_short_ = ogg && !chain.ended;
   input.LookForCut();
+  SF_BROADCAST_INFO bext{};
+  if (sf_command(input.file_.get(), SFC_GET_BROADCAST_INFO, &bext, sizeof bext) == SF_TRUE)
+    input.time_reference_ = std::uint64_t{bext.time_reference_high} << 32 | bext.time_reference_low;
   switch (input.info_.format & SF_FORMAT_SUBMASK) {
     case SF_FORMAT_PCM_32:
       input.rounded_from_ = "32-bit integer";

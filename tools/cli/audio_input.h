@@ -27,6 +27,8 @@ class AudioInput {
   std::uint64_t rate() const { return static_cast<std::uint64_t>(info_.samplerate); }
   // Where its channels sound, in the order that Read gives them in; 0: the file does not say.
   std::uint32_t speakers() const { return speakers_; }
+  // Where its first frame lies, as the recorder said: frames since midnight (bext; EBU Tech 3285).
+  std::optional<std::uint64_t> time_reference() const { return time_reference_; }
   // How many there will be, where the file says: as its header has it, cut to what is there. A file
   // that was written into a pipe does not say, nor a stream that has no end.
   std::optional<std::uint64_t> frames() const { return frames_; }
@@ -67,6 +69,7 @@ class AudioInput {
   std::vector<std::uint8_t> order_;
   std::optional<std::uint64_t> frames_;
   std::optional<std::uint64_t> promised_;
+  std::optional<std::uint64_t> time_reference_;
   std::string rounded_from_;
   bool cut_short_ = false;
   std::uint64_t read_ = 0;

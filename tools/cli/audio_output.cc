@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -143,8 +144,12 @@ Result<AudioOutput> AudioOutput::Open(const std::string& path, const OutputForma
   output.path_ = path;
   output.replace_ = replace;
   output.channels_ = content.channels;
+  output.dither_ = format.dither;
   output.samples_ = format.samples.value_or(KindOf(format.container).usual);
   CANVAS_ASSIGN(SF_INFO info, InfoFor(path, format, output.samples_, content));
+  if (format.dither && (output.samples_ == Samples::kFloat))
+    return Refuse(path, "--dither is for whole numbers, and this is written as float",
+                  "give --format pcm16 or pcm24 too");
   struct stat status {};
   bool exists = false;
   std::string directory = "/tmp";
@@ -182,6 +187,16 @@ Result<AudioOutput> AudioOutput::Open(const std::string& path, const OutputForma
                   "choose another --format");
   // The peak chunk carries the time of writing: two exports of one lane shall be the same bytes.
   sf_command(output.file_.get(), SFC_SET_ADD_PEAK_CHUNK, nullptr, SF_FALSE);
+  if (format.bext) {
+    SF_BROADCAST_INFO bext{};
+    std::strncpy(bext.originator, "canvas", sizeof bext.originator);
+    bext.time_reference_low = static_cast<std::uint32_t>(content.first_frame);
+    bext.time_reference_high = static_cast<std::uint32_t>(content.first_frame >> 32);
+    bext.version = 1;
+    if (sf_command(output.file_.get(), SFC_SET_BROADCAST_INFO, &bext, sizeof bext) != SF_TRUE)
+      return Refuse(path, fmt::format("{} has no bext chunk", NameOf(format.container)),
+                    "give --format wav or rf64, or leave --bext out");
+  }
   // The best there is, of what loses something.
   double quality = 1.0;
   if (IsLossy(format.container))
@@ -212,11 +227,21 @@ AudioOutput::~AudioOutput() {
   RemoveAtSignal("");
 }
 
+// Uniform in [0, 1): xorshift64* (Vigna 2016).
+double AudioOutput::Random() {
+  random_ ^= random_ >> 12;
+  random_ ^= random_ << 25;
+  random_ ^= random_ >> 27;
+  return static_cast<double>((random_ * 0x2545F4914F6CDD1D) >> 11) * 0x1p-53;
+}
+
 template <typename Int>
 void AudioOutput::Quantize(std::span<const float> samples, double steps, int shift,
                            std::span<Int> out) {
   for (std::size_t i = 0; i < samples.size(); ++i) {
-    const double scaled = std::nearbyint(static_cast<double>(samples[i]) * steps);
+    double exact = static_cast<double>(samples[i]) * steps;
+    if (dither_) exact += Random() - Random();
+    const double scaled = std::nearbyint(exact);
     const double held = std::isnan(scaled) ? 0.0 : std::clamp(scaled, -steps, steps - 1);
     if (!(held == scaled)) ++clipped_;
     out[i] = static_cast<Int>(static_cast<std::int32_t>(held) * (1 << shift));

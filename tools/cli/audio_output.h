@@ -31,6 +31,8 @@ std::string_view NameOf(Container container);
 struct OutputFormat {
   Container container = Container::kWav;
   std::optional<Samples> samples;  // default: float, or what the container has instead
+  bool dither = false;             // triangular, of two steps, before PCM is rounded
+  bool bext = false;               // says where its first frame lies (EBU Tech 3285)
 };
 
 class AudioOutput {
@@ -40,6 +42,7 @@ class AudioOutput {
     std::uint32_t rate = 0;
     std::uint64_t frames = 0;
     std::uint32_t speakers = 0;
+    std::uint64_t first_frame = 0;  // where it lies on the timeline: for bext
   };
   // `path` "-" is standard output. A WAV that is too long for one becomes RF64 (EBU Tech 3306). With
   // `replace`, what is there is replaced, a canvas never.
@@ -49,7 +52,7 @@ class AudioOutput {
                                   const Content& content, bool replace);
 
   // Float is written bit for bit. PCM is rounded to the nearest step (1.0 is 2^15 or 2^23 steps)
-  // and clipped; NaN becomes 0.
+  // and clipped; NaN becomes 0. Dither is the same every time: two exports are the same bytes.
   Result<void> Write(std::span<const float> samples);
   // Samples that PCM could not hold so far.
   std::uint64_t clipped() const { return clipped_; }
@@ -65,6 +68,7 @@ class AudioOutput {
     void operator()(SNDFILE* file) const { sf_close(file); }
   };
   AudioOutput() = default;
+  double Random();
   template <typename Int>
   void Quantize(std::span<const float> samples, double steps, int shift, std::span<Int> out);
   Result<void> Name();
@@ -83,6 +87,8 @@ class AudioOutput {
   std::string description_;
   bool says_speakers_ = true;
   std::uint64_t clipped_ = 0;
+  bool dither_ = false;
+  std::uint64_t random_ = 0x9E3779B97F4A7C15;
 
  public:
   AudioOutput(AudioOutput&&) noexcept = default;

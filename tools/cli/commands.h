@@ -35,7 +35,7 @@ struct ImportArguments {
   std::string file;
   std::vector<std::string> inputs;
   std::optional<std::string> lane;  // default: each input's own name
-  std::optional<std::string> at;    // default: 0
+  std::optional<std::string> at;    // default: 0; "bext": where the file says
   bool append = false;              // behind what the lane holds
   bool overwrite = false;           // what the lane holds there
   bool strict = false;              // refuses inputs that are cut short
@@ -55,6 +55,8 @@ struct ExportArguments {
   std::optional<std::string> from;
   std::optional<std::string> to;
   std::vector<std::string> formats;
+  bool dither = false;
+  bool bext = false;
   bool force = false;  // replaces a file that is there
 };
 Result<void> RunExport(const ExportArguments& arguments);

@@ -148,7 +148,8 @@ Result<void> ExportOne(const Canvas& canvas, const ExportArguments& arguments,
                                   {.channels = lane.channels,
                                    .rate = static_cast<std::uint32_t>(lane.rate.num),
                                    .frames = frames,
-                                   .speakers = lane.speakers},
+                                   .speakers = lane.speakers,
+                                   .first_frame = static_cast<std::uint64_t>(range.first.value())},
                                   arguments.force));
   CANVAS_ASSIGN(const std::uint64_t written, Copy(reader, range, out));
   CANVAS_TRY(out.Commit());
@@ -220,6 +221,8 @@ Result<OutputFormat> FormatOf(const ExportArguments& arguments) {
     if (named) container = named;
     if (samples) format.samples = samples;
   }
+  format.dither = arguments.dither;
+  format.bext = arguments.bext;
   const bool a_file = !arguments.out_dir && arguments.out != "-";
   const auto by_name = a_file ? ContainerOf(arguments.out) : std::nullopt;
   const std::string extension = std::filesystem::path(arguments.out).extension().string();

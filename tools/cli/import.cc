@@ -47,6 +47,7 @@ struct Source {
   std::uint64_t rate = 0;
   std::uint32_t speakers = 0;
   std::optional<std::uint64_t> frames;
+  std::optional<std::uint64_t> time_reference;
 };
 
 // One input on its way to a place in a lane.
@@ -121,7 +122,13 @@ Result<Source> Look(const ImportArguments& arguments, const std::string& shown,
       return Refuse(shown, "it is cut short, and --strict was given",
                     "get the whole file, or leave --strict out to take what is there");
   }
-  return Source{shown, path, input.channels(), input.rate(), input.speakers(), input.frames()};
+  return Source{shown,
+                path,
+                input.channels(),
+                input.rate(),
+                input.speakers(),
+                input.frames(),
+                input.time_reference()};
 }
 
 Result<Sources> Gather(const ImportArguments& arguments) {
@@ -169,12 +176,19 @@ std::string Shape(std::uint32_t channels, std::string_view rate) {
 
 // Decides where each input goes.
 Result<std::vector<Job>> Plan(const ImportArguments& arguments, std::vector<Source> sources) {
-  CANVAS_ASSIGN(const Position position, ParsePosition(arguments.at.value_or("0")));
+  const bool by_bext = arguments.at == "bext";
+  CANVAS_ASSIGN(const Position position, ParsePosition(by_bext ? "0" : arguments.at.value_or("0")));
   std::vector<Job> jobs;
   std::map<std::string, std::string> claimed;  // default lane name -> input
   for (Source& source : sources) {
     CANVAS_ASSIGN(const Rate rate, Rate::Make(source.rate));
-    CANVAS_ASSIGN(const Frame at, position.ToFrame(rate));
+    CANVAS_ASSIGN(Frame at, position.ToFrame(rate));
+    if (by_bext) {
+      if (!source.time_reference || *source.time_reference > std::uint64_t{1} << 62)
+        return Refuse(source.shown, "it does not say where it lies: it has no bext chunk",
+                      "give a TIME with --at");
+      at = Frame(static_cast<std::int64_t>(*source.time_reference));
+    }
     std::string name = arguments.lane.value_or("");
     if (!arguments.lane) {
       name = fs::path(source.shown).stem().string();
@@ -189,7 +203,7 @@ Result<std::vector<Job>> Plan(const ImportArguments& arguments, std::vector<Sour
       return Refuse(source.shown,
                     fmt::format("lane '{}': {}", Printable(name), valid.error().what()),
                     "give it a name with --lane");
-    const bool first = !arguments.lane || jobs.empty();
+    const bool first = !arguments.lane || jobs.empty() || by_bext;
     if (!first) {
       const Source& before = jobs.back().source;
       if (before.channels != source.channels || before.rate != source.rate)
