@@ -266,6 +266,13 @@ int Run(int argc, char** argv) {
   silence_command->add_option("--to", silence.to, "up to this TIME; default: the end");
   AddOpening(silence_command);
 
+  cli::ResizeArguments resize;
+  CLI::App* resize_command = AddCommand(app, "resize", "Make the timeline longer", resize.file,
+                                        "  canvas resize song.canvas --hours 48\n");
+  resize_command->add_option("--hours", resize.hours, "its length from now on; it never shrinks")
+      ->required();
+  AddOpening(resize_command);
+
   cli::TextArguments rename;
   CLI::App* rename_command = AddCommand(app, "mv", "Give a lane another name", rename.file,
                                         "  canvas mv song.canvas voice 'lead voice'\n");
@@ -363,6 +370,7 @@ int Run(int argc, char** argv) {
   if (*du_command) return run(du.file, [&] { return cli::RunDu(du); });
   if (*remove_command) return run(remove.file, [&] { return cli::RunRemove(remove); });
   if (*silence_command) return run(silence.file, [&] { return cli::RunSilence(silence); });
+  if (*resize_command) return run(resize.file, [&] { return cli::RunResize(resize); });
   if (*rename_command) return run(rename.file, [&] { return cli::RunRename(rename); });
   if (*describe_command) return run(describe.file, [&] { return cli::RunDescribe(describe); });
   if (*copy_command) return run(copy.file, [&] { return cli::RunCopy(copy); });

@@ -134,6 +134,16 @@ TEST_F(Export, ManyLanesGoToAFileEach) {
   Bad({"export", file_, "--all", "--out-dir", dir_.path("clash")}, "would both become a_b.wav");
 }
 
+TEST_F(Export, TheTimelineCanBeMadeLonger) {
+  Bad({"import", file_, dir_.path("x.wav"), "--lane", "late", "--at", "1:30:00"},
+      "past the capacity");
+  Good({"resize", file_, "--hours", "2"});
+  Good({"import", file_, dir_.path("x.wav"), "--lane", "late", "--at", "1:30:00"});
+  Bad({"resize", file_, "--hours", "1"}, "it only grows");
+  Bad({"resize", file_, "--hours", "x"}, "is not a number of hours");
+  Good({"check", file_});
+}
+
 TEST_F(Export, ABroadcastWaveSaysWhereItLies) {
   const std::string out = dir_.path("late.wav");
   Good({"import", file_, dir_.path("x.wav"), "--lane", "late", "--at", "30:00.5"});

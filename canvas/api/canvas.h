@@ -206,6 +206,12 @@ class Canvas {
   // What those numbers stand for.
   Result<Watcher> Watch() const;
 
+  // Makes the timeline longer: at least so many seconds, in whole pages. It never becomes shorter.
+  // Handles that are open reach as far as before, this one too; those opened from now on, all of it.
+  // Waits for the disk. Errors: as an edit of the metadata; kInvalidArgument (shorter than it is),
+  // kLimit (more pages than there can be).
+  Result<void> RaiseCapacity(std::uint64_t seconds);
+
   // Pages become ready by themselves when they are written to; this does it ahead of time.
   Result<void> AllocatePage(PageIndex page);
   // Gives every lane's part of a page back, but of lanes whose kind is not known here.

@@ -202,6 +202,17 @@ Result<void> Canvas::DescribeLane(LaneId id, const std::string& description) {
   });
 }
 
+Result<void> Canvas::RaiseCapacity(std::uint64_t seconds) {
+  return NoThrow([&]() -> Result<void> {
+    CANVAS_TRY(CheckOpen());
+    const std::uint64_t page = core_->file->geometry().fields().page_seconds;
+    const std::uint64_t pages = seconds / page + (seconds % page != 0 ? 1 : 0);
+    return AboutFile(core_->headers.Edit([](storage::Header&) -> Result<void> { return {}; },
+                                         [&] { return core_->file->RaiseCapacity(pages); }),
+                     *core_);
+  });
+}
+
 Result<void> Canvas::RemoveLane(LaneId id) {
   return NoThrow([&]() -> Result<void> {
     CANVAS_ASSIGN(LaneWriter writer, Own(id));

@@ -243,5 +243,34 @@ TEST_F(Pages, AHandleOpenedBeforeTheFileGrewReadsBeyondItsOldEnd) {
   EXPECT_EQ(reader.Read(Frame(99 * 8000), out).status, ReadStatus::kOk);
 }
 
+TEST_F(Pages, TheTimelineGrowsForThoseWhoOpenItAnew) {
+  const Frame late(std::int64_t{3600} * 48000);
+  Must(Canvas::Create(path_, {.capacity_seconds = 3600}));
+  Canvas before = OpenForWriting(path_);
+  const std::uint64_t pages = before.capacity_pages();
+  const LaneId lane = Must(before.AddLane({.name = "late", .channels = 1}));
+  const std::vector<float> samples(100, 0.5F);
+  EXPECT_EQ(CodeOf(Must(before.Own(lane)).Write(late, samples)), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(before.RaiseCapacity(1)), ErrorCode::kInvalidArgument) << "it never shrinks";
+  EXPECT_EQ(CodeOf(before.RaiseCapacity(~std::uint64_t{0})), ErrorCode::kLimit);
+  EXPECT_EQ(before.capacity_pages(), pages);
+  Must(before.RaiseCapacity(3601));
+  EXPECT_GE(before.capacity_pages() * before.Info().page_seconds, 3601U);
+  EXPECT_EQ(CodeOf(Must(before.Own(lane)).Write(late, samples)), ErrorCode::kLimit)
+      << "this handle's mapping ends where it did";
+  {
+    Canvas after = OpenForWriting(path_);
+    Must(Must(after.Own(lane)).Write(late, samples));
+    Must(after.Close());
+  }
+  const Canvas reader = Must(Canvas::Open(path_));
+  EXPECT_TRUE(Must(reader.Check()).ok());
+  std::vector<float> back(100);
+  EXPECT_EQ(Must(reader.Reader(lane)).Read(late, back).status, ReadStatus::kOk);
+  EXPECT_EQ(back, samples);
+  Canvas readonly = Must(Canvas::Open(path_));
+  EXPECT_EQ(CodeOf(readonly.RaiseCapacity(7200)), ErrorCode::kReadOnly);
+}
+
 }  // namespace
 }  // namespace canvas

@@ -235,6 +235,24 @@ Result<void> CanvasFile::AddFeatures(const format::Features& added) {
   return Barrier();
 }
 
+Result<void> CanvasFile::RaiseCapacity(std::uint64_t pages) {
+  CANVAS_TRY(CheckWritable());
+  const std::uint64_t most =
+      std::min(geometry_.fields().index_pages,
+               (format::kMaxFileBytes - geometry_.pages_offset()) / geometry_.page_stride());
+  if (pages > most)
+    return Fail(ErrorCode::kLimit, fmt::format("a capacity of {} pages", pages),
+                fmt::format("this canvas has room for {}", most));
+  if (const std::uint64_t now = CapacityPages(); pages < now)
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("a capacity of {} pages, and it has {}", pages, now),
+                "it only grows; unwritten time costs no disk");
+  // Readers look at it whenever they like: one word, which only grows.
+  sync::Put(WriteControl(control::kCapacityPages), pages);
+  const std::lock_guard lock(sync_mutex_);
+  return Barrier();
+}
+
 std::uint64_t CanvasFile::CapacityPages() const {
   return std::min(sync::Peek(ReadControl(control::kCapacityPages)), geometry_.fields().index_pages);
 }

@@ -67,6 +67,9 @@ class CanvasFile final : private ForkListener {
 
   // Pages: as many as the canvas may have, and as this handle can reach.
   std::uint64_t CapacityPages() const;
+  // Makes room for so many pages; on disk when this returns. One at a time, of all processes: by an
+  // edit of the metadata. Errors: kInvalidArgument (fewer than now), kLimit, kReadOnly, kIo.
+  Result<void> RaiseCapacity(std::uint64_t pages);
   std::uint64_t mapped_pages() const { return mapped_pages_; }
 
   // Words and bytes of the file. The writable view exists only where writable().

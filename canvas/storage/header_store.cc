@@ -289,7 +289,7 @@ Result<void> HeaderStore::Edit(const std::function<Result<void>(Header&)>& edit,
     CANVAS_TRY(RefuseRecovered(now));
     Header next = *now.header;
     CANVAS_TRY(edit(next));
-    if (next == *now.header) return {};
+    if (next == *now.header) return deed ? deed() : Result<void>{};
     CANVAS_TRY(ValidateHeader(next, file_.geometry()));
     return Publish(next, now, deed);
   };

@@ -81,7 +81,8 @@ class HeaderStore {
 
   // Applies `edit` to the newest header and publishes the result. What `edit` does not touch stays as
   // it is, known here or not. `deed` is done when nothing but the publishing is left that could fail:
-  // for what cannot be taken back. Where it answers an error nothing is published.
+  // for what cannot be taken back. Where it answers an error nothing is published. An edit that changes
+  // nothing publishes nothing; its deed is done.
   // Concurrency: waits while another thread or process edits, at most `wait`.
   // Errors: kBusy (another edits for longer; named where it says its name), kCorrupt (the newest
   // header is lost), what `edit` answers (nothing is published then), kLimit (the header is too

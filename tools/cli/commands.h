@@ -82,6 +82,12 @@ struct RangeArguments {
 Result<void> RunRemove(const RangeArguments& arguments);
 Result<void> RunSilence(const RangeArguments& arguments);
 
+struct ResizeArguments {
+  std::string file;
+  std::string hours;
+};
+Result<void> RunResize(const ResizeArguments& arguments);
+
 struct TextArguments {
   std::string file;
   std::string lane;

@@ -260,6 +260,17 @@ Result<void> RunSilence(const RangeArguments& arguments) {
   });
 }
 
+Result<void> RunResize(const ResizeArguments& arguments) {
+  return Edit(arguments.file, "canvas resize", [&](Canvas& canvas) -> Result<void> {
+    CANVAS_ASSIGN(const std::uint64_t seconds, SecondsOf(arguments.hours));
+    CANVAS_TRY(canvas.RaiseCapacity(seconds));
+    Say({{"file", arguments.file}, {"capacity_pages", canvas.capacity_pages()}},
+        fmt::format("{}: room for {} of {} s\n", arguments.file,
+                    Count(canvas.capacity_pages(), "page"), canvas.Info().page_seconds));
+    return {};
+  });
+}
+
 Result<void> RunRename(const TextArguments& arguments) {
   return Edit(arguments.file, "canvas mv", [&](Canvas& canvas) -> Result<void> {
     CANVAS_ASSIGN(const LaneInfo lane, LaneNamed(canvas, arguments.lane));
