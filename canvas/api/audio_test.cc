@@ -286,14 +286,16 @@ TEST_F(Audio, AThousandChannels) {
   EXPECT_EQ(ReadAll(reader, at, 40, {ReadStatus::kOk, 40}), samples);
 }
 
-TEST_F(Audio, ASignalLaneTakesASmallSlotWhereItFits) {
+TEST_F(Audio, ALaneOfAnyKindTakesASmallSlotWhereItFitsAndAWideOneWhereNoneIsLeft) {
   CreateOptions options = SmallCanvas();
-  options.slots = 1;
+  options.slots = 3;
   Canvas sut = Make(options);
   std::vector<LaneId> lanes;
   for (int i = 0; i < 4; ++i)
-    lanes.push_back(Must(sut.AddLane(
-        {.name = std::to_string(i), .kind = LaneKind::kSignal, .channels = 1, .rate = {100, 1}})));
+    lanes.push_back(Must(sut.AddLane({.name = std::to_string(i),
+                                      .kind = i % 2 == 0 ? LaneKind::kSignal : LaneKind::kAudio,
+                                      .channels = 1,
+                                      .rate = {100, 1}})));
   for (const LaneId lane : lanes) {
     LaneWriter writer = Must(sut.Own(lane));
     Must(writer.Write(Frame(0), Samples(lane.value(), 0, 1000, 1)));
@@ -302,13 +304,28 @@ TEST_F(Audio, ASignalLaneTakesASmallSlotWhereItFits) {
     LaneReader reader = Must(sut.Reader(lane));
     EXPECT_EQ(ReadAll(reader, 0, 1000, {ReadStatus::kOk, 1000}), Samples(lane.value(), 0, 1000, 1));
   }
-  EXPECT_TRUE(
-      sut.AddLane({.name = "w", .kind = LaneKind::kSignal, .channels = 2, .rate = {8000, 1}})
-          .has_value())
+  const auto add = [&](const char* name, LaneKind kind, std::uint32_t channels,
+                       std::uint64_t rate) {
+    return sut.AddLane({.name = name, .kind = kind, .channels = channels, .rate = {rate, 1}});
+  };
+  EXPECT_TRUE(add("w", LaneKind::kSignal, 2, 8000).has_value())
       << "too much for a small slot: a wide one";
-  EXPECT_EQ(CodeOf(sut.AddLane(
-                {.name = "x", .kind = LaneKind::kSignal, .channels = 1, .rate = {100, 1}})),
-            ErrorCode::kLimit);
+  const auto two = add("two wide", LaneKind::kAudio, 6, 8000);
+  ASSERT_FALSE(two.has_value());
+  EXPECT_EQ(two.error().code(), ErrorCode::kLimit);
+  EXPECT_EQ(two.error().what(),
+            "the lane needs 3 wide slots in a row; 2 of 3 wide and 0 of 4 small slots are free");
+  EXPECT_TRUE(add("x", LaneKind::kAudio, 1, 100).has_value()) << "no small one is left: a wide one";
+  EXPECT_TRUE(add("y", LaneKind::kSignal, 1, 100).has_value());
+  const auto none = add("z", LaneKind::kAudio, 1, 100);
+  ASSERT_FALSE(none.has_value());
+  EXPECT_EQ(none.error().code(), ErrorCode::kLimit);
+  EXPECT_EQ(
+      none.error().what(),
+      "the lane needs a wide slot, or a small one; 0 of 3 wide and 0 of 4 small slots are free");
+  Must(sut.RemoveLane(lanes[2]));
+  EXPECT_TRUE(add("z", LaneKind::kAudio, 1, 100).has_value());
+  EXPECT_FALSE(add("full", LaneKind::kAudio, 2, 8000).has_value()) << "it took the small one";
 }
 
 TEST_F(Audio, ViewsShowAPartInPlaceAndEndAtWhatIsUnwritten) {

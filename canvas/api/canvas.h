@@ -53,10 +53,11 @@ struct CreateOptions {
   Rate rate{48000, 1};              // sizes the wide slots: one holds a page of stereo at it
   std::uint32_t page_seconds = 30;  // 1 to 3600
   std::uint32_t slots = 64;         // wide ones, 1 to 1024
-  std::uint32_t small_slots = 128;  // 0 to 3072
+  std::uint32_t small_slots = 128;  // 0 to 3072; for lanes of which a page fits one
   std::uint64_t capacity_seconds = 24 * 3600;  // rounded up to whole pages
   std::uint32_t block_bytes = 32 * 1024;       // a power of two from 512
-  std::uint32_t extent_bytes = 1024 * 1024;    // a power of two from 4096
+  // The most that is reserved ahead of a writer; a power of two from 4096, at least block_bytes.
+  std::uint32_t extent_bytes = 1024 * 1024;
   // What slots start on multiples of: 2 MiB, the largest folio of the page cache, so that giving one
   // slot back faults nobody's window over another. Less (a power of two from 4096) for small models.
   std::uint32_t slot_align_bytes = 2 * 1024 * 1024;
@@ -157,7 +158,8 @@ class Canvas {
   // longer than edit_wait), kLimit (the header is full, or all its places are pinned), kCorrupt (the
   // newest header is lost), kUnsupported (a lane whose kind is not known here), kNoSpace.
   //
-  // Errors: kInvalidArgument (name, channels, rate), kExists (name), kLimit (no free slots).
+  // Errors: kInvalidArgument (name, channels, rate), kExists (name), kLimit (no free slots, of the kinds
+  // that would do: how many of each are).
   Result<LaneId> AddLane(const LaneSpec& spec);
   Result<void> RenameLane(LaneId id, const std::string& name);
   Result<void> DescribeLane(LaneId id, const std::string& description);

@@ -45,15 +45,6 @@ std::unexpected<Error> NoSuchLane(std::string_view which) {
               "`canvas info` lists the lanes");
 }
 
-// Wide where it must be: a signal prefers a small slot.
-Result<format::LaneShape> ShapeFor(const LaneSpec& spec, const format::Geometry& geometry) {
-  if (spec.kind == LaneKind::kSignal)
-    if (auto small =
-            format::LaneShape::Make(geometry, spec.rate, spec.channels, format::SlotKind::kSmall))
-      return small;
-  return format::LaneShape::Make(geometry, spec.rate, spec.channels, format::SlotKind::kWide);
-}
-
 }  // namespace
 
 Result<std::pair<storage::LaneRecord, storage::LanePlace>> CanvasCore::Find(LaneId id) {
@@ -131,10 +122,8 @@ Result<LaneId> Canvas::AddLane(const LaneSpec& spec) {
             fmt::format("{} speakers for {} channels", std::popcount(spec.speakers), spec.channels),
             "a speaker belongs to a channel; 0 where it is not known");
       CANVAS_ASSIGN(const Rate rate, Rate::Make(spec.rate.num, spec.rate.den));
-      LaneSpec exact = spec;
-      exact.rate = rate;
-      CANVAS_ASSIGN(const auto shape, ShapeFor(exact, core_->file->geometry()));
-      CANVAS_ASSIGN(const auto slots, storage::FindSlots(header, core_->file->geometry(), shape));
+      CANVAS_ASSIGN(const auto slots,
+                    storage::FindSlots(header, core_->file->geometry(), rate, spec.channels));
       if (header.next_lane_id > format::kMaxLaneId)
         return Fail(ErrorCode::kLimit, "all lane ids have been used", "start a new canvas");
       id = LaneId(header.next_lane_id++);

@@ -12,8 +12,8 @@
 
 namespace canvas {
 
-// What a lane holds. Audio lanes take wide slots; a signal lane takes one small slot where a page
-// of it fits, and wide ones otherwise.
+// What a lane holds. One of either takes a small slot where a page of it fits and one is free, and wide
+// ones otherwise.
 using LaneKind = storage::LaneKind;
 using storage::LaneKindName;
 // Whether a text can be a lane's name: 1 to 255 bytes of UTF-8 without control characters.

@@ -161,10 +161,10 @@ void WindowCore::Leave(WindowSeat& seat) noexcept {
 
 storage::ByteRange WindowCore::BlockBytes(const WindowLane& lane, PageIndex page,
                                           std::uint64_t block) const {
-  const std::uint64_t stride = lane.lane_.shape.block_stride();
+  const format::LaneShape& shape = lane.lane_.shape;
   return {file().geometry().Page(page).value() + file().geometry().Data(lane.lane_.slots) +
-              block * stride,
-          stride};
+              block * shape.block_stride(),
+          shape.BlockBytes(page.value(), block)};
 }
 
 // Hides blocks [first, end) of a page, or all of it, and puts them on the list of what leaves. What may

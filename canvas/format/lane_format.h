@@ -12,6 +12,7 @@
 // Thread safety: immutable values.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "canvas/base/divider.h"
@@ -55,6 +56,13 @@ class LaneShape {
   }
   std::uint64_t FramesIn(std::uint64_t page) const {
     return static_cast<std::uint64_t>(FirstFrame(page + 1) - FirstFrame(page));
+  }
+  // Bytes of a block that are a page's frames: all of it but in the last one, behind whose frames nothing
+  // is ever looked at.
+  std::uint64_t BlockBytes(std::uint64_t page, std::uint64_t block) const {
+    const std::uint64_t bytes = FramesIn(page) * frame_bytes_;
+    const std::uint64_t start = block * block_stride();
+    return std::min(std::uint64_t{block_stride()}, bytes - std::min(bytes, start));
   }
 
  private:

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace canvas::storage {
 namespace {
@@ -151,23 +154,56 @@ Result<void> ValidateHeader(const Header& header, const format::Geometry& geomet
   return {};
 }
 
-Result<format::SlotRun> FindSlots(const Header& header, const format::Geometry& geometry,
-                                  const format::LaneShape& shape) {
-  const std::uint32_t slots = geometry.Slots(shape.slot_kind());
-  std::vector<bool> taken(slots, false);
+namespace {
+
+// Which slots of a kind no lane has.
+std::vector<bool> FreeSlots(const Header& header, const format::Geometry& geometry,
+                            format::SlotKind kind) {
+  std::vector<bool> free(geometry.Slots(kind), true);
   for (const LaneRecord& lane : header.lanes)
-    if (lane.slots.kind == shape.slot_kind())
-      for (std::uint32_t i = 0; i < lane.slots.count; ++i) taken[lane.slots.first + i] = true;
+    if (lane.slots.kind == kind)
+      for (std::uint32_t i = 0; i < lane.slots.count; ++i) free[lane.slots.first + i] = false;
+  return free;
+}
+
+std::optional<format::SlotRun> FirstRun(const std::vector<bool>& free, format::SlotKind kind,
+                                        std::uint32_t count) {
   std::uint32_t run = 0;
-  for (std::uint32_t slot = 0; slot < slots; ++slot) {
-    run = taken[slot] ? 0 : run + 1;
-    if (run == shape.slot_count())
-      return format::SlotRun{shape.slot_kind(), slot + 1 - run, shape.slot_count()};
+  for (std::uint32_t slot = 0; slot < free.size(); ++slot) {
+    run = free[slot] ? run + 1 : 0;
+    if (run == count) return format::SlotRun{kind, slot + 1 - count, count};
   }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<format::SlotRun> FindSlots(const Header& header, const format::Geometry& geometry, Rate rate,
+                                  std::uint32_t channels) {
+  using format::SlotKind;
+  const auto small = FreeSlots(header, geometry, SlotKind::kSmall);
+  const auto wide = FreeSlots(header, geometry, SlotKind::kWide);
+  const auto fits = format::LaneShape::Make(geometry, rate, channels, SlotKind::kSmall);
+  if (fits)
+    if (const auto run = FirstRun(small, SlotKind::kSmall, 1)) return *run;
+  // More wide slots than there are at all is another error, but not of a lane that a small one would do for.
+  const auto shape = format::LaneShape::Make(geometry, rate, channels, SlotKind::kWide);
+  if (!shape && !fits) return std::unexpected(shape.error());
+  if (shape)
+    if (const auto run = FirstRun(wide, SlotKind::kWide, shape->slot_count())) return *run;
+  const std::uint32_t needed = shape ? shape->slot_count() : 0;
+  const auto left = [](const std::vector<bool>& free) {
+    return fmt::format("{} of {}", std::ranges::count(free, true), free.size());
+  };
+  const std::string wants = (needed == 0   ? std::string()
+                             : needed == 1 ? std::string("a wide slot")
+                                           : fmt::format("{} wide slots in a row", needed)) +
+                            (!fits         ? ""
+                             : needed == 0 ? "a small slot"
+                                           : ", or a small one");
   return Fail(ErrorCode::kLimit,
-              fmt::format("the lane needs {} free {} slot{}, of {}", shape.slot_count(),
-                          shape.slot_kind() == format::SlotKind::kWide ? "wide" : "small",
-                          shape.slot_count() == 1 ? "" : "s in a row", slots),
+              fmt::format("the lane needs {}; {} wide and {} small slots are free", wants,
+                          left(wide), left(small)),
               "remove a lane, or create a canvas with more slots");
 }
 

@@ -119,8 +119,10 @@ Result<void> CheckTexts(const Header& header);
 // The shape of a lane that ValidateHeader accepted. Errors: kUnsupported (an opaque lane).
 Result<format::LaneShape> ShapeOf(const LaneRecord& lane, const format::Geometry& geometry);
 
-// The first run of free slots for this shape. Errors: kLimit, saying how many slots there are.
-Result<format::SlotRun> FindSlots(const Header& header, const format::Geometry& geometry,
-                                  const format::LaneShape& shape);
+// The first run of free slots for a lane of float32 frames: a small slot where a page of it fits one and
+// one is free, or else as many wide ones as it needs.
+// Errors: kInvalidArgument (no number of slots would do), kLimit, saying how many of each are free.
+Result<format::SlotRun> FindSlots(const Header& header, const format::Geometry& geometry, Rate rate,
+                                  std::uint32_t channels);
 
 }  // namespace canvas::storage

@@ -437,12 +437,10 @@ TEST_F(NewerHeader, LanesOfUnknownKindsAreListedAndLeftAlone) {
   ASSERT_FALSE(shape.has_value());
   EXPECT_EQ(shape.error().code(), ErrorCode::kUnsupported);
   // Their slots are taken.
-  const auto made =
-      format::LaneShape::Make(file->geometry(), {8000, 1}, 2, format::SlotKind::kWide);
   std::vector<std::uint32_t> free;
   Header next = *header;
   for (std::uint32_t id = 5; id < 10; ++id) {
-    const auto slots = FindSlots(next, file->geometry(), *made);
+    const auto slots = FindSlots(next, file->geometry(), {8000, 1}, 2);
     ASSERT_TRUE(slots.has_value());
     free.push_back(slots->first);
     next.lanes.push_back(Lane(id, std::to_string(id), slots->first));

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
+#include <utility>
 
 #include "canvas/sync/append.h"
 #include "canvas/sync/overwrite.h"
@@ -11,6 +13,13 @@
 #include "canvas/sync/presence.h"
 
 namespace canvas::storage {
+namespace {
+
+constexpr std::uint64_t RoundUp(std::uint64_t bytes) {
+  return (bytes + format::kFileBlock - 1) / format::kFileBlock * format::kFileBlock;
+}
+
+}  // namespace
 
 PartWriter::PartWriter(CanvasFile& file, const LanePlace& lane, PageIndex page,
                        const Ownership& owner)
@@ -22,13 +31,7 @@ PartWriter::PartWriter(CanvasFile& file, const LanePlace& lane, PageIndex page,
       data_offset_(file.geometry().Page(page).value() + file.geometry().Data(lane.slots)),
       frame_bytes_(lane.shape.frame_bytes()),
       per_block_(lane.shape.frames_per_block()),
-      frames_(lane.shape.FramesIn(page.value())) {
-  const auto& fields = file.geometry().fields();
-  unit_ = lane.slots.kind == format::SlotKind::kWide
-              ? fields.extent_bytes
-              : std::max<std::uint64_t>(fields.block_bytes, format::kFileBlock);
-  reserved_.resize((file.geometry().DataBytes(lane.slots) + unit_ - 1) / unit_);
-}
+      frames_(lane.shape.FramesIn(page.value())) {}
 
 Result<PartWriter> PartWriter::Open(CanvasFile& file, const LanePlace& lane, PageIndex page,
                                     const Ownership& owner) {
@@ -78,24 +81,62 @@ bool PartWriter::Fresh(std::uint64_t block) const {
 
 Result<void> PartWriter::ReserveBlocks(std::uint64_t first_block, std::uint64_t end_block) {
   const std::uint64_t stride = lane_.shape.block_stride();
-  std::uint64_t unit = first_block * stride / unit_;
-  const std::uint64_t end_unit =
-      std::min<std::uint64_t>((end_block * stride + unit_ - 1) / unit_, reserved_.size());
-  while (unit < end_unit) {
-    if (reserved_[unit]) {
-      ++unit;
-      continue;
-    }
-    std::uint64_t end = unit;
-    while (end < end_unit && !reserved_[end]) ++end;
-    // What a failed attempt took is given back only where no block of ours lies.
-    bool fresh = true;
-    const std::uint64_t blocks =
-        std::min((end * unit_ + stride - 1) / stride, lane_.shape.max_blocks());
-    for (std::uint64_t block = unit * unit_ / stride; block < blocks; ++block)
-      fresh = fresh && !Written(block);
-    CANVAS_TRY(file_->ReserveBytes(data_offset_ + unit * unit_, (end - unit) * unit_, fresh));
-    for (; unit < end; ++unit) reserved_[unit] = true;
+  return ReserveData(first_block * stride, std::min(end_block * stride, frames_ * frame_bytes_));
+}
+
+Result<void> PartWriter::ReserveWholeBlock(std::uint64_t block) {
+  const std::uint64_t stride = lane_.shape.block_stride();
+  return ReserveData(block * stride, (block + 1) * stride);
+}
+
+std::uint64_t PartWriter::Ahead(std::uint64_t first, std::uint64_t end) const {
+  if (first != reserved_end_) return end;
+  const std::uint64_t stride = lane_.shape.block_stride();
+  const std::uint64_t limit = std::min(first + step_, RoundUp(frames_ * frame_bytes_));
+  const auto next = reserved_.lower_bound(end);
+  const std::uint64_t stop = next == reserved_.end() ? limit : std::min(limit, next->first);
+  // What is written already has its space.
+  std::uint64_t block = (end + stride - 1) / stride;
+  while (block * stride < stop && Fresh(block)) ++block;
+  return std::max(end, std::min(stop, block * stride / format::kFileBlock * format::kFileBlock));
+}
+
+// Whole 4 KiB, none of them known to be reserved.
+Result<void> PartWriter::ReserveFresh(std::uint64_t first, std::uint64_t end) {
+  // What a failed attempt took is given back only where no block of ours lies.
+  const std::uint64_t stride = lane_.shape.block_stride();
+  const std::uint64_t blocks = std::min((end + stride - 1) / stride, lane_.shape.max_blocks());
+  bool fresh = true;
+  for (std::uint64_t block = first / stride; block < blocks; ++block)
+    fresh = fresh && !Written(block);
+  return file_->ReserveBytes(data_offset_ + first, end - first, fresh);
+}
+
+Result<void> PartWriter::ReserveData(std::uint64_t first, std::uint64_t end) {
+  first = first / format::kFileBlock * format::kFileBlock;
+  end = RoundUp(end);
+  while (first < end) {
+    auto next = reserved_.upper_bound(first);
+    if (next != reserved_.begin())
+      if (const auto at = std::prev(next); at->second > first) {
+        first = at->second;
+        continue;
+      }
+    std::uint64_t to = next == reserved_.end() ? end : std::min(end, next->first);
+    const std::uint64_t ahead = to == end ? Ahead(first, end) : to;
+    auto reserved = ReserveFresh(first, ahead);
+    if (!reserved && ahead > to)
+      reserved = ReserveFresh(first, to);  // perhaps there is room for that
+    else
+      to = ahead;
+    CANVAS_TRY(std::move(reserved));
+    step_ = std::min<std::uint64_t>(2 * (to - first), file_->geometry().fields().extent_bytes);
+    reserved_end_ = to;
+    if (next != reserved_.begin() && std::prev(next)->second == first)
+      std::prev(next)->second = to;
+    else
+      reserved_.emplace_hint(next, first, to);
+    first = to;
   }
   return {};
 }
@@ -127,13 +168,16 @@ Result<void> PartWriter::FillGap(std::uint64_t first) {
   return {};
 }
 
-Result<void> PartWriter::WriteFreshRun(std::uint64_t first_block, std::uint64_t blocks,
+Result<void> PartWriter::WriteFreshRun(std::uint64_t first_block, std::uint64_t end_block,
                                        const void* bytes) {
-  const std::uint64_t stride = lane_.shape.block_stride();
-  CANVAS_TRY(ReserveBlocks(first_block, first_block + blocks));
-  CANVAS_TRY(file_->WriteBytes(data_offset_ + first_block * stride,
-                               std::span(static_cast<const std::byte*>(bytes), blocks * stride)));
-  for (std::uint64_t i = 0; i < blocks; ++i) sync::PublishFirstWrite(words_, first_block + i);
+  const std::uint64_t start = first_block * lane_.shape.block_stride();
+  const std::uint64_t end =
+      std::min(end_block * lane_.shape.block_stride(), frames_ * frame_bytes_);
+  CANVAS_TRY(ReserveBlocks(first_block, end_block));
+  CANVAS_TRY(file_->WriteBytes(data_offset_ + start,
+                               std::span(static_cast<const std::byte*>(bytes), end - start)));
+  for (std::uint64_t block = first_block; block < end_block; ++block)
+    sync::PublishFirstWrite(words_, block);
   return {};
 }
 
@@ -154,7 +198,7 @@ Result<void> PartWriter::WriteFreshPiece(std::uint64_t first, std::uint64_t end,
   scratch_.assign(lane_.shape.block_stride(), std::byte{0});
   std::memcpy(scratch_.data() + (first - block * per_block_) * frame_bytes_, samples,
               (end - first) * frame_bytes_);
-  return WriteFreshRun(block, 1, scratch_.data());
+  return WriteFreshRun(block, block + 1, scratch_.data());
 }
 
 Result<void> PartWriter::WriteOver(std::uint64_t first, std::uint64_t end, const float* samples) {
@@ -162,6 +206,7 @@ Result<void> PartWriter::WriteOver(std::uint64_t first, std::uint64_t end, const
   const std::uint64_t below = std::clamp(mark(), first, end);
   CANVAS_TRY(ReserveBlocks(block, block + 1));  // a copy of the file may have become sparse
   if (first < below) {
+    CANVAS_TRY(ReserveWholeBlock(block));
     CANVAS_TRY(ReserveUndo());
     scratch_.resize(lane_.shape.block_stride());
     owner_->Declare({format::Operation::kOverwrite, page_, block, lane_.slots});
@@ -181,26 +226,30 @@ Result<void> PartWriter::WriteOver(std::uint64_t first, std::uint64_t end, const
 // A block whose version is odd although this owner is not in the midst of it: no death leaves that
 // without an intent, which was repaired; a power loss does. Where the undo place still vouches for
 // the block it is put back. Where it does not, nobody knows what its bytes are of: it is unwritten.
-void PartWriter::SettleBlock(std::uint64_t block) {
+Result<void> PartWriter::SettleBlock(std::uint64_t block) {
   const auto changing = [&] {
     return format::Version::FromWord(sync::Peek(words_.versions[block])).changing();
   };
-  if (!changing()) return;
+  if (!changing()) return {};
+  CANVAS_TRY(ReserveWholeBlock(block));
   scratch_.resize(lane_.shape.block_stride());
   sync::RepairOverwrite(words_, lane_.shape.max_blocks(), scratch_.data(), [&](const void* bytes) {
     return UndoChecksum(bytes, lane_.shape.block_stride());
   });
   sync::GiveUpBlock(words_, block);
+  return {};
 }
 
 Result<void> PartWriter::WritePieces(std::uint64_t first, std::uint64_t end, const float* samples) {
+  // All of it at once. Where there is no room for that, piece by piece, as far as there is.
+  (void)ReserveBlocks(first / per_block_, (end + per_block_ - 1) / per_block_);
   CANVAS_TRY(FillGap(first));
   std::uint64_t at = first;
   while (at < end) {
     const float* from = samples + (at - first) * lane_.shape.channels();
     const std::uint64_t block = at / per_block_;
     std::uint64_t to = std::min(end, (block + 1) * per_block_);
-    SettleBlock(block);
+    CANVAS_TRY(SettleBlock(block));
     if (Written(block) && at >= mark() && end - to >= per_block_ && Fresh(to / per_block_)) {
       while (end - to >= per_block_ && Fresh(to / per_block_)) to += per_block_;
       CANVAS_TRY(WriteRest(at, to, from));
@@ -210,7 +259,7 @@ Result<void> PartWriter::WritePieces(std::uint64_t first, std::uint64_t end, con
       CANVAS_TRY(WriteFreshPiece(at, to, from));
     } else {
       while (end - to >= per_block_ && Fresh(to / per_block_)) to += per_block_;
-      CANVAS_TRY(WriteFreshRun(block, (to - at) / per_block_, from));
+      CANVAS_TRY(WriteFreshRun(block, to / per_block_, from));
     }
     // The low-water mark first: once the other is raised, it counts (append.h, I3).
     sync::LowerLow(words_, first);

@@ -3,7 +3,7 @@
 //
 //   block unwritten, covered whole     pwrite straight from the caller's memory, then published;
 //                                      runs of such blocks in one call
-//   block unwritten, covered in part   the same, with zeros around the frames
+//   block unwritten, covered in part   the same, with zeros around the frames, to the page's end
 //   block written, below the mark      overwritten behind the undo place
 //   block written, beyond the mark     stored in place; the mark passes it afterwards. Where whole
 //                                      unwritten blocks follow, all in one pwrite: a store through
@@ -13,8 +13,11 @@
 // without faulting them in or zeroing them first (bench/bulk_write_bench.cc compares).
 //
 // Invariants
-//   I1  Disk space is reserved before any store, by the extent in wide slots and by the block in
-//       small ones. An error leaves everything that was published intact.
+//   I1  Disk space is reserved before any store: what a write needs, to the whole 4 KiB; and what goes
+//       on from there takes twice as much as the time before, up to an extent, so that appending little
+//       by little asks the kernel seldom. Nothing is reserved beyond the page's last frame, but for a
+//       block that is overwritten, which the undo place's bytes may come back to as a whole. An error
+//       leaves everything that was published intact.
 //   I2  The marks move after the blocks they uncover are published, and pass no byte that this
 //       owner, or zeros, did not put there.
 //
@@ -23,6 +26,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <vector>
 
@@ -55,15 +59,22 @@ class PartWriter {
  private:
   std::uint64_t low() const;
   PartWriter(CanvasFile& file, const LanePlace& lane, PageIndex page, const Ownership& owner);
+  // What these blocks have of the page's frames; all of a block; bytes of the part.
   Result<void> ReserveBlocks(std::uint64_t first_block, std::uint64_t end_block);
+  Result<void> ReserveWholeBlock(std::uint64_t block);
+  Result<void> ReserveData(std::uint64_t first, std::uint64_t end);
+  Result<void> ReserveFresh(std::uint64_t first, std::uint64_t end);
+  // How far a reservation from `first` on may go, beyond `end`: to the next frame that may be written.
+  std::uint64_t Ahead(std::uint64_t first, std::uint64_t end) const;
   Result<void> ReserveUndo();
   Result<void> FillGap(std::uint64_t first);
   Result<void> ZeroUnpublished(std::uint64_t first, std::uint64_t end);
   Result<void> WritePieces(std::uint64_t first, std::uint64_t end, const float* samples);
   bool Written(std::uint64_t block) const;
   bool Fresh(std::uint64_t block) const;
-  void SettleBlock(std::uint64_t block);
-  Result<void> WriteFreshRun(std::uint64_t first_block, std::uint64_t blocks, const void* bytes);
+  Result<void> SettleBlock(std::uint64_t block);
+  // Blocks [first_block, end_block), of which the last may be the page's.
+  Result<void> WriteFreshRun(std::uint64_t first_block, std::uint64_t end_block, const void* bytes);
   Result<void> WriteFreshPiece(std::uint64_t first, std::uint64_t end, const float* samples);
   // From the mark on to the end of its block, and the whole unwritten blocks behind it.
   Result<void> WriteRest(std::uint64_t first, std::uint64_t end, const float* samples);
@@ -79,8 +90,10 @@ class PartWriter {
   std::uint64_t frame_bytes_;
   std::uint64_t per_block_;  // frames
   std::uint64_t frames_;     // of the page
-  std::uint64_t unit_;       // bytes reserved at a time
-  std::vector<bool> reserved_;
+  // Stretches of the part that are known to be reserved, by their first byte: to the one past the last.
+  std::map<std::uint64_t, std::uint64_t> reserved_;
+  std::uint64_t reserved_end_ = ~std::uint64_t{0};  // of the last reservation
+  std::uint64_t step_ = 0;                          // the least that goes on from there
   bool undo_reserved_ = false;
   std::vector<std::byte> scratch_;  // a block
 };
