@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -38,6 +39,7 @@ using testing::CodeOf;
 using testing::Must;
 using testing::OpenForWriting;
 using testing::Samples;
+using testing::SmallCanvas;
 using testing::TempDir;
 
 constexpr std::int64_t kRate = 48000;
@@ -71,6 +73,7 @@ int InChild(const std::function<int()>& body) {
 struct Disk {
   const char* kind;
   std::uint64_t mebibytes;
+  std::uint32_t block_bytes = 0;  // of ext4; 0: what mkfs thinks best
 };
 
 class FullDisk : public ::testing::TestWithParam<Disk> {
@@ -96,8 +99,12 @@ class FullDisk : public ::testing::TestWithParam<Disk> {
     if (file < 0 || ftruncate(file, static_cast<off_t>(GetParam().mebibytes << 20)) != 0)
       std::abort();
     // With nothing kept for root, and nothing left to be done after the mount.
-    const int made = RunProgram(
-        {"mkfs.ext4", "-q", "-m", "0", "-E", "lazy_itable_init=0,lazy_journal_init=0", image});
+    std::vector<std::string> mkfs = {"mkfs.ext4", "-q", "-m",
+                                     "0",         "-E", "lazy_itable_init=0,lazy_journal_init=0"};
+    if (GetParam().block_bytes != 0)
+      mkfs.insert(mkfs.end(), {"-b", std::to_string(GetParam().block_bytes)});
+    mkfs.push_back(image);
+    const int made = RunProgram(mkfs);
     if (made != 0) return "mkfs.ext4 ended with " + std::to_string(made);
     const int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
     if (control < 0) return Why("/dev/loop-control");
@@ -382,6 +389,90 @@ TEST_P(FullDisk, AnOwnerThatIsKilledOnItIsTakenOverFrom) {
   EXPECT_TRUE(Must(sut.Check()).ok());
   Free("ballast");
   EXPECT_EQ(Must(writer.Append(Samples(1, reached.value(), kRate, 2))), reached);
+}
+
+// Where room comes back one block at a time, so that every step of a call is once the first that
+// finds none. A store into what was not reserved kills: each try is a child's.
+class FullToTheBlock : public FullDisk {
+ protected:
+  enum Try { kDone, kRefused, kWrong };  // what a child ends with
+
+  void FillUpButForSpares() {
+    for (int i = 0; i < kSpares; ++i)
+      std::ofstream(OnDisk("spare" + std::to_string(i)))
+          << std::string(GetParam().block_bytes, 's');
+    FillUp("ballast");
+  }
+  // Tries with no block free, one more, one more, ... until it is done. What a try reserved stays.
+  void TryUntilDone(const std::function<int()>& body) {
+    for (int freed = 0; freed < kSpares; ++freed) {
+      const int ended = InChild(body);
+      if (ended == kDone) {
+        EXPECT_NE(freed, 0) << "there was room: nothing is shown";
+        std::printf("refused %d times\n", freed);
+        return;
+      }
+      ASSERT_EQ(ended, kRefused) << (ended == 128 + SIGBUS ? "killed by SIGBUS, " : "") << freed
+                                 << " blocks after the disk was full";
+      Free("spare" + std::to_string(freed));
+    }
+    FAIL() << "refused with " << kSpares << " blocks free";
+  }
+  // Of a child's call.
+  template <typename T>
+  static Try Ended(const Result<T>& result) {
+    if (result) return kDone;
+    if (result.error().code() == ErrorCode::kNoSpace) return kRefused;
+    std::fprintf(stderr, "%s\n", result.error().Message().c_str());
+    return kWrong;
+  }
+
+  static constexpr int kSpares = 100;
+  static constexpr std::int64_t kSmallRate = 8000;  // a page of SmallCanvas has as many frames
+};
+
+INSTANTIATE_TEST_SUITE_P(BlocksOf, FullToTheBlock,
+                         ::testing::Values(Disk{"ext4", 40, 1024}, Disk{"ext4", 40, 4096}),
+                         [](const auto& disk) { return std::to_string(disk.param.block_bytes); });
+
+// The index has the page, the file reaches over it again, and nothing of it is on the disk.
+TEST_P(FullToTheBlock, APageThatAPowerLossTookAndALaterOneCoversIsMadeAnewOrRefused) {
+  constexpr Frame kLost(3 * kSmallRate);
+  Must(Canvas::Create(path_, SmallCanvas()));
+  LaneId lane;
+  std::uintmax_t before = 0;
+  {
+    Canvas canvas = OpenForWriting(path_);
+    lane = Must(canvas.AddLane({.name = "a", .channels = 2, .rate = {kSmallRate, 1}}));
+    LaneWriter writer = Must(canvas.Own(lane));
+    Must(writer.Write(Frame(0), Samples(1, 0, 1000, 2)));
+    before = std::filesystem::file_size(path_);
+    Must(writer.Write(kLost, Samples(1, kLost.value(), 1000, 2)));
+  }
+  std::filesystem::resize_file(path_, before);
+  Must(OpenForWriting(path_).AllocatePage(PageIndex(5)));
+  EXPECT_EQ(Must(Canvas::Open(path_)).Info().ready_pages, 2U) << "the first and the last";
+  FillUpButForSpares();
+  // No call takes it for one that is there and has its space.
+  EXPECT_EQ(InChild([&] { return Ended(OpenForWriting(path_).AllocatePage(PageIndex(3))); }),
+            kRefused);
+  TryUntilDone([&]() -> int {
+    Canvas sut = OpenForWriting(path_);
+    LaneReader reader = Must(sut.Reader(lane));
+    std::vector<float> out(2000);
+    if (reader.Read(kLost, out).status != ReadStatus::kUnwritten) return kWrong;
+    LaneWriter writer = Must(sut.Own(lane));
+    return Ended(writer.Write(kLost, Samples(1, kLost.value(), 1000, 2, 1)));
+  });
+  const Canvas sut = Must(Canvas::Open(path_));
+  EXPECT_EQ(sut.Info().ready_pages, 3U);
+  LaneReader reader = Must(sut.Reader(lane));
+  std::vector<float> out(2000);
+  EXPECT_EQ(reader.Read(kLost, out).status, ReadStatus::kOk);
+  EXPECT_EQ(out, Samples(1, kLost.value(), 1000, 2, 1));
+  EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kOk);
+  EXPECT_EQ(out, Samples(1, 0, 1000, 2));
+  EXPECT_TRUE(Must(sut.Check()).ok());
 }
 
 }  // namespace
