@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "canvas/api/canvas.h"
+#include "canvas/format/control_format.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/storage/header_store.h"
 #include "canvas/storage/part.h"
@@ -427,7 +428,7 @@ class FullToTheBlock : public FullDisk {
     return kWrong;
   }
 
-  static constexpr int kSpares = 100;
+  static constexpr int kSpares = 150;
   static constexpr std::int64_t kSmallRate = 8000;  // a page of SmallCanvas has as many frames
 };
 
@@ -464,6 +465,7 @@ TEST_P(FullToTheBlock, APageThatAPowerLossTookAndALaterOneCoversIsMadeAnewOrRefu
     LaneWriter writer = Must(sut.Own(lane));
     return Ended(writer.Write(kLost, Samples(1, kLost.value(), 1000, 2, 1)));
   });
+  if (HasFailure()) return;
   const Canvas sut = Must(Canvas::Open(path_));
   EXPECT_EQ(sut.Info().ready_pages, 3U);
   LaneReader reader = Must(sut.Reader(lane));
@@ -473,6 +475,98 @@ TEST_P(FullToTheBlock, APageThatAPowerLossTookAndALaterOneCoversIsMadeAnewOrRefu
   EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kOk);
   EXPECT_EQ(out, Samples(1, 0, 1000, 2));
   EXPECT_TRUE(Must(sut.Check()).ok());
+}
+
+// `cp --sparse=always` makes holes of what was reserved and never written, by the block of the disk.
+class SparseCopy : public FullToTheBlock {
+ protected:
+  void CopyToTheDisk() const { ASSERT_EQ(RunProgram({"cp", "--sparse=always", made_, path_}), 0); }
+  // Whether anything of the copy's bytes [first, end) is on the disk.
+  bool HasSpace(std::uint64_t first, std::uint64_t end) const {
+    const int fd = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+    const off_t data = lseek(fd, static_cast<off_t>(first), SEEK_DATA);
+    close(fd);
+    return data >= 0 && data < static_cast<off_t>(end);
+  }
+
+  std::string made_ = dir_.path("made.canvas");
+};
+
+INSTANTIATE_TEST_SUITE_P(BlocksOf, SparseCopy,
+                         ::testing::Values(Disk{"ext4", 40, 1024}, Disk{"ext4", 40, 4096}),
+                         [](const auto& disk) { return std::to_string(disk.param.block_bytes); });
+
+// Of a canvas that nobody has edited yet: the record of who edits is in the control words, and so are the
+// bits that the first page sets.
+TEST_P(SparseCopy, WithHolesInItsControlWordsIsOpenedForWritingOrRefused) {
+  Must(Canvas::Create(made_, SmallCanvas()));
+  CopyToTheDisk();
+  constexpr std::uint64_t kRecord = format::kControlOffset + format::control::kIndexChunks;
+  ASSERT_EQ(HasSpace(kRecord, kRecord + 1024), GetParam().block_bytes != 1024);
+  FillUpButForSpares();
+  EXPECT_EQ(CodeOf(Canvas::Open(path_, {.access = Access::kReadWrite})), ErrorCode::kNoSpace);
+  EXPECT_TRUE(Must(Must(Canvas::Open(path_)).Lanes()).empty()) << "who reads needs no space";
+  TryUntilDone([&]() -> int {
+    auto sut = Canvas::Open(path_, {.access = Access::kReadWrite});
+    if (!sut) return Ended(sut);
+    if (const auto lane = sut->FindLane("a"); !lane) {
+      const auto added = sut->AddLane({.name = "a", .channels = 2, .rate = {kSmallRate, 1}});
+      if (!added) return Ended(added);
+    }
+    auto writer = sut->Own(Must(sut->FindLane("a")).id);
+    if (!writer) return Ended(writer);
+    const auto written = writer->Write(Frame(0), Samples(1, 0, 1000, 2));
+    return written ? Ended(sut->Sync()) : Ended(written);
+  });
+  if (HasFailure()) return;
+  const Canvas sut = Must(Canvas::Open(path_));
+  LaneReader reader = Must(sut.Reader(Must(sut.FindLane("a")).id));
+  std::vector<float> out(2000);
+  EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kOk);
+  EXPECT_EQ(out, Samples(1, 0, 1000, 2));
+  EXPECT_TRUE(Must(sut.Check()).ok());
+}
+
+// Of a canvas that is in use, and holds silence: its blocks are holes, and so are words of its slots.
+TEST_P(SparseCopy, OfSilenceIsWrittenOverOrRefused) {
+  Must(Canvas::Create(made_, SmallCanvas()));
+  LaneId lane;
+  {
+    Canvas canvas = OpenForWriting(made_);
+    lane = Must(canvas.AddLane({.name = "a", .channels = 2, .rate = {kSmallRate, 1}}));
+    LaneWriter writer = Must(canvas.Own(lane));
+    const std::vector<float> silence(2000, 0.0F);
+    Must(writer.Write(Frame(0), Samples(1, 0, 1000, 2)));
+    Must(writer.Write(Frame(1000), silence));
+    Must(writer.Write(Frame(kSmallRate), silence));
+    Must(writer.Write(Frame(kSmallRate), silence));  // so that the undo place holds zeros
+  }
+  CopyToTheDisk();
+  FillUpButForSpares();
+  TryUntilDone([&]() -> int {
+    auto sut = Canvas::Open(path_, {.access = Access::kReadWrite});
+    if (!sut) return Ended(sut);
+    auto writer = sut->Own(lane);
+    if (!writer) return Ended(writer);
+    int ended = kDone;
+    const auto write = [&](std::int64_t first, std::uint64_t frames) {
+      ended =
+          std::max<int>(ended, Ended(writer->Write(Frame(first), Samples(1, first, frames, 2))));
+    };
+    write(kSmallRate + 500, 500);
+    write(1500, 1000);  // over silence, and behind the end
+    write(kSmallRate + 5000, 100);
+    write(1000, 500);
+    write(kSmallRate, 500);
+    write(3 * kSmallRate, 100);
+    return ended;
+  });
+  if (HasFailure()) return;
+  LaneReader reader = Must(Must(Canvas::Open(path_)).Reader(lane));
+  std::vector<float> out(5000);
+  EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kOk);
+  EXPECT_EQ(out, Samples(1, 0, 2500, 2));
+  EXPECT_TRUE(Must(Must(Canvas::Open(path_)).Check()).ok());
 }
 
 }  // namespace
