@@ -125,7 +125,8 @@ Result<Frame> LaneWriter::Append(std::span<const float> samples) {
 }
 
 void LaneWriter::Flush() noexcept {
-  if (CheckUsable()) core_->file->FlushNotify();
+  // Where there is no memory to say why not, it is not usable all the same.
+  if (NoThrow([&] { return CheckUsable(); })) core_->file->FlushNotify();
 }
 
 Result<EraseReport> LaneWriter::Erase(FrameRange range) {

@@ -2,6 +2,7 @@
 // error value (or does without), throws nothing, and leaves the canvas as after any other error.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
@@ -162,6 +163,47 @@ class NoMemory : public ::testing::Test {
     EXPECT_LT(n, kMost) << name;
     std::printf("%s: %ld allocations\n", name, n);
   }
+  // Moves an object away, and there and back where it can be assigned to, and ends where it went.
+  template <typename T>
+  void MoveAway(const char* name, T& object) {
+    failed = false;
+    left = 0;
+    {
+      T there = std::move(object);
+      if constexpr (std::is_move_assignable_v<T>) {
+        object = std::move(there);
+        there = std::move(object);
+      }
+      left = -1;
+    }
+    EXPECT_FALSE(failed) << "to move a " << name << " needs memory";
+  }
+  // A call of what was moved from: the expected error, or no memory to say so, whichever allocation
+  // fails. One that answers no Result answers nothing.
+  template <typename Call>
+  void EveryAllocationOfTheMovedFrom(const char* name, Call call,
+                                     ErrorCode expected = ErrorCode::kClosed) {
+    constexpr long kMost = 100;
+    long n = 0;
+    for (; n < kMost; ++n) {
+      SCOPED_TRACE(name);
+      failed = false;
+      left = n;
+      auto answer = call();
+      left = -1;
+      if constexpr (kIsResult<decltype(answer)>) {
+        ASSERT_FALSE(answer.has_value()) << name << ", allocation " << n;
+        const auto code = answer.error().code();
+        EXPECT_TRUE(code == expected || (failed && code == ErrorCode::kNoMemory))
+            << name << ", allocation " << n << ": " << answer.error().Message();
+      } else {
+        EXPECT_EQ(answer, decltype(answer)()) << name << ", allocation " << n;
+      }
+      if (!failed || HasFailure()) break;
+    }
+    EXPECT_LT(n, kMost) << name;
+    std::printf("%s, moved from: %ld allocations\n", name, n);
+  }
   // What was written reads as it was, and nothing is left owned.
   void StillWhole(const char* name, long n) {
     LaneReader reader = Must(sut_->Reader(lane_));
@@ -310,6 +352,134 @@ TEST_F(NoMemory, Windows) {
   Playhead playhead = Must(feeder.Follow(window));
   playhead.Publish(Frame(0));
   EveryAllocation("report of a playhead", [&] { return playhead.Report(); });
+}
+
+// Everything that can be moved, made over a lane whose name is no small string: to move that, or to say
+// what is wrong, may take memory. Every call of each afterwards.
+TEST_F(NoMemory, WhatWasMovedFrom) {
+  const LaneId lane = Must(sut_->AddLane({.name = "a name that is too long for a small string",
+                                          .channels = 2,
+                                          .rate = {8000, 1},
+                                          .description = "too long for a small string, too"}));
+  EveryAllocation("Reader, of a long name", [&] { return sut_->Reader(lane); });
+  EveryAllocation("Own, of a long name", [&] { return sut_->Own(lane); });
+  const PageRange pages{PageIndex(0), PageIndex(2)};
+  constexpr std::chrono::hours kLong(1);  // what would be waited for, if it were
+  const std::vector<float> samples = Samples(1, 0, 100, 2);
+
+  Canvas canvas = Must(Canvas::Open(path_, {.access = Access::kReadWrite}));
+  LaneReader reader = Must(canvas.Reader(lane));
+  LaneWriter writer = Must(canvas.Own(lane));
+  Must(writer.Write(Frame(0), samples));
+  Window window = Must(canvas.MakeWindow({{lane}}, {.clock = {8000, 1}}));
+  LaneReader in_window = Must(window.Reader(lane));
+  Feeder feeder = Must(Feeder::Start());
+  Playhead playhead = Must(feeder.Follow(window));
+  Watcher watcher = Must(canvas.Watch());
+  MetadataPin pin = Must(canvas.Pin());
+  PageHold hold = Must(canvas.Hold(lane, pages));
+  Feeder other_feeder = Must(Feeder::Start());
+
+  MoveAway("canvas", canvas);
+  MoveAway("reader", reader);
+  MoveAway("writer", writer);
+  MoveAway("playhead", playhead);
+  MoveAway("window", window);
+  MoveAway("reader of a window", in_window);
+  MoveAway("feeder", feeder);
+  MoveAway("watcher", watcher);
+  MoveAway("pin", pin);
+  MoveAway("hold", hold);
+
+  const auto moved = [this](const char* name, auto call) {
+    EveryAllocationOfTheMovedFrom(name, call);
+  };
+  moved("Info", [&] { return canvas.Info().path; });
+  moved("capacity_pages", [&] { return canvas.capacity_pages(); });
+  moved("Lanes", [&] { return canvas.Lanes(); });
+  moved("FindLane by name", [&] { return canvas.FindLane("a"); });
+  moved("FindLane by id", [&] { return canvas.FindLane(lane); });
+  moved("AddLane", [&] { return canvas.AddLane({}); });
+  moved("RenameLane", [&] { return canvas.RenameLane(lane, "b"); });
+  moved("DescribeLane", [&] { return canvas.DescribeLane(lane, "b"); });
+  moved("RemoveLane", [&] { return canvas.RemoveLane(lane); });
+  moved("RemoveLane by writer", [&] { return canvas.RemoveLane(std::move(writer)); });
+  moved("AddTempoMap", [&] { return canvas.AddTempoMap({}); });
+  moved("RemoveTempoMap", [&] { return canvas.RemoveTempoMap(1); });
+  moved("TempoMaps", [&] { return canvas.TempoMaps(); });
+  moved("Own", [&] { return canvas.Own(lane); });
+  moved("Own of pages", [&] { return canvas.Own(lane, pages); });
+  moved("OwnWithin", [&] { return canvas.OwnWithin(lane, kLong); });
+  moved("OwnWithin of pages", [&] { return canvas.OwnWithin(lane, pages, kLong); });
+  moved("Owners", [&] { return canvas.Owners(); });
+  moved("Reader", [&] { return canvas.Reader(lane); });
+  moved("MakeWindow", [&] { return canvas.MakeWindow({{lane}}); });
+  moved("Pin", [&] { return canvas.Pin(); });
+  moved("Hold", [&] { return canvas.Hold(lane, pages); });
+  moved("ChangeCount", [&] { return canvas.ChangeCount(); });
+  moved("WaitForChange", [&] { return canvas.WaitForChange(0, kLong); });
+  moved("Watch", [&] { return canvas.Watch(); });
+  moved("AllocatePage", [&] { return canvas.AllocatePage(PageIndex(0)); });
+  moved("PunchPage", [&] { return canvas.PunchPage(PageIndex(0)); });
+  moved("Usage", [&] { return canvas.Usage(); });
+  moved("Sync", [&] { return canvas.Sync(); });
+  moved("Check", [&] { return canvas.Check(); });
+  EveryAllocation("Close, moved from", [&] { return canvas.Close(); });  // there is nothing to do
+
+  for (LaneReader* each : {&reader, &in_window}) {
+    std::vector<float> out(200, 7);
+    moved("Read", [&] {
+      EXPECT_EQ(each->Read(Frame(0), out), (ReadResult{ReadStatus::kClosed, 0}));
+      return std::ranges::count(out, 7.0F) == 200 ? 0 : 1;
+    });
+    moved("ViewAt", [&] {
+      EXPECT_EQ(each->ViewAt(Frame(0), 100).status(), ReadStatus::kClosed);
+      return each->ViewAt(Frame(0), 100).frames();
+    });
+    moved("EndView, Forget", [&] {
+      each->EndView();
+      each->Forget({Frame(0), Frame(100)});
+      return 0;
+    });
+    moved("Extent", [&] { return each->Extent().written_frames; });
+    moved("WrittenRanges", [&] { return each->WrittenRanges({Frame(0), Frame(100)}); });
+    moved("lane of a reader", [&] { return each->lane().name; });
+  }
+
+  moved("Write", [&] { return writer.Write(Frame(0), samples); });
+  moved("Append", [&] { return writer.Append(samples); });
+  moved("Erase", [&] { return writer.Erase({Frame(0), Frame(8000)}); });
+  moved("end", [&] { return writer.end(); });
+  moved("pages", [&] { return writer.pages(); });
+  moved("lane of a writer", [&] { return writer.lane().name; });
+  moved("Flush, PreferredFrames", [&] {
+    writer.Flush();
+    return writer.PreferredFrames(Frame(0), 100) <= 100 ? 0 : 1;
+  });
+  EveryAllocationOfTheMovedFrom(
+      "RemoveLane of a canvas by writer", [&] { return sut_->RemoveLane(std::move(writer)); },
+      ErrorCode::kInvalidArgument);
+
+  moved("MoveTo", [&] { return window.MoveTo({Frame(0), Frame(100)}); });
+  moved("Report of a window", [&] { return window.Report().message; });
+  moved("Reader of a window", [&] { return window.Reader(lane); });
+  moved("Follow", [&] { return feeder.Follow(window); });
+  moved("Follow by another", [&] { return other_feeder.Follow(window); });
+  moved("Publish, WaitReady", [&] {
+    playhead.Publish(Frame(0));
+    return playhead.WaitReady(kLong);
+  });
+  moved("Report of a playhead", [&] { return playhead.Report().error; });
+  moved("Next", [&] { return watcher.Next(kLong); });
+  moved("Lanes of a pin", [&] { return pin.Lanes(); });
+  moved("TempoMaps of a pin", [&] { return pin.TempoMaps(); });
+  EXPECT_NE(pin.generation(), 0U) << "which it was";
+  EXPECT_EQ(hold.pages(), pages) << "which it held";
+  EXPECT_EQ(hold.lane(), lane);
+
+  // What went with them holds nothing any more.
+  EXPECT_TRUE(Must(sut_->Owners()).empty());
+  Must(sut_->RemoveLane(lane));
 }
 
 }  // namespace
