@@ -11,11 +11,14 @@
 #include <chrono>
 #include <csignal>
 #include <cstdint>
+#include <cstdio>
 #include <deque>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <numeric>
 #include <optional>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -386,6 +389,126 @@ TEST_F(Processes, ALaneThatCannotBeRemovedKeepsWhatItHolds) {
   EXPECT_EQ(out, Samples(1, 0, 1000, 2));
   pins.clear();
   Must(sut.RemoveLane(a_));
+}
+
+// Twelve lanes, which are all that there is room for, and twelve processes with two handles each: each
+// process begins with a lane of its own, and then goes for all others' too. Lanes with new names are added
+// as slots come free.
+TEST_F(Processes, LanesThatManyRemoveAtOnceGoOnceEachAndLeaveNothingToTheNextOnes) {
+  constexpr std::uint32_t kLanes = 12;
+  constexpr std::int64_t kPages = 40;
+  // No edit takes as long, so that none is too busy.
+  const OpenOptions patient{
+      .access = Access::kReadWrite, .sync_on_close = false, .edit_wait = std::chrono::seconds(60)};
+  const std::uint32_t seed = std::random_device()();
+  std::printf("seed %u\n", seed);
+  Canvas canvas = Must(Canvas::Open(path_, patient));
+  // A signal that fits one goes to a small slot, of which there are four.
+  const auto add = [&](const std::string& name, bool small) {
+    return canvas.AddLane({.name = name,
+                           .kind = small ? LaneKind::kSignal : LaneKind::kAudio,
+                           .channels = small ? 1U : 2U,
+                           .rate = {small ? 1000U : 8000U, 1}});
+  };
+  std::vector<LaneId> doomed{a_, b_};
+  while (doomed.size() < kLanes)
+    doomed.push_back(Must(add(std::to_string(doomed.size()), doomed.size() < 6)));
+  EXPECT_EQ(CodeOf(add("one too many", false)), ErrorCode::kLimit);
+  EXPECT_EQ(CodeOf(add("one too many", true)), ErrorCode::kLimit);
+  for (const LaneId lane : doomed) {
+    LaneWriter writer = Must(canvas.Own(lane));
+    const auto rate = static_cast<std::int64_t>(writer.lane().rate.num);
+    for (std::int64_t page = 0; page < kPages; ++page)
+      Must(writer.Write(Frame(page * rate),
+                        std::vector<float>(1000 * writer.lane().channels, 0.25F)));
+  }
+
+  std::vector<Process> removers;
+  for (std::uint32_t i = 0; i < kLanes; ++i)
+    removers.emplace_back([&, i](const Line& line) {
+      std::mt19937 random(seed + i);
+      std::array<Canvas, 2> handles{Must(Canvas::Open(path_, patient)),
+                                    Must(Canvas::Open(path_, patient))};
+      std::vector<std::uint32_t> order(kLanes);
+      std::iota(order.begin(), order.end(), 0U);
+      std::ranges::shuffle(order, random);
+      std::swap(order[0], *std::ranges::find(order, i));
+      line.Say('o');
+      line.Hear();
+      for (const std::uint32_t lane : order) {
+        Canvas& mine = handles[random() % 2];
+        auto removed = mine.RemoveLane(doomed[lane]);
+        // Another is at it. Half of them ask again at once, which meets it while it lets go.
+        const auto owned = [&] { return !removed && removed.error().code() == ErrorCode::kOwned; };
+        while (i % 2 == 0 && owned()) removed = mine.RemoveLane(doomed[lane]);
+        if (owned()) {
+          auto writer = mine.OwnWithin(doomed[lane], std::chrono::seconds(60));
+          removed = writer ? mine.RemoveLane(*std::move(writer))
+                           : Result<void>(std::unexpected(writer.error()));
+        }
+        if (removed) line.Say(static_cast<char>('A' + lane));
+        if (!removed && removed.error().code() != ErrorCode::kNotFound) {
+          std::fprintf(stderr, "lane %u: %s\n", lane, removed.error().Message().c_str());
+          return 1;
+        }
+      }
+      line.Say('.');
+      return 0;
+    });
+  for (const Process& remover : removers) ASSERT_EQ(remover.Hear(), 'o');
+  for (const Process& remover : removers) remover.Tell('g');
+
+  // The next ones: written on a page that the last ones had, and on no other.
+  std::vector<LaneId> next;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  for (std::uint32_t small = 4, wide = 8; small + wide != 0;) {
+    ASSERT_LT(std::chrono::steady_clock::now(), end) << "seed " << seed;
+    const std::uint32_t seen = canvas.ChangeCount();
+    const bool is_small = small != 0 && (wide == 0 || seen % 2 == 0);
+    const auto added = add("next " + std::to_string(next.size()), is_small);
+    if (!added) {
+      ASSERT_EQ(added.error().code(), ErrorCode::kLimit) << added.error().Message();
+      canvas.WaitForChange(seen, std::chrono::milliseconds(10));
+      continue;
+    }
+    --(is_small ? small : wide);
+    next.push_back(*added);
+    LaneReader reader = Must(canvas.Reader(*added));
+    const auto rate = static_cast<std::int64_t>(reader.lane().rate.num);
+    EXPECT_EQ(reader.Extent().written_frames, 0U) << "seed " << seed;
+    LaneWriter writer = Must(canvas.Own(*added));
+    // With a gap, in which something of the last lane would show.
+    for (const std::int64_t at : {256, 640})
+      Must(writer.Write(Frame(3 * rate + at),
+                        Samples(added->value(), at, 128, writer.lane().channels)));
+  }
+
+  std::array<int, kLanes> times{};
+  for (Process& remover : removers) {
+    for (char said = remover.Hear(); said != '.'; said = remover.Hear()) {
+      ASSERT_NE(said, '\0') << "it ended before, seed " << seed;
+      ++times.at(static_cast<std::size_t>(said - 'A'));
+    }
+    EXPECT_EQ(remover.Wait(), 0) << "seed " << seed;
+  }
+  for (const int each : times) EXPECT_EQ(each, 1) << "seed " << seed;
+  const Canvas after = Must(Canvas::Open(path_));
+  std::vector<LaneId> there;
+  for (const LaneInfo& lane : Must(after.Lanes())) there.push_back(lane.id);
+  EXPECT_EQ(there, next) << "seed " << seed;
+  for (const LaneId lane : next) {
+    LaneReader reader = Must(after.Reader(lane));
+    const std::uint32_t channels = reader.lane().channels;
+    const auto rate = static_cast<std::int64_t>(reader.lane().rate.num);
+    std::vector<float> out(128 * channels);
+    for (const std::int64_t at : {256, 640}) {
+      EXPECT_EQ(reader.Read(Frame(3 * rate + at), out).status, ReadStatus::kOk) << "seed " << seed;
+      EXPECT_EQ(out, Samples(lane.value(), at, 128, channels)) << "seed " << seed;
+    }
+    EXPECT_EQ(reader.Extent().written_frames, 256U) << "something else than its own, seed " << seed;
+  }
+  EXPECT_TRUE(Must(after.Owners()).empty());
+  ExpectNothingWrong();
 }
 
 TEST_F(Processes, MetadataIsEditedWhileAnotherHasPinnedIt) {
