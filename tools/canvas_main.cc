@@ -145,7 +145,7 @@ int Run(int argc, char** argv) {
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   create_command
-      ->add_option("--small-slots", create.small_slots, "small slots: one for each low-rate signal")
+      ->add_option("--small-slots", create.small_slots, "small slots: one for each low-rate lane")
       ->check(CLI::Range(0, 3072))
       ->capture_default_str();
   create_command

@@ -569,5 +569,54 @@ TEST_P(SparseCopy, OfSilenceIsWrittenOverOrRefused) {
   EXPECT_TRUE(Must(Must(Canvas::Open(path_)).Check()).ok());
 }
 
+// A power loss left a block half rewritten, with silence, and lost the intent that goes with it. Whoever
+// writes there puts the old bytes back first: where the copy has a hole.
+TEST_P(SparseCopy, OfABlockThatIsToBePutBackIsWrittenOrRefused) {
+  constexpr std::uint32_t kBlockBytes = 16 * 1024;  // whole ones of the disk's
+  constexpr std::int64_t kBlock = kBlockBytes / 8;  // frames
+  CreateOptions options = SmallCanvas();
+  options.block_bytes = options.extent_bytes = kBlockBytes;
+  Must(Canvas::Create(made_, options));
+  LaneId lane;
+  {
+    Canvas canvas = OpenForWriting(made_);
+    lane = Must(canvas.AddLane({.name = "a", .channels = 2, .rate = {kSmallRate, 1}}));
+    LaneWriter writer = Must(canvas.Own(lane));
+    Must(writer.Write(Frame(0), Samples(1, 0, 3 * kBlock, 2)));
+    Must(writer.Write(Frame(0), Samples(1, 0, 1, 2)));  // so that the undo place is reserved
+  }
+  {
+    auto file = Must(storage::CanvasFile::Open(
+        made_, {.access = storage::Access::kReadWrite, .single_mapping = true}));
+    storage::HeaderStore headers(*file);
+    const auto place =
+        Must(storage::LanePlace::Of(*Must(headers.Current())->Find(lane), file->geometry()));
+    const auto part =
+        file->Part(file->write_base(), PageIndex(0), place.slots, place.shape.block_stride());
+    std::vector<std::byte> scratch(kBlockBytes);
+    sync::BeginOverwrite(part, 1, scratch.data(), [](const void* bytes) {
+      return storage::UndoChecksum(bytes, kBlockBytes);
+    });
+    sync::ZeroIn(part.data + kBlockBytes, kBlockBytes);
+  }
+  CopyToTheDisk();
+  FillUpButForSpares();
+  const auto fresh = Samples(5, kBlock, 10, 2);
+  TryUntilDone([&]() -> int {
+    auto sut = Canvas::Open(path_, {.access = Access::kReadWrite});
+    if (!sut) return Ended(sut);
+    auto writer = sut->Own(lane);
+    return writer ? Ended(writer->Write(Frame(kBlock), fresh)) : Ended(writer);
+  });
+  if (HasFailure()) return;
+  auto expected = Samples(1, 0, 3 * kBlock, 2);
+  std::ranges::copy(fresh, expected.begin() + 2 * kBlock);
+  LaneReader reader = Must(Must(Canvas::Open(path_)).Reader(lane));
+  std::vector<float> out(expected.size());
+  EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kOk);
+  EXPECT_EQ(out, expected);
+  EXPECT_TRUE(Must(Must(Canvas::Open(path_)).Check()).ok());
+}
+
 }  // namespace
 }  // namespace canvas

@@ -211,6 +211,21 @@ bool NeedsPunch(const CanvasFile& file, const LanePlace& lane, PageIndex page) n
               file.Part(file.read_base(), page, lane.slots, lane.shape.block_stride())));
 }
 
+Result<void> PutBack(const CanvasFile& file, const LanePlace& lane, PageIndex page,
+                     const PartWords& words, std::vector<std::byte>& scratch) {
+  const std::uint64_t stride = lane.shape.block_stride();
+  const std::uint64_t undo = sync::Peek(*words.undo_block);
+  if (undo != 0 && undo <= lane.shape.max_blocks() &&
+      format::Version::FromWord(sync::Peek(words.versions[undo - 1])).changing())
+    CANVAS_TRY(file.ReserveBytes(
+        file.geometry().Page(page).value() + file.geometry().Data(lane.slots) + (undo - 1) * stride,
+        stride, false));
+  scratch.resize(stride);
+  sync::RepairOverwrite(words, lane.shape.max_blocks(), scratch.data(),
+                        [&](const void* bytes) { return UndoChecksum(bytes, stride); });
+  return {};
+}
+
 Result<bool> RepairPart(CanvasFile& file, const LanePlace& lane, const Intent& intent) {
   if (intent.page.value() >= file.mapped_pages()) return false;
   if (intent.run != lane.slots || !file.SlotPresent(intent.page, lane.slots)) return true;
@@ -219,15 +234,9 @@ Result<bool> RepairPart(CanvasFile& file, const LanePlace& lane, const Intent& i
   if (sync::ReadLane(words) != lane.id.value()) return true;
   // A copy of the file may have lost what was reserved.
   CANVAS_TRY(file.ReserveSlot(intent.page, lane.slots));
-  if (intent.operation == format::Operation::kOverwrite && intent.block < lane.shape.max_blocks())
-    CANVAS_TRY(file.ReserveBytes(file.geometry().Page(intent.page).value() +
-                                     file.geometry().Data(lane.slots) +
-                                     intent.block * lane.shape.block_stride(),
-                                 lane.shape.block_stride(), false));
   CANVAS_TRY(FinishWords(file, lane, intent.page));
-  std::vector<std::byte> scratch(lane.shape.block_stride());
-  sync::RepairOverwrite(words, lane.shape.max_blocks(), scratch.data(),
-                        [&](const void* bytes) { return UndoChecksum(bytes, scratch.size()); });
+  std::vector<std::byte> scratch;
+  CANVAS_TRY(PutBack(file, lane, intent.page, words, scratch));
   file.Notify();
   return true;
 }

@@ -151,6 +151,12 @@ bool NeedsPunch(const CanvasFile& file, const LanePlace& lane, PageIndex page) n
 Result<void> FinishPunch(CanvasFile& file, const LanePlace& lane, PageIndex page,
                          const Ownership& owner);
 
+// Puts back the block that the undo place vouches for, if there is one (sync::RepairOverwrite). Its space
+// is reserved first: a copy of the file may have lost it. `scratch` comes to hold a block.
+// Errors: kNoSpace, kIo; nothing is changed then.
+Result<void> PutBack(const CanvasFile& file, const LanePlace& lane, PageIndex page,
+                     const PartWords& words, std::vector<std::byte>& scratch);
+
 // Finishes a punch, takes back an overwrite. False where this handle does not reach the page.
 Result<bool> RepairPart(CanvasFile& file, const LanePlace& lane, const Intent& intent);
 

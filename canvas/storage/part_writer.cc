@@ -231,11 +231,7 @@ Result<void> PartWriter::SettleBlock(std::uint64_t block) {
     return format::Version::FromWord(sync::Peek(words_.versions[block])).changing();
   };
   if (!changing()) return {};
-  CANVAS_TRY(ReserveWholeBlock(block));
-  scratch_.resize(lane_.shape.block_stride());
-  sync::RepairOverwrite(words_, lane_.shape.max_blocks(), scratch_.data(), [&](const void* bytes) {
-    return UndoChecksum(bytes, lane_.shape.block_stride());
-  });
+  CANVAS_TRY(PutBack(*file_, lane_, page_, words_, scratch_));
   sync::GiveUpBlock(words_, block);
   return {};
 }
