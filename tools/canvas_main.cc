@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <clocale>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -392,6 +393,7 @@ int Run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   OpenStandardDescriptors();
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on file size is an error like others
   // Line by line into a pipe too: what was said is out, whatever ends the process.
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
   int code = 1;

@@ -70,6 +70,12 @@ TEST_F(Lanes, RangesGoWhereTheyAreToldAndUnderOtherNames) {
   // Within one canvas too.
   Good({"cp", file_, file_, "--lane", "b", "--as", "b again"});
   EXPECT_EQ(Good({"diff", file_, file_, "--lane", "b", "--with", "b again"}).out, "");
+  Bad({"cp", file_, file_, "--lane", "a", "--from", "25", "--to", "40", "--at", "30",
+       "--overwrite"},
+      "over what is still to be copied");
+  Good({"cp", file_, file_, "--lane", "a", "--from", "25", "--to", "30", "--at", "100"});
+  Bad({"cp", file_, dir_.path("none.canvas"), "--from", "30", "--to", "20"}, "is empty");
+  EXPECT_FALSE(fs::exists(dir_.path("none.canvas")));
   Bad({"cp", file_, other_, "--as", "x"}, "--as is the name of one lane");
   Bad({"cp", file_, other_, "--lane", "c"}, "no lane 'c'");
   Bad({"cp", file_, file_, "--lane", "b", "--as", "a"}, "lane 'a' has 2 channels");
@@ -121,6 +127,35 @@ TEST_F(Lanes, ACopyBesideAWriterTakesWholeBlocks) {
   }
   stop = true;
   writing.join();
+}
+
+// A copy beside an rm is whole, or an error, and never zeros that look written.
+TEST_F(Lanes, ACopyOfWhatIsBeingRemovedIsWholeOrNone) {
+  for (int i = 0; i < 4; ++i) {
+    const std::string source = dir_.path("source" + std::to_string(i));
+    Good({"cp", file_, source});
+    const pid_t pid = fork();
+    if (pid == 0) {
+      (void)!freopen("/dev/null", "w", stderr);
+      (void)!freopen("/dev/null", "w", stdout);
+      execl("tools/canvas", "canvas", "rm", source.c_str(), "--lane", "a",
+            static_cast<char*>(nullptr));
+      _exit(127);
+    }
+    const std::string copy = dir_.path("taken" + std::to_string(i));
+    const Outcome outcome = Run({"cp", source, copy, "--lane", "a"});
+    waitpid(pid, nullptr, 0);
+    if (outcome.exit_code == 0) {
+      const auto regions = nlohmann::json::parse(Good({"ls", copy, "--json"}).out)[0]["regions"];
+      if (!regions.empty()) {
+        EXPECT_EQ(Good({"diff", file_, copy, "--lane", "a"}).out, "");
+      }
+    } else {
+      EXPECT_FALSE(fs::exists(copy)) << outcome.err;
+    }
+  }
+  for (const auto& entry : fs::directory_iterator(dir_.root()))
+    EXPECT_EQ(entry.path().string().find(".part"), std::string::npos) << entry;
 }
 
 TEST_F(Lanes, StatMeasuresAsTheStandardsDo) {

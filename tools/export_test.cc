@@ -192,6 +192,9 @@ TEST_F(Export, NamesAreChangedAndRegionsListed) {
   EXPECT_EQ(lane["description"], "second take");
   Bad({"mv", file_, "lead vioce", "y"}, "did you mean 'lead voice'?");
   Bad({"mv", file_, "lead voice", ""}, "name is empty");
+  // What changes a lane takes no patterns.
+  for (const char* command : {"rm", "silence"})
+    Bad({command, file_, "--lane", "lead*"}, "no lane 'lead*'");
   Good({"import", file_, dir_.path("x.wav"), "--lane", "lead voice", "--at", "10"});
   // Between what a page holds first and last, regions are whole blocks: here of 4,096 frames.
   const auto regions = nlohmann::json::parse(Good({"ls", file_, "--json"}).out)[0]["regions"];

@@ -569,8 +569,8 @@ TEST_P(SparseCopy, OfSilenceIsWrittenOverOrRefused) {
   EXPECT_TRUE(Must(Must(Canvas::Open(path_)).Check()).ok());
 }
 
-// A power loss left a block half rewritten, with silence, and lost the intent that goes with it. Whoever
-// writes there puts the old bytes back first: where the copy has a hole.
+// A power loss left a block half rewritten, with silence, and another that nothing vouches for, and lost the
+// intent that goes with them. Whoever writes to either puts the one back first: where the copy has a hole.
 TEST_P(SparseCopy, OfABlockThatIsToBePutBackIsWrittenOrRefused) {
   constexpr std::uint32_t kBlockBytes = 16 * 1024;  // whole ones of the disk's
   constexpr std::int64_t kBlock = kBlockBytes / 8;  // frames
@@ -598,19 +598,24 @@ TEST_P(SparseCopy, OfABlockThatIsToBePutBackIsWrittenOrRefused) {
       return storage::UndoChecksum(bytes, kBlockBytes);
     });
     sync::ZeroIn(part.data + kBlockBytes, kBlockBytes);
+    part.versions[2].store(format::Version::FromWord(part.versions[2].load()).Changing().ToWord());
   }
   CopyToTheDisk();
   FillUpButForSpares();
-  const auto fresh = Samples(5, kBlock, 10, 2);
+  const auto fresh = Samples(5, 0, 10, 2);
   TryUntilDone([&]() -> int {
     auto sut = Canvas::Open(path_, {.access = Access::kReadWrite});
     if (!sut) return Ended(sut);
     auto writer = sut->Own(lane);
-    return writer ? Ended(writer->Write(Frame(kBlock), fresh)) : Ended(writer);
+    if (!writer) return Ended(writer);
+    const auto other = writer->Write(Frame(2 * kBlock), fresh);
+    return other ? Ended(writer->Write(Frame(kBlock), fresh)) : Ended(other);
   });
   if (HasFailure()) return;
   auto expected = Samples(1, 0, 3 * kBlock, 2);
   std::ranges::copy(fresh, expected.begin() + 2 * kBlock);
+  std::fill(expected.begin() + 4 * kBlock, expected.end(), 0.0F);
+  std::ranges::copy(fresh, expected.begin() + 4 * kBlock);
   LaneReader reader = Must(Must(Canvas::Open(path_)).Reader(lane));
   std::vector<float> out(expected.size());
   EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kOk);

@@ -461,17 +461,18 @@ TEST_F(Processes, LanesThatManyRemoveAtOnceGoOnceEachAndLeaveNothingToTheNextOne
   // The next ones: written on a page that the last ones had, and on no other.
   std::vector<LaneId> next;
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  for (std::uint32_t small = 4, wide = 8; small + wide != 0;) {
+  // One that fits a small slot takes a wide one where no small one is free.
+  for (std::uint32_t left = kLanes; left != 0;) {
     ASSERT_LT(std::chrono::steady_clock::now(), end) << "seed " << seed;
     const std::uint32_t seen = canvas.ChangeCount();
-    const bool is_small = small != 0 && (wide == 0 || seen % 2 == 0);
-    const auto added = add("next " + std::to_string(next.size()), is_small);
+    auto added = add("next " + std::to_string(next.size()), seen % 2 == 0);
+    if (!added) added = add("next " + std::to_string(next.size()), seen % 2 != 0);
     if (!added) {
       ASSERT_EQ(added.error().code(), ErrorCode::kLimit) << added.error().Message();
       canvas.WaitForChange(seen, std::chrono::milliseconds(10));
       continue;
     }
-    --(is_small ? small : wide);
+    --left;
     next.push_back(*added);
     LaneReader reader = Must(canvas.Reader(*added));
     const auto rate = static_cast<std::int64_t>(reader.lane().rate.num);

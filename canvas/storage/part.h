@@ -152,7 +152,7 @@ Result<void> FinishPunch(CanvasFile& file, const LanePlace& lane, PageIndex page
                          const Ownership& owner);
 
 // Puts back the block that the undo place vouches for, if there is one (sync::RepairOverwrite). Its space
-// is reserved first: a copy of the file may have lost it. `scratch` comes to hold a block.
+// is reserved first: a copy of the file, or a power loss, may have lost it. `scratch` comes to hold a block.
 // Errors: kNoSpace, kIo; nothing is changed then.
 Result<void> PutBack(const CanvasFile& file, const LanePlace& lane, PageIndex page,
                      const PartWords& words, std::vector<std::byte>& scratch);

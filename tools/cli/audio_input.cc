@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,12 +11,13 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <limits>
 #include <mutex>
 #include <optional>
 #include <string_view>
+#include <thread>
 #include <utility>
 
+#include "tools/cli/signals.h"
 #include "tools/cli/speakers.h"
 
 namespace canvas::cli {
@@ -124,6 +126,12 @@ std::optional<Sizes> SizesIn(std::string_view log, std::string_view chunk) {
   return std::nullopt;
 }
 
+// What programs write for a length that they do not know, in 32 bits: as much as there can be, signed or
+// unsigned, or a little less, for a header of which they do not know how long it will be.
+bool IsUnknown(std::uint64_t bytes) {
+  return bytes >= 0xFFFFFF00 || (bytes >= 0x7F000000 && bytes <= 0x7FFFFFFF);
+}
+
 std::uint64_t BytesPerSample(int format) {
   switch (format & SF_FORMAT_SUBMASK) {
     case SF_FORMAT_PCM_S8:
@@ -147,55 +155,6 @@ std::uint64_t BytesPerSample(int format) {
 
 }  // namespace
 
-Result<AudioInput> AudioInput::Open(const std::string& path) {
-  AudioInput input;
-  input.path_ = path;
-  input.fd_ = Descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  struct stat status {};
-  if (!input.fd_ || fstat(input.fd_.get(), &status) != 0)
-    return std::unexpected(Error::FromErrno(errno, "open").About(path));
-  if (!S_ISREG(status.st_mode))
-    return std::unexpected(
-        Error(ErrorCode::kInvalidArgument, "not a regular file", "give an audio file").About(path));
-  const int fd = input.fd_.get();
-  std::array<char, 4> magic{};
-  const bool ogg =
-      pread(fd, magic.data(), magic.size(), 0) == 4 && std::string_view(magic.data(), 4) == "OggS";
-  const OggChain chain = ogg ? LookForStreams(fd, status.st_size) : OggChain{};
-  if (chain.begins.size() < 2) {
-    input.streams_.push_back({fd, 0, status.st_size, 0});
-  } else {
-    for (std::size_t i = 0; i < chain.begins.size(); ++i) {
-      const std::int64_t end =
-          i + 1 < chain.begins.size() ? chain.begins[i + 1] : std::int64_t{status.st_size};
-      input.streams_.push_back({fd, chain.begins[i], end - chain.begins[i], 0});
-    }
-  }
-  CANVAS_TRY(input.OpenStream(0));
-  const Layout layout = LayoutOf(input.file_.get(), input.info_);
-  input.speakers_ = layout.speakers;
-  input.order_ = layout.order;
-  // What libsndfile says where it cannot tell: the largest number there is.
-  if (input.info_.frames >= 0 && input.info_.frames < SF_COUNT_MAX && input.streams_.size() == 1)
-    input.frames_ = static_cast<std::uint64_t>(input.info_.frames);
-  input.cut_short_ = ogg && !chain.ended;
-  input.LookForCut();
-  SF_BROADCAST_INFO bext{};
-  if (sf_command(input.file_.get(), SFC_GET_BROADCAST_INFO, &bext, sizeof bext) == SF_TRUE)
-    input.time_reference_ = std::uint64_t{bext.time_reference_high} << 32 | bext.time_reference_low;
-  switch (input.info_.format & SF_FORMAT_SUBMASK) {
-    case SF_FORMAT_PCM_32:
-      input.rounded_from_ = "32-bit integer";
-      break;
-    case SF_FORMAT_DOUBLE:
-      input.rounded_from_ = "64-bit float";
-      break;
-    default:
-      break;
-  }
-  return input;
-}
-
 namespace {
 
 // An ID3 tag, or the eleven bits that an MPEG audio frame begins with.
@@ -204,6 +163,33 @@ bool IsMpeg(int fd) {
   if (pread(fd, start.data(), start.size(), 0) != 3) return false;
   return std::memcmp(start.data(), "ID3", 3) == 0 ||
          (start[0] == 0xFF && (start[1] & 0xE0) == 0xE0);
+}
+
+// What an MPEG file says of its length, in its first frame (the tag that Xing made and LAME uses).
+// Without it libsndfile estimates, by the rate of the first frames, and reads no further than that.
+struct MpegTag {
+  bool there = false;
+  std::int64_t end = 0;  // of the stream, in bytes; 0: it does not say
+};
+MpegTag LookForTag(int fd) {
+  std::array<unsigned char, 10> id3{};
+  std::int64_t at = 0;
+  if (pread(fd, id3.data(), id3.size(), 0) == 10 && std::memcmp(id3.data(), "ID3", 3) == 0)
+    at = 10 +
+         ((id3[6] & 0x7F) << 21 | (id3[7] & 0x7F) << 14 | (id3[8] & 0x7F) << 7 | (id3[9] & 0x7F));
+  std::array<unsigned char, 64> frame{};
+  const ssize_t got = pread(fd, frame.data(), frame.size(), at);
+  for (std::size_t i = 4; got == std::ssize(frame) && i + 16 <= frame.size(); ++i) {
+    if (std::memcmp(&frame[i], "Xing", 4) != 0 && std::memcmp(&frame[i], "Info", 4) != 0) continue;
+    const auto word = [&](std::size_t k) {
+      return std::int64_t{frame[i + k]} << 24 | frame[i + k + 1] << 16 | frame[i + k + 2] << 8 |
+             frame[i + k + 3];
+    };
+    const bool frames = (frame[i + 7] & 1) != 0;
+    const bool bytes = (frame[i + 7] & 2) != 0;
+    return {frames, bytes ? at + word(frames ? 12 : 8) : 0};
+  }
+  return {};
 }
 
 // mpg123, below libsndfile, prints what it thinks of a file; what is to be said of it is said here.
@@ -231,13 +217,101 @@ class QuietStandardError {
 
 }  // namespace
 
+// The file as a pipe: libsndfile then reads to its end, whatever it thinks of its length.
+Result<int> AudioInput::Feed() {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    return FailErrno(errno, "socketpair");
+  pipe_ = Descriptor(ends[0]);
+  feeder_ = std::jthread([fd = Descriptor(fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0)),
+                          to = Descriptor(ends[1])] {
+    std::vector<char> piece(64 * 1024);
+    for (off_t at = 0;;) {
+      const ssize_t got = pread(fd.get(), piece.data(), piece.size(), at);
+      if (got <= 0) return;
+      at += got;
+      for (ssize_t done = 0; done < got;) {
+        const ssize_t put =
+            send(to.get(), piece.data() + done, static_cast<std::size_t>(got - done), MSG_NOSIGNAL);
+        if (put <= 0) return;  // nobody reads any more
+        done += put;
+      }
+    }
+  });
+  return pipe_.get();
+}
+
+Result<AudioInput> AudioInput::Open(const std::string& path) {
+  AudioInput input;
+  input.path_ = path;
+  input.fd_ = Descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat status {};
+  if (!input.fd_ || fstat(input.fd_.get(), &status) != 0)
+    return std::unexpected(Error::FromErrno(errno, "open").About(path));
+  if (!S_ISREG(status.st_mode))
+    return std::unexpected(
+        Error(ErrorCode::kInvalidArgument, "not a regular file", "give an audio file").About(path));
+  const int fd = input.fd_.get();
+  std::array<char, 4> magic{};
+  const bool ogg =
+      pread(fd, magic.data(), magic.size(), 0) == 4 && std::string_view(magic.data(), 4) == "OggS";
+  const OggChain chain = ogg ? LookForStreams(fd, status.st_size) : OggChain{};
+  if (chain.begins.size() < 2) {
+    input.streams_.push_back({fd, 0, status.st_size, 0});
+  } else {
+    for (std::size_t i = 0; i < chain.begins.size(); ++i) {
+      const std::int64_t end =
+          i + 1 < chain.begins.size() ? chain.begins[i + 1] : std::int64_t{status.st_size};
+      input.streams_.push_back({fd, chain.begins[i], end - chain.begins[i], 0});
+    }
+  }
+  input.mpeg_ = IsMpeg(fd);
+  if (input.mpeg_) {
+    const MpegTag tag = LookForTag(fd);
+    input.untagged_ = !tag.there;
+    constexpr std::int64_t kTrailer = 64 * 1024;  // tags stand behind, and pictures in them
+    input.goes_on_ = tag.end != 0 && status.st_size > tag.end + kTrailer;
+  }
+  CANVAS_TRY(input.OpenStream(0));
+  const Layout layout = LayoutOf(input.file_.get(), input.info_);
+  // What cannot be one lane is refused before any of it is read.
+  if (input.streams_.size() > 1) {
+    for (std::size_t i = 1; i < input.streams_.size(); ++i) CANVAS_TRY(input.OpenStream(i));
+    CANVAS_TRY(input.OpenStream(0));
+  }
+  input.speakers_ = layout.speakers;
+  input.order_ = layout.order;
+  // What libsndfile says where it cannot tell: the largest number there is.
+  if (input.info_.frames >= 0 && input.info_.frames < SF_COUNT_MAX && input.streams_.size() == 1)
+    input.frames_ = static_cast<std::uint64_t>(input.info_.frames);
+  input.cut_short_ = ogg && !chain.ended;
+  input.LookForCut();
+  SF_BROADCAST_INFO bext{};
+  if (sf_command(input.file_.get(), SFC_GET_BROADCAST_INFO, &bext, sizeof bext) == SF_TRUE)
+    input.time_reference_ = std::uint64_t{bext.time_reference_high} << 32 | bext.time_reference_low;
+  switch (input.info_.format & SF_FORMAT_SUBMASK) {
+    case SF_FORMAT_PCM_32:
+      input.rounded_from_ = "32-bit integer";
+      break;
+    case SF_FORMAT_DOUBLE:
+      input.rounded_from_ = "64-bit float";
+      break;
+    default:
+      break;
+  }
+  return input;
+}
+
 Result<void> AudioInput::OpenStream(std::size_t index) {
   file_.reset();
   SF_INFO info{};
   {
     std::optional<QuietStandardError> quiet;
-    if (IsMpeg(fd_.get())) quiet.emplace();
-    if (streams_.size() == 1) {  // a tenth faster
+    if (mpeg_) quiet.emplace();
+    if (untagged_) {
+      CANVAS_ASSIGN(const int fd, Feed());
+      file_.reset(sf_open_fd(fd, SFM_READ, &info, SF_FALSE));
+    } else if (streams_.size() == 1) {  // a tenth faster
       lseek(fd_.get(), 0, SEEK_SET);
       file_.reset(sf_open_fd(fd_.get(), SFM_READ, &info, SF_FALSE));
     } else {
@@ -271,12 +345,12 @@ void AudioInput::LookForCut() {
   for (const std::string_view chunk : {"data", "SSND", "Data Size"}) {
     const auto sizes = SizesIn(log, chunk);
     // A header that was written into a pipe says the most there can be, or nothing.
-    if (!sizes || sizes->said >= std::numeric_limits<std::int32_t>::max() ||
-        sizes->said <= sizes->there || sizes->there == 0)
-      continue;
+    if (!sizes || IsUnknown(sizes->said) || sizes->said <= sizes->there) continue;
     cut_short_ = true;
-    promised_ = frame != 0 ? *frames_ + (sizes->said - sizes->there) / frame
-                           : *frames_ * sizes->said / sizes->there;
+    if (frame != 0)
+      promised_ = *frames_ + (sizes->said - sizes->there) / frame;
+    else if (sizes->there != 0)
+      promised_ = *frames_ * sizes->said / sizes->there;
     return;
   }
   // These formats say how long the whole file is.
@@ -319,8 +393,11 @@ Result<std::string> Spool(int from, Descriptor& keeper) {
   keeper = Descriptor(open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (!keeper) return std::unexpected(Error::FromErrno(errno, "creating a file").About(directory));
   std::vector<char> piece(1 << 20);
+  // Ctrl-C ends a recording, and what was recorded is to be had.
+  const StopFlag stop;
   for (;;) {
     const ssize_t got = read(from, piece.data(), piece.size());
+    if (got < 0 && errno == EINTR && stop.raised()) break;
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return FailErrno(errno, "reading standard input");
     if (got == 0) break;

@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "canvas/base/error.h"
@@ -35,6 +36,8 @@ class AudioInput {
   // The name of its format, where float32 does not hold every sample of that exactly.
   const std::string& rounded_from() const { return rounded_from_; }
 
+  // Whether there is more of the file than could be read: another stream behind the first.
+  bool goes_on() const { return goes_on_; }
   // Whether it ends before it should: known when it is opened, or not before it was read to its end.
   bool cut_short() const { return cut_short_; }
   // How many frames there should have been, where that is known.
@@ -56,11 +59,17 @@ class AudioInput {
   };
 
   Result<void> OpenStream(std::size_t index);
+  Result<int> Feed();
   void LookForCut();
 
   std::string path_;
   Descriptor fd_;
   std::vector<Stream> streams_;
+  std::jthread feeder_;  // of a file that is read as a pipe; ends when the pipe is closed
+  Descriptor pipe_;
+  bool mpeg_ = false;
+  bool untagged_ = false;                  // an MPEG stream that does not say how long it is
+  bool goes_on_ = false;                   // behind the end of what can be read of it
   std::size_t stream_ = 0;                 // the one that is being read
   std::unique_ptr<Stream> open_;           // of it; libsndfile keeps its address
   std::unique_ptr<SNDFILE, Closer> file_;  // closed before the others

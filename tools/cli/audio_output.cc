@@ -181,7 +181,9 @@ Result<AudioOutput> AudioOutput::Open(const std::string& path, const OutputForma
   umask(mask);
   // At worst it stays private.
   (void)!fchmod(output.fd_.get(), exists ? status.st_mode & 0777 : 0666 & ~mask);
-  output.file_.reset(sf_open_fd(output.fd_.get(), SFM_WRITE, &info, SF_FALSE));
+  output.sink_ = std::make_unique<Sink>(Sink{.fd = output.fd_.get()});
+  SF_VIRTUAL_IO io = Writing();
+  output.file_.reset(sf_open_virtual(&io, SFM_WRITE, &info, output.sink_.get()));
   if (output.file_ == nullptr)
     return Refuse(path, fmt::format("libsndfile cannot write this: {}", sf_strerror(nullptr)),
                   "choose another --format");
@@ -221,6 +223,42 @@ Result<AudioOutput> AudioOutput::Open(const std::string& path, const OutputForma
   return output;
 }
 
+SF_VIRTUAL_IO AudioOutput::Writing() {
+  SF_VIRTUAL_IO io{};
+  io.get_filelen = [](void* user) -> sf_count_t { return static_cast<Sink*>(user)->size; };
+  io.seek = [](sf_count_t offset, int whence, void* user) -> sf_count_t {
+    auto& sink = *static_cast<Sink*>(user);
+    sink.at = offset + (whence == SEEK_SET ? 0 : whence == SEEK_CUR ? sink.at : sink.size);
+    return sink.at;
+  };
+  // A header is read again before it is written anew.
+  io.read = [](void* to, sf_count_t count, void* user) -> sf_count_t {
+    auto& sink = *static_cast<Sink*>(user);
+    const ssize_t got = pread(sink.fd, to, static_cast<std::size_t>(count), sink.at);
+    if (got > 0) sink.at += got;
+    return std::max<ssize_t>(got, 0);
+  };
+  io.write = [](const void* from, sf_count_t count, void* user) -> sf_count_t {
+    auto& sink = *static_cast<Sink*>(user);
+    sf_count_t done = 0;
+    while (done < count) {
+      const ssize_t put = pwrite(sink.fd, static_cast<const char*>(from) + done,
+                                 static_cast<std::size_t>(count - done), sink.at + done);
+      if (put < 0 && errno == EINTR) continue;
+      if (put <= 0) {
+        if (sink.failure == 0) sink.failure = put < 0 ? errno : EIO;
+        break;
+      }
+      done += put;
+    }
+    sink.at += done;
+    sink.size = std::max(sink.size, sink.at);
+    return done;
+  };
+  io.tell = [](void* user) -> sf_count_t { return static_cast<Sink*>(user)->at; };
+  return io;
+}
+
 AudioOutput::~AudioOutput() {
   if (named_.empty()) return;
   unlink(named_.c_str());
@@ -256,7 +294,6 @@ Result<void> AudioOutput::Write(std::span<const float> samples) {
   }
   const auto count = static_cast<sf_count_t>(samples.size());
   sf_count_t done = 0;
-  errno = 0;
   if (samples_ == Samples::kFloat) {
     done = sf_write_float(file_.get(), samples.data(), count);
   } else if (samples_ == Samples::kPcm16) {
@@ -268,15 +305,14 @@ Result<void> AudioOutput::Write(std::span<const float> samples) {
     Quantize<int>(samples, 8388608.0, 8, steps);
     done = sf_write_int(file_.get(), steps.data(), count);
   }
-  if (done == count) return {};
-  const int failure = errno;
+  if (done == count && sink_->failure == 0) return {};
+  const int failure = sink_->failure;
   return std::unexpected(Error::FromErrno(failure != 0 ? failure : EIO, "writing").About(path_));
 }
 
 Result<void> AudioOutput::Commit() {
-  errno = 0;
-  if (sf_close(file_.release()) != 0) {
-    const int failure = errno;
+  if (sf_close(file_.release()) != 0 || sink_->failure != 0) {
+    const int failure = sink_->failure;
     return std::unexpected(Error::FromErrno(failure != 0 ? failure : EIO, "writing").About(path_));
   }
   return path_ == "-" ? HandOver() : Name();

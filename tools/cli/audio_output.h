@@ -67,6 +67,14 @@ class AudioOutput {
   struct Closer {
     void operator()(SNDFILE* file) const { sf_close(file); }
   };
+  // What libsndfile writes goes through here: its Ogg encoders do not say when a write failed.
+  struct Sink {
+    int fd = -1;
+    sf_count_t at = 0;
+    sf_count_t size = 0;
+    int failure = 0;  // errno of the first write that did
+  };
+  static SF_VIRTUAL_IO Writing();
   AudioOutput() = default;
   double Random();
   template <typename Int>
@@ -79,6 +87,7 @@ class AudioOutput {
   bool replace_ = false;
   std::string named_;  // where the file could not be made without a name: that
   Descriptor fd_;
+  std::unique_ptr<Sink> sink_;  // libsndfile keeps its address
   std::unique_ptr<SNDFILE, Closer> file_;
   Samples samples_ = Samples::kFloat;
   std::vector<std::uint8_t> order_;

@@ -43,8 +43,8 @@ struct ImportArguments {
   double wait_seconds = 0;          // for a lane that another process owns
 };
 Result<void> RunImport(const ImportArguments& arguments);
-// How the description of a lane begins whose import was not finished.
-inline constexpr std::string_view kUnfinishedImport = "unfinished import of ";
+// How the description of a lane begins whose import, or copy, was not finished.
+inline constexpr std::string_view kUnfinished = "unfinished ";
 
 struct ExportArguments {
   std::string file;
@@ -129,7 +129,9 @@ Result<bool> RunCheck(const ReportArguments& arguments);
 
 // A TIME of a lane: as ParsePosition has it, or, with a minus, so long before the lane's end.
 Result<Frame> FrameAt(const std::string& text, Rate rate, Frame end);
-// The lanes that a name, or a glob ("drums*"), means. Errors: kNotFound, with the nearest name.
+// The lane of this very name: for what changes it. Errors: kNotFound, with the nearest name.
+Result<LaneInfo> LaneNamed(const std::vector<LaneInfo>& lanes, const std::string& name);
+// The lanes that a name, or a glob ("drums*"), means. Errors: as above.
 Result<std::vector<LaneInfo>> LanesNamed(const std::vector<LaneInfo>& lanes,
                                          const std::string& pattern);
 // The one of `names` that `text` was most likely meant to be; "" where none is near.

@@ -1,13 +1,17 @@
 // cp and diff: lanes of two canvases, beside whoever writes.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <utility>
 
 #include "tools/cli/commands.h"
 #include "tools/cli/samples.h"
+#include "tools/cli/signals.h"
 #include "tools/cli/terminal.h"
 
 namespace canvas::cli {
@@ -53,13 +57,14 @@ Result<LaneInfo> TargetOf(Canvas& to, const LaneInfo& lane, const std::string& n
           "give it another name with --as");
     return *there;
   }
-  CANVAS_ASSIGN(const LaneId id, to.AddLane({.name = name,
-                                             .kind = lane.kind,
-                                             .channels = lane.channels,
-                                             .rate = lane.rate,
-                                             .description = lane.description,
-                                             .tool = "canvas cp",
-                                             .speakers = lane.speakers}));
+  CANVAS_ASSIGN(const LaneId id,
+                to.AddLane({.name = name,
+                            .kind = lane.kind,
+                            .channels = lane.channels,
+                            .rate = lane.rate,
+                            .description = fmt::format("{}copy of {}", kUnfinished, lane.name),
+                            .tool = "canvas cp",
+                            .speakers = lane.speakers}));
   return to.FindLane(id);
 }
 
@@ -86,11 +91,18 @@ Result<Plan> PlanFor(const Canvas& from, const CopyArguments& arguments, const L
     CANVAS_ASSIGN(const Frame frame, at.ToFrame(lane.rate));
     plan.shift = frame - plan.range.first;
   }
+  if (plan.range.empty() && (arguments.from || arguments.to))
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("lane '{}': the range from {} to {} is empty", lane.name,
+                            FormatClock(plan.range.first, lane.rate),
+                            FormatClock(plan.range.end, lane.rate)),
+                "--to lies after --from");
   return plan;
 }
 
 // What is written of the range; answers how many frames.
-Result<std::uint64_t> CopyLane(const Canvas& from, Canvas& to, const Plan& plan, bool overwrite) {
+Result<std::uint64_t> CopyLane(const Canvas& from, Canvas& to, const Plan& plan, bool overwrite,
+                               const StopFlag& stop) {
   CANVAS_ASSIGN(LaneReader reader, from.Reader(plan.lane.id));
   CANVAS_ASSIGN(const auto regions, reader.WrittenRanges(plan.range));
   CANVAS_ASSIGN(const LaneInfo target, TargetOf(to, plan.lane, plan.name));
@@ -119,14 +131,63 @@ Result<std::uint64_t> CopyLane(const Canvas& from, Canvas& to, const Plan& plan,
           at + plan.shift, std::min<std::uint64_t>(samples.size() / channels,
                                                    static_cast<std::uint64_t>(region.end - at)));
       const auto chunk = std::span(samples).first(count * channels);
-      CANVAS_TRY(ReadSettled(reader, at, chunk));
+      CANVAS_ASSIGN(const ReadResult read, ReadSettled(reader, at, chunk));
+      // It was written a moment ago: zeros in its place would be an untruth.
+      if (read.written_frames != count)
+        return Fail(ErrorCode::kBusy,
+                    fmt::format("lane '{}' was emptied while it was copied, at {}", plan.lane.name,
+                                FormatClock(at, plan.lane.rate)),
+                    "copy it again");
+      if (stop.raised())
+        return Fail(
+            ErrorCode::kBusy,
+            fmt::format("stopped; of lane '{}' {} are copied", plan.lane.name,
+                        FormatClock(Frame(static_cast<std::int64_t>(done)), plan.lane.rate)),
+            "copy it again with --overwrite");
       CANVAS_TRY(writer.Write(at + plan.shift, chunk));
       reader.Forget({at, at + static_cast<std::int64_t>(count)});
       at = at + static_cast<std::int64_t>(count);
       done += count;
       bar.Update(done);
     }
+  // Made here, or left behind by a copy of the same that was stopped.
+  const auto now = to.FindLane(target.id);
+  if (now && now->description == fmt::format("{}copy of {}", kUnfinished, plan.lane.name))
+    CANVAS_TRY(to.DescribeLane(target.id, plan.lane.description));
   return done;
+}
+
+// Only where nothing is called so by now.
+Result<void> GiveName(const std::string& path, const std::string& name) {
+  if (renameat2(AT_FDCWD, path.c_str(), AT_FDCWD, name.c_str(), RENAME_NOREPLACE) == 0) return {};
+  // A file system that cannot say "only if".
+  if (errno == EINVAL && link(path.c_str(), name.c_str()) == 0) {
+    unlink(path.c_str());
+    return {};
+  }
+  return std::unexpected(Error::FromErrno(errno, "giving it its name").About(name));
+}
+
+// What can be known before the first frame is copied: shapes, and that no lane is copied over itself.
+Result<void> CheckTargets(const Canvas& from, const Canvas& to, const std::vector<Plan>& plans) {
+  const bool same = from.Info().uuid == to.Info().uuid;
+  for (const Plan& plan : plans) {
+    const auto there = to.FindLane(plan.name);
+    if (!there) continue;
+    if (!HoldsSamples(*there) || there->channels != plan.lane.channels ||
+        there->rate != plan.lane.rate)
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("lane '{}' has {} here and {} there", plan.name, ShapeOf(*there),
+                              ShapeOf(plan.lane)),
+                  "give it another name with --as");
+    const std::int64_t length = plan.range.end - plan.range.first;
+    if (same && there->id == plan.lane.id && plan.shift < length && plan.shift > -length)
+      return Fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("lane '{}' would be copied over what is still to be copied", plan.name),
+          "copy it to another lane first, with --as");
+  }
+  return {};
 }
 
 Result<void> CopyTempoMaps(const Canvas& from, Canvas& to) {
@@ -162,12 +223,21 @@ Result<void> RunCopy(const CopyArguments& arguments) {
       plans.push_back(std::move(plan));
     }
     const bool fresh = access(arguments.into.c_str(), F_OK) != 0;
-    if (fresh) CANVAS_TRY(MakeLike(from, arguments.into));
+    // A new one gets its name when it is whole: nobody else has put anything into it then.
+    const std::string path =
+        fresh ? fmt::format("{}.{}.part", arguments.into, getpid()) : arguments.into;
+    if (fresh) {
+      CANVAS_TRY(MakeLike(from, path));
+      RemoveAtSignal(path);
+    }
+    const StopFlag stop;
     const auto copy = [&]() -> Result<void> {
-      CANVAS_ASSIGN(Canvas to, OpenCanvas(arguments.into, "canvas cp"));
+      CANVAS_ASSIGN(Canvas to, OpenCanvas(path, "canvas cp"));
+      if (!fresh) CANVAS_TRY(CheckTargets(from, to, plans));
       if (fresh && arguments.lanes.empty()) CANVAS_TRY(CopyTempoMaps(from, to));
       for (const Plan& plan : plans) {
-        CANVAS_ASSIGN(const std::uint64_t frames, CopyLane(from, to, plan, arguments.overwrite));
+        CANVAS_ASSIGN(const std::uint64_t frames,
+                      CopyLane(from, to, plan, arguments.overwrite, stop));
         Say({{"lane", plan.lane.name},
              {"into", arguments.into},
              {"as", plan.name},
@@ -182,8 +252,11 @@ Result<void> RunCopy(const CopyArguments& arguments) {
       return to.Close();
     };
     auto copied = copy();
-    // A copy that is not whole is none.
-    if (!copied && fresh) unlink(arguments.into.c_str());
+    if (copied && fresh) copied = GiveName(path, arguments.into);
+    if (fresh) {
+      if (!copied) unlink(path.c_str());
+      RemoveAtSignal("");
+    }
     return copied;
   };
   auto copied = run();

@@ -210,14 +210,8 @@ Result<void> Edit(const std::string& file, const std::string& name, Call call) {
 }
 
 Result<LaneInfo> LaneNamed(const Canvas& canvas, const std::string& name) {
-  auto lane = canvas.FindLane(name);
-  if (lane || lane.error().code() != ErrorCode::kNotFound) return lane;
   CANVAS_ASSIGN(const auto lanes, canvas.Lanes());
-  CANVAS_ASSIGN(const auto found, LanesNamed(lanes, name));  // says which is near
-  if (found.size() == 1) return found.front();
-  return Fail(ErrorCode::kInvalidArgument,
-              fmt::format("'{}' means {} lanes", Printable(name), found.size()),
-              "give the name of one");
+  return cli::LaneNamed(lanes, name);
 }
 
 }  // namespace

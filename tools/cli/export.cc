@@ -192,7 +192,23 @@ Result<void> RunExport(const ExportArguments& arguments) {
   CANVAS_ASSIGN(const Canvas canvas, OpenCanvas(arguments.file));
   const auto run = [&]() -> Result<void> {
     CANVAS_ASSIGN(const auto jobs, Plan(arguments, canvas, format.container));
-    for (const Job& job : jobs) CANVAS_TRY(ExportOne(canvas, arguments, format, job));
+    // What is in the way is told before the first is written.
+    for (const Job& job : jobs)
+      if (jobs.size() > 1 && !arguments.force && std::filesystem::exists(job.out))
+        return std::unexpected(Error(ErrorCode::kExists, "it exists already",
+                                     "choose another folder, or give --force to replace it")
+                                   .About(job.out));
+    for (const Job& job : jobs) {
+      if (arguments.all && !arguments.from && !arguments.to) {
+        CANVAS_ASSIGN(const LaneReader reader, canvas.Reader(job.lane.id));
+        if (reader.Extent().written_frames == 0) {
+          Say({{"lane", job.lane.name}, {"left_out", true}},
+              fmt::format("lane '{}' has nothing written, left out\n", Printable(job.lane.name)));
+          continue;
+        }
+      }
+      CANVAS_TRY(ExportOne(canvas, arguments, format, job));
+    }
     return {};
   };
   auto exported = run();

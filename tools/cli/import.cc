@@ -118,6 +118,9 @@ Result<Source> Look(const ImportArguments& arguments, const std::string& shown,
       CANVAS_ASSIGN(const std::size_t frames, input.Read(samples));
       if (frames == 0) break;
     }
+    if (input.goes_on())
+      return Refuse(shown, "another stream stands behind its first, and --strict was given",
+                    "cut it into files, or leave --strict out to take the first");
     if (input.cut_short())
       return Refuse(shown, "it is cut short, and --strict was given",
                     "get the whole file, or leave --strict out to take what is there");
@@ -157,12 +160,12 @@ Result<Sources> Gather(const ImportArguments& arguments) {
     std::string path = given;
     std::string shown = given;
     if (given == "-" || S_ISFIFO(status.st_mode)) {
+      if (!arguments.lane)
+        return Refuse(shown, "a pipe has no name to call a lane by", "give --lane");
       Descriptor pipe(given == "-" ? dup(STDIN_FILENO) : open(given.c_str(), O_RDONLY | O_CLOEXEC));
       if (!pipe) return std::unexpected(Error::FromErrno(errno, "open").About(given));
       CANVAS_ASSIGN(path, Spool(pipe.get(), sources.spooled.emplace_back()));
       shown = given == "-" ? "standard input" : given;
-      if (!arguments.lane)
-        return Refuse(shown, "a pipe has no name to call a lane by", "give --lane");
     }
     CANVAS_ASSIGN(Source source, Look(arguments, shown, path));
     sources.list.push_back(std::move(source));
@@ -270,7 +273,13 @@ std::string BaseName(const Source& source) { return fs::path(source.shown).filen
 
 // What a lane says that is made for an import, until it is finished.
 std::string Unfinished(const Source& source) {
-  return fmt::format("{}{}", kUnfinishedImport, BaseName(source));
+  return fmt::format("{}import of {}{}", kUnfinished, BaseName(source),
+                     source.frames ? fmt::format(" ({})", Count(*source.frames, "frame")) : "");
+}
+
+bool IsEmpty(const Canvas& canvas, LaneId lane) {
+  const auto reader = canvas.Reader(lane);
+  return reader && reader->Extent().written_frames == 0;
 }
 
 // Finds each job's lane, or makes it, and looks whether all of it will fit: before anything is
@@ -281,8 +290,15 @@ class Lanes {
       : canvas_(canvas), arguments_(arguments) {}
   Lanes(const Lanes&) = delete;
   Lanes& operator=(const Lanes&) = delete;
+  // What was made and not begun goes again; but what another has filled meanwhile, or describes as his, is
+  // his.
   ~Lanes() {
-    for (const LaneId lane : made_) (void)canvas_.RemoveLane(lane);
+    for (const LaneId lane : made_) {
+      auto writer = canvas_.Own(lane);
+      const auto now = canvas_.FindLane(lane);
+      if (writer && now && now->description.starts_with(kUnfinished) && IsEmpty(canvas_, lane))
+        (void)canvas_.RemoveLane(*std::move(writer));
+    }
   }
 
   Result<void> Prepare(std::vector<Job>& jobs) {
@@ -419,11 +435,21 @@ Result<void> Copy(Work& work, AudioInput& input, const Source& source, LaneWrite
 }
 
 // The lane's owner, at once, or after waiting for the present one.
-Result<LaneWriter> OwnLane(Canvas& canvas, LaneId lane, double wait_seconds) {
+Result<LaneWriter> OwnLane(Canvas& canvas, LaneId lane, double wait_seconds, const StopFlag& stop) {
   auto owned = canvas.Own(lane);
   if (owned || owned.error().code() != ErrorCode::kOwned || wait_seconds <= 0) return owned;
   Note(fmt::format("{}; waiting up to {} s", owned.error().what(), wait_seconds));
-  return canvas.OwnWithin(lane, std::chrono::milliseconds(std::llround(wait_seconds * 1000)));
+  // In short stretches: a signal is not kept waiting.
+  const auto end = std::chrono::steady_clock::now() +
+                   std::chrono::milliseconds(std::llround(wait_seconds * 1000));
+  for (;;) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        end - std::chrono::steady_clock::now());
+    constexpr std::chrono::milliseconds kStretch(200);
+    auto again = canvas.OwnWithin(lane, std::clamp(left, std::chrono::milliseconds(0), kStretch));
+    if (again || again.error().code() != ErrorCode::kOwned || left <= kStretch || stop.raised())
+      return again;
+  }
 }
 
 std::pair<Json, std::string> Told(const Source& source, const AudioInput& input,
@@ -443,8 +469,11 @@ std::pair<Json, std::string> Told(const Source& source, const AudioInput& input,
                     frames, Count(*input.promised(), "frame"));
   else if (input.cut_short())
     text += "  the file is cut short, or was recorded from the midst of a stream: it has no end\n";
+  if (input.goes_on())
+    text += "  the file goes on behind this: another stream, which was not read\n";
   Json json = {
       {"input", source.shown},
+      {"goes_on", input.goes_on()},
       {"lane_id", lane.id.value()},
       {"lane", lane.name},
       {"first_frame", at.value()},
@@ -481,12 +510,12 @@ Result<std::optional<Frame>> ImportOne(Work& work, const Job& job, LaneWriter& w
       "{}: stopped; lane '{}' holds {} of {}, from {} on", work.arguments.file, lane.name,
       FormatClock(Frame(static_cast<std::int64_t>(progress.frames)), lane.rate), source.shown,
       FormatClock(at, lane.rate)));
-  outcome.notes.push_back(
-      fmt::format("to finish it, import it again with --overwrite --lane {} --at {}f{}",
-                  ShellWord(lane.name), at.value(),
-                  job.made ? fmt::format("; to undo it, canvas rm {} --lane {}",
-                                         ShellWord(work.arguments.file), ShellWord(lane.name))
-                           : ""));
+  outcome.notes.push_back(fmt::format(
+      "to finish it, import {} again with --overwrite --lane {} --at {}f{}",
+      ShellWord(source.shown), ShellWord(lane.name), at.value(),
+      job.made && !behind ? fmt::format("; to undo it, canvas rm {} --lane {}",
+                                        ShellWord(work.arguments.file), ShellWord(lane.name))
+                          : ""));
   return std::nullopt;
 }
 
@@ -495,7 +524,7 @@ Outcome ImportGroup(Work& work, const Group& group) {
   const Job& first = group.jobs.front();
   const auto run = [&]() -> Result<void> {
     CANVAS_ASSIGN(LaneWriter writer,
-                  OwnLane(work.canvas, *first.lane, work.arguments.wait_seconds));
+                  OwnLane(work.canvas, *first.lane, work.arguments.wait_seconds, work.stop));
     const LaneInfo lane = writer.lane();
     std::optional<Frame> end;
     for (const Job& job : group.jobs) {
@@ -511,7 +540,9 @@ Outcome ImportGroup(Work& work, const Group& group) {
       end = **imported;
     }
     // Made for this, or left behind by an import of the same that was stopped.
-    if (first.made || lane.description == Unfinished(first.source))
+    // Who described it otherwise meanwhile is not contradicted.
+    const auto now = work.canvas.FindLane(lane.id);
+    if (now && now->description == Unfinished(first.source))
       CANVAS_TRY(work.canvas.DescribeLane(lane.id, "imported from " + BaseName(first.source)));
     return {};
   };
@@ -585,9 +616,11 @@ std::vector<Group> GroupsOf(std::vector<Job> jobs) {
 }  // namespace
 
 Result<void> RunImport(const ImportArguments& arguments) {
+  // First what costs nothing: a pipe gives what it has but once.
+  if (arguments.at && arguments.at != "bext") CANVAS_TRY(ParsePosition(*arguments.at));
+  CANVAS_ASSIGN(Canvas canvas, OpenCanvas(arguments.file, "canvas import"));
   CANVAS_ASSIGN(Sources sources, Gather(arguments));
   CANVAS_ASSIGN(std::vector<Job> jobs, Plan(arguments, std::move(sources.list)));
-  CANVAS_ASSIGN(Canvas canvas, OpenCanvas(arguments.file, "canvas import"));
   int stopped = 0;
   const auto run = [&]() -> Result<void> {
     const StopFlag stop;

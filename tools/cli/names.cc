@@ -33,6 +33,15 @@ std::size_t Distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+std::unexpected<Error> NoSuchLane(const std::vector<LaneInfo>& lanes, const std::string& name) {
+  std::vector<std::string> names;
+  for (const LaneInfo& lane : lanes) names.push_back(lane.name);
+  const std::string nearest = NearestOf(name, names);
+  return Fail(ErrorCode::kNotFound, fmt::format("there is no lane '{}'", Printable(name)),
+              nearest.empty() ? "`canvas info` lists them"
+                              : fmt::format("did you mean '{}'?", Printable(nearest)));
+}
+
 }  // namespace
 
 std::string NearestOf(std::string_view text, const std::vector<std::string>& names) {
@@ -55,12 +64,13 @@ Result<std::vector<LaneInfo>> LanesNamed(const std::vector<LaneInfo>& lanes,
   for (const LaneInfo& lane : lanes)
     if (fnmatch(pattern.c_str(), lane.name.c_str(), 0) == 0) found.push_back(lane);
   if (!found.empty()) return found;
-  std::vector<std::string> names;
-  for (const LaneInfo& lane : lanes) names.push_back(lane.name);
-  const std::string nearest = NearestOf(pattern, names);
-  return Fail(ErrorCode::kNotFound, fmt::format("there is no lane '{}'", Printable(pattern)),
-              nearest.empty() ? "`canvas info` lists them"
-                              : fmt::format("did you mean '{}'?", Printable(nearest)));
+  return NoSuchLane(lanes, pattern);
+}
+
+Result<LaneInfo> LaneNamed(const std::vector<LaneInfo>& lanes, const std::string& name) {
+  const auto lane = std::ranges::find(lanes, name, &LaneInfo::name);
+  if (lane != lanes.end()) return *lane;
+  return NoSuchLane(lanes, name);
 }
 
 Result<Frame> FrameAt(const std::string& text, Rate rate, Frame end) {

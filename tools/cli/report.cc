@@ -30,7 +30,7 @@ std::string NameCell(const std::string& name) {
   return Clipped(Printable(name), kColumns);
 }
 
-bool IsUnfinished(const LaneInfo& lane) { return lane.description.starts_with(kUnfinishedImport); }
+bool IsUnfinished(const LaneInfo& lane) { return lane.description.starts_with(kUnfinished); }
 
 std::string LocalTime(std::int64_t unix_ns) {
   const std::time_t seconds = unix_ns / 1'000'000'000;
@@ -89,7 +89,7 @@ void PrintInfo(const CanvasInfo& info, const std::vector<LaneSummary>& rows) {
     fmt::print("  only the first {} can be reached here: for more, there is no address space\n",
                Count(info.mapped_pages, "page"));
   if (rows.empty()) {
-    fmt::print("  no lanes yet: `canvas import {} FILE.wav` makes one\n", info.path);
+    fmt::print("  no lanes yet: `canvas import {} FILE.wav` makes one\n", ShellWord(info.path));
     return;
   }
   Table table({{"id", kRight},
@@ -114,7 +114,7 @@ void PrintInfo(const CanvasInfo& info, const std::vector<LaneSummary>& rows) {
   fmt::print("\n{}", table.Render());
   for (const LaneSummary& row : rows)
     if (IsUnfinished(row.lane))
-      fmt::print("\n  lane '{}' is an {}: import it again with --overwrite, or `canvas rm`\n",
+      fmt::print("\n  lane '{}' is an {}: do it again with --overwrite, or `canvas rm`\n",
                  Printable(row.lane.name), Printable(row.lane.description));
 }
 

@@ -101,7 +101,11 @@ Result<Statistics> Measure(const Canvas& canvas, const LaneInfo& lane) {
       const auto count =
           std::min<std::uint64_t>(frames, static_cast<std::uint64_t>(region.end - at));
       const auto chunk = std::span(samples).first(count * lane.channels);
-      CANVAS_TRY(ReadSettled(reader, at, chunk));
+      CANVAS_ASSIGN(const ReadResult read, ReadSettled(reader, at, chunk));
+      if (read.written_frames != count)
+        return Fail(ErrorCode::kBusy,
+                    fmt::format("lane '{}' was emptied while it was measured", lane.name),
+                    "measure it again");
       Take(statistics, chunk, lane.channels);
       if (meter != nullptr) ebur128_add_frames_float(meter.get(), chunk.data(), count);
       const Frame end = at + static_cast<std::int64_t>(count);
