@@ -93,6 +93,11 @@ int ReportUsage(const CLI::App& app, const CLI::ParseError& error, int argc, cha
   // CLI11 says some things in several lines.
   while (what.ends_with('\n')) what.pop_back();
   std::ranges::replace(what, '\n', ' ');
+  if (std::any_of(argv, argv + argc, [](const char* a) { return std::strcmp(a, "--json") == 0; })) {
+    cli::TheGlobals().json = true;
+    cli::Report(canvas::Error(canvas::ErrorCode::kInvalidArgument, what, "see `canvas --help`"));
+    return 2;
+  }
   const bool dash = std::any_of(argv + 1, argv + argc, [](const char* argument) {
     return argument[0] == '-' && argument[1] != '-' && std::strchr(argument, '.') != nullptr;
   });

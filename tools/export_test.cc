@@ -41,6 +41,13 @@ TEST_F(Export, AFileThatIsThereIsKeptUnlessForcedAndACanvasAlways) {
   EXPECT_EQ(Slurp(out), "precious");
   Good({"export", file_, "--lane", "x", "--out", out, "--force"});
   EXPECT_EQ(ReadAudio(out).samples, samples_);
+  // Through a link that points at nothing yet; and over a name as long as there is.
+  fs::create_symlink("new.wav", dir_.path("dangling.wav"));
+  Good({"export", file_, "--lane", "x", "--out", dir_.path("dangling.wav")});
+  EXPECT_TRUE(fs::is_symlink(dir_.path("dangling.wav")));
+  EXPECT_EQ(ReadAudio(dir_.path("new.wav")).samples, samples_);
+  const std::string longest = dir_.path(std::string(251, 'n') + ".wav");
+  for (int i = 0; i < 2; ++i) Good({"export", file_, "--lane", "x", "--out", longest, "--force"});
   // Whatever its name, whether it is open, and however the path leads to it.
   const std::string other = dir_.path("song.wav");
   Good({"create", other});
@@ -256,6 +263,9 @@ TEST_F(Export, EveryCommandAnswersInJsonAndQuietlyWhereAsked) {
   EXPECT_EQ(error["code"], "not found");
   EXPECT_EQ(error["path"], other);
   EXPECT_EQ(error["what"], "there is no lane 'z'");
+  const Outcome usage = Run({"rm", other, "--json"});
+  EXPECT_EQ(usage.exit_code, 2);
+  EXPECT_EQ(nlohmann::json::parse(usage.err)["error"]["code"], "invalid argument");
 
   EXPECT_EQ(Good({"import", other, dir_.path("y.wav"), "--quiet"}).out, "");
   EXPECT_EQ(Good({"export", other, "--lane", "y", "--out", dir_.path("q.wav"), "--quiet"}).out, "");

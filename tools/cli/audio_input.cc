@@ -291,6 +291,7 @@ Result<AudioInput> AudioInput::Open(const std::string& path) {
     input.time_reference_ = std::uint64_t{bext.time_reference_high} << 32 | bext.time_reference_low;
   switch (input.info_.format & SF_FORMAT_SUBMASK) {
     case SF_FORMAT_PCM_32:
+    case SF_FORMAT_ALAC_32:
       input.rounded_from_ = "32-bit integer";
       break;
     case SF_FORMAT_DOUBLE:

@@ -158,6 +158,11 @@ Result<AudioOutput> AudioOutput::Open(const std::string& path, const OutputForma
     std::error_code missing;
     const std::filesystem::path real = std::filesystem::canonical(path, missing);
     output.target_ = missing ? path : real.string();
+    // One that points at nothing yet.
+    if (missing && std::filesystem::is_symlink(path, missing))
+      output.target_ =
+          (std::filesystem::path(path).parent_path() / std::filesystem::read_symlink(path, missing))
+              .string();
     exists = stat(output.target_.c_str(), &status) == 0;
     if (exists && !S_ISREG(status.st_mode))
       return Refuse(path, "not a regular file",
@@ -218,7 +223,7 @@ Result<AudioOutput> AudioOutput::Open(const std::string& path, const OutputForma
   output.description_ = type == SF_FORMAT_RF64 ? "RF64" : std::string(NameOf(format.container));
   for (char& c : output.description_)
     c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  if (format.container == Container::kFlac)
+  if (output.samples_ != Samples::kFloat)
     output.description_ += output.samples_ == Samples::kPcm16 ? ", 16-bit" : ", 24-bit";
   return output;
 }
@@ -306,8 +311,10 @@ Result<void> AudioOutput::Write(std::span<const float> samples) {
     done = sf_write_int(file_.get(), steps.data(), count);
   }
   if (done == count && sink_->failure == 0) return {};
-  const int failure = sink_->failure;
-  return std::unexpected(Error::FromErrno(failure != 0 ? failure : EIO, "writing").About(path_));
+  if (sink_->failure != 0)
+    return std::unexpected(Error::FromErrno(sink_->failure, "writing").About(path_));
+  return Refuse(path_, fmt::format("libsndfile cannot write this: {}", sf_strerror(file_.get())),
+                "choose another --format");
 }
 
 Result<void> AudioOutput::Commit() {
@@ -337,7 +344,9 @@ Result<void> AudioOutput::Name() {
     if (between.empty()) {
       const SignalHold hold;
       // A name for a moment; of a kind that cannot be another's.
-      between = fmt::format("{}.{}.part", target_, getpid());
+      between = (std::filesystem::path(target_).parent_path() /
+                 fmt::format(".canvas-export-{}", getpid()))
+                    .string();
       if (!link_to(between))
         return std::unexpected(Error::FromErrno(errno, "writing").About(path_));
       if (rename(between.c_str(), target_.c_str()) == 0) return {};

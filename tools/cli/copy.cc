@@ -1,6 +1,7 @@
 // cp and diff: lanes of two canvases, beside whoever writes.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -44,6 +45,11 @@ Result<void> MakeLike(const Canvas& from, const std::string& path) {
   options.title = info.title;
   options.tool = "canvas cp";
   options.allow_remote = TheGlobals().allow_remote;
+  struct stat status {};
+  if (stat(info.path.c_str(), &status) == 0) {
+    options.mode = (status.st_mode & 0777) | 0600;
+    umask(0);  // as it is there
+  }
   return Canvas::Create(path, options);
 }
 
@@ -312,6 +318,21 @@ Result<Difference> Compare(const Canvas& a, const Canvas& b, const LaneInfo& lan
   return difference;
 }
 
+// Whether the same frames are written in both.
+Result<bool> WrittenAlike(const Canvas& a, const Canvas& b, const LaneInfo& lane,
+                          const LaneInfo& other) {
+  const auto all = [](const Canvas& canvas, const LaneInfo& of) -> Result<std::vector<FrameRange>> {
+    CANVAS_ASSIGN(const LaneReader reader, canvas.Reader(of.id));
+    return reader.WrittenRanges(
+        {Frame(0), FirstFrameOfPage(canvas.capacity_pages(), of.rate, canvas.Info().page_seconds)});
+  };
+  CANVAS_ASSIGN(const auto x, all(a, lane));
+  CANVAS_ASSIGN(const auto y, all(b, other));
+  return std::ranges::equal(x, y, [](const FrameRange& i, const FrameRange& j) {
+    return i.first == j.first && i.end == j.end;
+  });
+}
+
 }  // namespace
 
 Result<bool> RunDiff(const DiffArguments& arguments) {
@@ -354,6 +375,12 @@ Result<bool> RunDiff(const DiffArguments& arguments) {
     if (lane.description != other->description) tell(lane.name, "described in other words");
     if (!HoldsSamples(lane)) continue;
     CANVAS_ASSIGN(const Difference difference, Compare(a, b, lane, *other));
+    if (difference.frames == 0) {
+      CANVAS_ASSIGN(const bool written, WrittenAlike(a, b, lane, *other));
+      if (!written)
+        tell(lane.name,
+             "the same samples, of which some are zeros in one and unwritten in the other");
+    }
     constexpr std::size_t kMost = 20;
     for (std::size_t i = 0; i < std::min(difference.places.size(), kMost); ++i) {
       const FrameRange& place = difference.places[i];

@@ -157,9 +157,9 @@ Result<void> ExportOne(const Canvas& canvas, const ExportArguments& arguments,
   std::FILE* const words = job.out == "-" ? stderr : stdout;
   std::string text =
       fmt::format("lane '{}' from {} to {} -> {} ({}, {}, {} Hz{})\n", Printable(lane.name),
-                  FormatClock(range.first, lane.rate), FormatClock(range.end, lane.rate), job.out,
-                  Count(frames, "frame"), Count(lane.channels, "channel"), ToString(lane.rate),
-                  out.description() == "WAV" ? "" : ", " + out.description());
+                  FormatClock(range.first, lane.rate), FormatClock(range.end, lane.rate),
+                  Printable(job.out), Count(frames, "frame"), Count(lane.channels, "channel"),
+                  ToString(lane.rate), out.description() == "WAV" ? "" : ", " + out.description());
   if (written != frames)
     text += fmt::format("  {} never written, silent here\n", Count(frames - written, "frame"));
   if (out.clipped() != 0)

@@ -149,7 +149,8 @@ Result<void> RunStat(const StatArguments& arguments) {
   for (const std::string& pattern : arguments.lanes) {
     auto found = LanesNamed(all, pattern);
     if (!found) return std::unexpected(std::move(found).error().About(arguments.file));
-    lanes.insert(lanes.end(), found->begin(), found->end());
+    for (const LaneInfo& lane : *found)
+      if (std::ranges::find(lanes, lane.id, &LaneInfo::id) == lanes.end()) lanes.push_back(lane);
   }
   Json json = Json::array();
   constexpr auto kRight = Table::Align::kRight;
