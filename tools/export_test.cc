@@ -287,6 +287,7 @@ TEST_F(Export, CreateTakesAModeAndCheckSaysWhatItDidNotLookAt) {
 
 // Resident memory is let go behind what was read: an export needs no more for a long lane.
 TEST_F(Export, ALongExportNeedsLittleMemory) {
+  if (testing::kSanitized) GTEST_SKIP() << "SKIPPED: a sanitizer needs memory of its own";
   {
     canvas::Canvas sut = testing::OpenForWriting(file_);
     const auto lane = testing::Must(sut.AddLane({.name = "long", .channels = 8}));

@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/socket.h>
+#include <mpg123.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,7 +16,6 @@
 #include <mutex>
 #include <optional>
 #include <string_view>
-#include <thread>
 #include <utility>
 
 #include "tools/cli/signals.h"
@@ -217,28 +218,37 @@ class QuietStandardError {
 
 }  // namespace
 
-// The file as a pipe: libsndfile then reads to its end, whatever it thinks of its length.
-Result<int> AudioInput::Feed() {
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-    return FailErrno(errno, "socketpair");
-  pipe_ = Descriptor(ends[0]);
-  feeder_ = std::jthread([fd = Descriptor(fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0)),
-                          to = Descriptor(ends[1])] {
-    std::vector<char> piece(64 * 1024);
-    for (off_t at = 0;;) {
-      const ssize_t got = pread(fd.get(), piece.data(), piece.size(), at);
-      if (got <= 0) return;
-      at += got;
-      for (ssize_t done = 0; done < got;) {
-        const ssize_t put =
-            send(to.get(), piece.data() + done, static_cast<std::size_t>(got - done), MSG_NOSIGNAL);
-        if (put <= 0) return;  // nobody reads any more
-        done += put;
-      }
-    }
-  });
-  return pipe_.get();
+// By libmpg123 itself, which libsndfile would ask too.
+Result<void> AudioInput::OpenMpeg() {
+  int error = mpg123_init();
+  mpeg_stream_.reset(mpg123_new(nullptr, &error));
+  mpg123_handle* const handle = mpeg_stream_.get();
+  if (handle == nullptr) return NotAudio(path_, mpg123_plain_strerror(error));
+  mpg123_param(handle, MPG123_ADD_FLAGS, MPG123_QUIET | MPG123_FORCE_FLOAT, 0);
+  lseek(fd_.get(), 0, SEEK_SET);
+  long rate = 0;
+  int encoding = 0;
+  if (mpg123_open_fd(handle, fd_.get()) != MPG123_OK ||
+      mpg123_getformat(handle, &rate, &info_.channels, &encoding) != MPG123_OK)
+    return NotAudio(path_, mpg123_strerror(handle));
+  info_.samplerate = static_cast<int>(rate);
+  // Whatever comes later is an error, and not another kind of samples.
+  mpg123_format_none(handle);
+  mpg123_format(handle, rate, info_.channels, MPG123_ENC_FLOAT_32);
+  return {};
+}
+
+void AudioInput::MpegCloser::operator()(mpg123_handle* handle) const { mpg123_delete(handle); }
+
+Result<std::size_t> AudioInput::ReadMpeg(std::span<float> samples) {
+  std::size_t bytes = 0;
+  const int status = mpg123_read(mpeg_stream_.get(), samples.data(),
+                                 samples.size() / channels() * channels() * sizeof(float), &bytes);
+  if (bytes != 0 || status == MPG123_DONE) return bytes / sizeof(float) / channels();
+  if (status == MPG123_OK || status == MPG123_NEW_FORMAT) return ReadMpeg(samples);
+  return std::unexpected(
+      Error(ErrorCode::kIo, fmt::format("reading failed: {}", mpg123_strerror(mpeg_stream_.get())))
+          .About(path_));
 }
 
 Result<AudioInput> AudioInput::Open(const std::string& path) {
@@ -271,6 +281,11 @@ Result<AudioInput> AudioInput::Open(const std::string& path) {
     input.untagged_ = !tag.there;
     constexpr std::int64_t kTrailer = 64 * 1024;  // tags stand behind, and pictures in them
     input.goes_on_ = tag.end != 0 && status.st_size > tag.end + kTrailer;
+  }
+  if (input.untagged_) {
+    CANVAS_TRY(input.OpenMpeg());
+    input.speakers_ = input.channels() == 1 ? 0x4 : 0x3;
+    return input;
   }
   CANVAS_TRY(input.OpenStream(0));
   const Layout layout = LayoutOf(input.file_.get(), input.info_);
@@ -309,10 +324,7 @@ Result<void> AudioInput::OpenStream(std::size_t index) {
   {
     std::optional<QuietStandardError> quiet;
     if (mpeg_) quiet.emplace();
-    if (untagged_) {
-      CANVAS_ASSIGN(const int fd, Feed());
-      file_.reset(sf_open_fd(fd, SFM_READ, &info, SF_FALSE));
-    } else if (streams_.size() == 1) {  // a tenth faster
+    if (streams_.size() == 1) {  // a tenth faster
       lseek(fd_.get(), 0, SEEK_SET);
       file_.reset(sf_open_fd(fd_.get(), SFM_READ, &info, SF_FALSE));
     } else {
@@ -365,6 +377,7 @@ void AudioInput::LookForCut() {
 }
 
 Result<std::size_t> AudioInput::Read(std::span<float> samples) {
+  if (untagged_) return ReadMpeg(samples);
   const auto frames = static_cast<sf_count_t>(samples.size() / channels());
   for (;;) {
     const sf_count_t count = sf_readf_float(file_.get(), samples.data(), frames);
@@ -388,17 +401,46 @@ Result<std::size_t> AudioInput::Read(std::span<float> samples) {
   return 0;
 }
 
+namespace {
+
+// Ctrl-C ends a recording, and what was recorded is to be had. Signals come while this waits for the
+// pipe and at no other time, so that none is missed.
+class InterruptibleInput {
+ public:
+  explicit InterruptibleInput(int fd) : fd_(fd) {
+    sigset_t held;
+    sigemptyset(&held);
+    for (const int number : {SIGINT, SIGTERM}) sigaddset(&held, number);
+    sigprocmask(SIG_BLOCK, &held, &before_);
+  }
+  InterruptibleInput(const InterruptibleInput&) = delete;
+  InterruptibleInput& operator=(const InterruptibleInput&) = delete;
+  ~InterruptibleInput() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
+  // Whether there is something to read, or the end; false once a signal came.
+  bool Wait() const {
+    pollfd pipe{.fd = fd_, .events = POLLIN, .revents = 0};
+    while (!stop_.raised())
+      if (ppoll(&pipe, 1, nullptr, &before_) > 0) return true;
+    return false;
+  }
+
+ private:
+  int fd_;
+  StopFlag stop_;
+  sigset_t before_{};
+};
+
+}  // namespace
+
 Result<std::string> Spool(int from, Descriptor& keeper) {
   const char* directory = std::getenv("TMPDIR");
   if (directory == nullptr || *directory == '\0') directory = "/tmp";
   keeper = Descriptor(open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (!keeper) return std::unexpected(Error::FromErrno(errno, "creating a file").About(directory));
   std::vector<char> piece(1 << 20);
-  // Ctrl-C ends a recording, and what was recorded is to be had.
-  const StopFlag stop;
-  for (;;) {
+  const InterruptibleInput input(from);
+  while (input.Wait()) {
     const ssize_t got = read(from, piece.data(), piece.size());
-    if (got < 0 && errno == EINTR && stop.raised()) break;
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return FailErrno(errno, "reading standard input");
     if (got == 0) break;

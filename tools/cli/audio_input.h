@@ -11,14 +11,18 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "canvas/base/error.h"
 #include "tools/cli/descriptor.h"
 
+struct mpg123_handle_struct;
+using mpg123_handle = mpg123_handle_struct;
+
 namespace canvas::cli {
 
+// Most through libsndfile; MPEG streams that do not say how long they are through libmpg123
+// (https://mpg123.org), as libsndfile would end where it estimates that they do.
 class AudioInput {
  public:
   // Errors: kNotFound, kPermission, kInvalidArgument (no audio file that libsndfile reads).
@@ -58,15 +62,18 @@ class AudioInput {
     void operator()(SNDFILE* file) const { sf_close(file); }
   };
 
+  struct MpegCloser {
+    void operator()(mpg123_handle* handle) const;
+  };
   Result<void> OpenStream(std::size_t index);
-  Result<int> Feed();
+  Result<void> OpenMpeg();
+  Result<std::size_t> ReadMpeg(std::span<float> samples);
   void LookForCut();
 
   std::string path_;
   Descriptor fd_;
   std::vector<Stream> streams_;
-  std::jthread feeder_;  // of a file that is read as a pipe; ends when the pipe is closed
-  Descriptor pipe_;
+  std::unique_ptr<mpg123_handle, MpegCloser> mpeg_stream_;
   bool mpeg_ = false;
   bool untagged_ = false;                  // an MPEG stream that does not say how long it is
   bool goes_on_ = false;                   // behind the end of what can be read of it
