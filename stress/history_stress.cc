@@ -173,6 +173,8 @@ void CheckTheChecker() {
   if (!finds({{12, 18, 0, 2}, {13, 19, 0, 1}})) Broken("the checker misses time going back");
 }
 
+constexpr int kShowsNothing = 2;
+
 int Run(const Arguments& arguments) {
   CheckTheChecker();
   const std::uint32_t seed = ChooseSeed(arguments);
@@ -217,11 +219,8 @@ int Run(const Arguments& arguments) {
   }
   std::printf("%zu writes, %lu reads by %lld processes, %lu of them during a write: all in order\n",
               writes.size(), reads, static_cast<long long>(readers), overlapping);
-  if (overlapping == 0) {
-    std::printf("no read met a write: this run shows nothing\n");
-    return 1;
-  }
-  return 0;
+  if (overlapping == 0) std::printf("no read met a write: this run shows nothing\n");
+  return overlapping == 0 ? kShowsNothing : 0;
 }
 
 }  // namespace
@@ -243,6 +242,8 @@ int main(int argc, char** argv) {
   else if (arguments.Text("role") == "reader")
     Read(arguments.Text("path"), arguments.Text("log"), random, operations);
   else
-    return Run(arguments);
-  return 0;
+    // Where others keep the processors busy, the three may run one after the other: then again.
+    for (int tries = 0; tries < 10; ++tries)
+      if (const int code = Run(arguments); code != kShowsNothing) return code;
+  return arguments.Text("role").empty() ? 1 : 0;
 }
