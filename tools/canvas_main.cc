@@ -396,14 +396,6 @@ int Run(int argc, char** argv) {
 
 }  // namespace
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-// LeakSanitizer: libvorbisenc loses one block where it is set up for six channels.
-extern "C" const char* __lsan_default_suppressions();
-extern "C" const char* __lsan_default_suppressions() { return "leak:libvorbisenc\n"; }
-#endif
-#endif
-
 int main(int argc, char** argv) {
   OpenStandardDescriptors();
   std::signal(SIGXFSZ, SIG_IGN);  // a limit on file size is an error like others
