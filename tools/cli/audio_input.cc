@@ -324,7 +324,7 @@ Result<void> AudioInput::OpenStream(std::size_t index) {
   {
     std::optional<QuietStandardError> quiet;
     if (mpeg_) quiet.emplace();
-    if (streams_.size() == 1) {  // a tenth faster
+    if (streams_.size() == 1) {  // faster, by some percent
       lseek(fd_.get(), 0, SEEK_SET);
       file_.reset(sf_open_fd(fd_.get(), SFM_READ, &info, SF_FALSE));
     } else {

@@ -50,6 +50,9 @@ class AudioOutput {
   // kPermission, kNoSpace.
   static Result<AudioOutput> Open(const std::string& path, const OutputFormat& format,
                                   const Content& content, bool replace);
+  AudioOutput(AudioOutput&&) noexcept = default;
+  AudioOutput& operator=(AudioOutput&&) = delete;
+  ~AudioOutput();
 
   // Float is written bit for bit. PCM is rounded to the nearest step (1.0 is 2^15 or 2^23 steps)
   // and clipped; NaN becomes 0. Dither is the same every time: two exports are the same bytes.
@@ -98,11 +101,6 @@ class AudioOutput {
   std::uint64_t clipped_ = 0;
   bool dither_ = false;
   std::uint64_t random_ = 0x9E3779B97F4A7C15;
-
- public:
-  AudioOutput(AudioOutput&&) noexcept = default;
-  AudioOutput& operator=(AudioOutput&&) = delete;
-  ~AudioOutput();
 };
 
 }  // namespace canvas::cli
