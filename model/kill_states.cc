@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "canvas/sync/append.h"
+#include "canvas/sync/erase.h"
 #include "canvas/sync/events.h"
 #include "canvas/sync/overwrite.h"
 #include "canvas/sync/part_life.h"
@@ -254,6 +255,51 @@ Scenario PunchScenario() {
             if (canvas::sync::PunchUnfinished(m.parts[0].Words())) return "left unfinished";
             if (Life::FromWord(m.parts[0].life.value()).state == PartState::kPunched)
               reuse(m.parts[0]);
+            return read(m);
+          }};
+}
+
+// ---- erasing one of two blocks, by the intent, and writing it again
+
+void Erase(Memory& m) {
+  const auto entry = m.Owner();
+  canvas::sync::DeclareIntent(entry, {Operation::kErase, 0, 0, 5, 1});
+  canvas::sync::EraseBlocks(m.parts[0].Words(), 0, 1);
+  canvas::sync::ClearIntent(entry);
+  Recorder::Get().Syscall();
+  m.parts[0].data[0].Set(0);
+  m.parts[0].data[1].Set(0);
+  Recorder::Get().Syscall();
+}
+
+Scenario EraseScenario() {
+  const auto read = [](Memory& m) { return ReadBlocks(m.parts[0], {1, 2}, true); };
+  return {"erase",
+          [](Memory& m) {
+            WriteFirst(m.parts[0], 1);
+            canvas::sync::Announce(m.Owner(), 7, 0, 10);
+          },
+          [](Memory& m) {
+            Erase(m);
+            Append(m.parts[0], 0, 2);
+          },
+          read,
+          [](Memory& m) {
+            const auto entry = m.Owner();
+            if (canvas::sync::ReadIntent(entry).operation == Operation::kErase)
+              canvas::sync::RepairErase(m.parts[0].Words(), kBlocks);
+            canvas::sync::ClearIntent(entry);
+          },
+          [=](Memory& m) {
+            std::string wrong = Settled(m.parts[0]);
+            if (!wrong.empty()) return wrong;
+            wrong = read(m);
+            if (!wrong.empty()) return wrong;
+            // Written anew, a block has another sequence than its old bytes had.
+            if (!Version::FromWord(m.parts[0].versions[0].value()).written)
+              Append(m.parts[0], 0, 2);
+            if (m.parts[0].data[0].value() == 2 && m.parts[0].sequence.value() == 0)
+              return std::string("new bytes under the sequence of the old ones");
             return read(m);
           }};
 }
@@ -558,6 +604,8 @@ const std::vector<model::LogicMutant>& LogicMutants() {
       {"kill: leave the dead owner's blocks written", Step::kStore, "AdoptPart", "", Fault::kSkip},
       {"kill: do not say that a punch has begun", Step::kStore, "BeginPunch", "", Fault::kSkip},
       {"kill: blocks stay written over the hole", Step::kStore, "EndPunch", "", Fault::kSkip},
+      {"kill: blocks erased under the old sequence", Step::kStore, "EraseBlocks", "", Fault::kSkip},
+      {"kill: leave an erasure unfinished", Step::kStore, "RepairErase", "", Fault::kSkip},
       {"kill: leave a repaired intent", Step::kStore, "ClearIntent", "", Fault::kSkip},
   };
   return mutants;
@@ -567,8 +615,9 @@ const std::vector<model::LogicMutant>& LogicMutants() {
 
 int main(int argc, char** argv) {
   const std::vector<Scenario> scenarios = {
-      AppendScenario(),   OverwriteScenario(), PunchScenario(),      TakeoverScenario(),
-      SnapshotScenario(), EventsScenario(),    EventReuseScenario(), PresenceScenario()};
+      AppendScenario(), OverwriteScenario(),  PunchScenario(),
+      EraseScenario(),  TakeoverScenario(),   SnapshotScenario(),
+      EventsScenario(), EventReuseScenario(), PresenceScenario()};
   bool good = true;
   const bool sweep = argc > 1 && std::string(argv[1]) == "--sweep";
   for (const Scenario& scenario : scenarios) {

@@ -101,6 +101,13 @@ void Punch(Canvas& canvas, Random& random, std::int64_t end) {
       Must(writer.Write(Frame(first), Stamped(kPunched, first, kPageFrames, ++epoch)));
     }
     LaneWriter writer = OwnSoon(canvas, kPunched, one);
+    // Some blocks, and then the page with what is left of it. A page begins within a block.
+    if (random.OneIn(2)) {
+      const std::int64_t block = (first / kBlockFrames + 1 + random.Below(3)) * kBlockFrames;
+      const auto some =
+          writer.Erase({Frame(block), Frame(block + (1 + random.Below(3)) * kBlockFrames)});
+      if (!some && some.error().code() != ErrorCode::kBusy) Broken(some.error().Message());
+    }
     const auto erased = writer.Erase({Frame(first), Frame(first + kPageFrames)});
     if (!erased && erased.error().code() != ErrorCode::kBusy) Broken(erased.error().Message());
   }

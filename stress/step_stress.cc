@@ -606,6 +606,13 @@ std::vector<Case> Cases(const Bench& bench) {
        },
        true, 2},
       {"writing it again", write(0, 2 * block, 4), true, 2},
+      {"erasing a block of a page",
+       [=](Canvas&, LaneWriter* w) {
+         if (Must(w->Erase({Frame(block), Frame(2 * block)})).erased_frames !=
+             static_cast<std::uint64_t>(block))
+           Broken("a block was not erased");
+       },
+       true, 2},
       {"adding a lane",
        [rate = bench.rate](Canvas& canvas, LaneWriter*) {
          if (Must(canvas.AddLane({.name = "second", .channels = 2, .rate = rate})) != kSecond)

@@ -253,7 +253,7 @@ TEST_F(Export, EveryCommandAnswersInJsonAndQuietlyWhereAsked) {
   EXPECT_EQ(lines({"mv", other, "y", "z"})[0]["name_before"], "y");
   EXPECT_EQ(lines({"cp", other, file_, "--lane", "z"})[0]["frames"], 300);
   EXPECT_EQ(lines({"silence", other, "--lane", "z"})[0]["silenced_frames"], 300);
-  EXPECT_EQ(lines({"rm", other, "--lane", "z", "--to", "100f"})[0]["silenced_frames"], 100);
+  EXPECT_EQ(lines({"rm", other, "--lane", "z", "--to", "100f"})[0]["zeroed_frames"], 100);
   EXPECT_GT(lines({"rm", other, "--lane", "z"})[0]["freed_bytes"], 0);
   // So are errors.
   const Outcome bad = Run({"rm", other, "--lane", "z", "--json"});

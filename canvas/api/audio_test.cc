@@ -162,6 +162,27 @@ class Oracle {
       mark = std::max(mark, f + 1);
     }
   }
+  // A page of which nothing else is written loses its marks too.
+  void Erase(std::int64_t first, std::int64_t end) {
+    std::map<std::int64_t, bool> pages;  // by first frame: whether something else is written
+    std::map<std::size_t, bool> blocks;  // likewise
+    for (const auto& [page, marks] : marks_) {
+      const std::int64_t page_end =
+          FirstFrameOfPage(PageOfFrame(Frame(page), rate_, 1) + 1, rate_, 1).value();
+      if (page_end <= first || end <= page) continue;
+      for (std::int64_t f = page; f < page_end; ++f) {
+        const bool stays = Written(f) && (f < first || end <= f);
+        pages[page] |= stays;
+        blocks[BlockStart(f)] |= stays;
+      }
+    }
+    for (std::int64_t f = first; f < end; ++f)
+      if (Written(f)) std::fill_n(values_.begin() + f * channels_, channels_, 0.0F);
+    for (const auto& [block, stays] : blocks)
+      if (!stays) touched_[block] = false;
+    for (const auto& [page, stays] : pages)
+      if (!stays) marks_.erase(page);
+  }
   bool Written(std::int64_t f) const {
     const auto marks = marks_.find(PageFirst(f));
     return marks != marks_.end() && marks->second.first <= f && f < marks->second.second &&
@@ -196,7 +217,7 @@ struct Shape {
 class AudioShapes : public Audio, public ::testing::WithParamInterface<Shape> {};
 
 // Random writes of every length and place against the model, read back in random pieces.
-TEST_P(AudioShapes, AgreeWithAModelUnderRandomWrites) {
+TEST_P(AudioShapes, AgreeWithAModelUnderRandomWritesAndErasures) {
   const auto [channels, rate, canvas_rate] = GetParam();
   const std::uint32_t seed = std::random_device()();
   std::printf("seed %u\n", seed);
@@ -226,6 +247,18 @@ TEST_P(AudioShapes, AgreeWithAModelUnderRandomWrites) {
     }
     Must(writer->Write(Frame(first), samples));
     oracle.Write(first, samples);
+    if (round % 4 == 3) {
+      const auto gone = static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(end));
+      const auto longest = static_cast<std::uint64_t>(round % 8 == 3 ? end : per_block * 5);
+      const auto length = static_cast<std::int64_t>(random() % longest) + 1;
+      const std::int64_t gone_end = std::min(end, gone + length);
+      std::uint64_t count = 0;
+      for (std::int64_t f = gone; f < gone_end; ++f) count += oracle.Written(f) ? 1U : 0U;
+      const EraseReport report = Must(writer->Erase({Frame(gone), Frame(gone_end)}));
+      ASSERT_EQ(report.erased_frames + report.zeroed_frames, count)
+          << "seed " << seed << " round " << round;
+      oracle.Erase(gone, gone_end);
+    }
 
     const auto from = static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(end));
     const auto count =

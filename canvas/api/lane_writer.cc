@@ -129,6 +129,16 @@ void LaneWriter::Flush() noexcept {
   if (NoThrow([&] { return CheckUsable(); })) core_->file->FlushNotify();
 }
 
+// Of a page that has frames outside of the range too.
+Result<storage::PartWriter::Erased> LaneWriter::EraseWithin(PageIndex page, FrameRange range) {
+  const Frame first = place_.shape.FirstFrame(page.value());
+  const Frame end = place_.shape.FirstFrame(std::uint64_t{page.value()} + 1);
+  CANVAS_ASSIGN(storage::PartWriter part,
+                storage::PartWriter::Open(*core_->file, place_, page, *owner_));
+  return part.Erase(static_cast<std::uint64_t>(std::max(range.first, first) - first),
+                    static_cast<std::uint64_t>(std::min(range.end, end) - first));
+}
+
 Result<EraseReport> LaneWriter::Erase(FrameRange range) {
   return NoThrow([&]() -> Result<EraseReport> {
     CANVAS_TRY(CheckUsable());
@@ -164,12 +174,10 @@ Result<EraseReport> LaneWriter::Erase(FrameRange range) {
       const auto at = [&](std::uint64_t frame) { return first + static_cast<std::int64_t>(frame); };
       if (part->written_frames != 0 &&
           (at(part->first) < range.first || range.end < at(part->end))) {
-        for (const auto& run : storage::WrittenRuns(*core_->file, place_, index)) {
-          const FrameRange kept{std::max(at(run.first), range.first),
-                                std::min(at(run.end), range.end)};
-          if (!kept.empty())
-            report.kept_frames += static_cast<std::uint64_t>(kept.end - kept.first);
-        }
+        auto done = EraseWithin(index, range);
+        if (!done) return std::unexpected(std::move(done).error().About(core_->file->path()));
+        report.erased_frames += done->unwritten_frames;
+        report.zeroed_frames += done->zeroed_frames;
         continue;
       }
       auto punched = storage::PunchPart(*core_->file, place_, index, *owner_);

@@ -20,10 +20,10 @@ namespace canvas {
 
 class CanvasCore;
 
-// What Erase did.
+// What Erase did with the frames of the range that were written.
 struct EraseReport {
-  std::uint64_t erased_frames = 0;  // written before, given back now
-  std::uint64_t kept_frames = 0;  // inside the range, but in a page that also holds frames outside
+  std::uint64_t erased_frames = 0;  // unwritten now, their disk space given back
+  std::uint64_t zeroed_frames = 0;  // zeros now: they share a block with frames that stay
 };
 
 class LaneWriter {
@@ -57,10 +57,11 @@ class LaneWriter {
   // Where Append writes next.
   Frame end();
 
-  // Gives the disk space of a range back: every page whose written frames all lie inside it. Frames
-  // of the range that share a page with frames outside it stay, and are counted.
-  // Errors: kBusy (a reader's window holds a page), kLimit (past the mapping limit), kIo. After an
-  // error the pages before the failing one are given back, and calling again goes on.
+  // Erases a range, to the frame. Whole blocks of it (32 KiB, unless chosen otherwise) are unwritten
+  // afterwards and cost no disk; where the range begins or ends within a block that holds other
+  // frames too, its frames there become zeros. Each block changes as a whole, as in Write.
+  // Errors: kBusy (a reader's window holds a page), kLimit (past the mapping limit), kNoSpace, kIo.
+  // After an error the pages before the failing one are erased, and calling again goes on.
   Result<EraseReport> Erase(FrameRange range);
 
  private:
@@ -69,6 +70,7 @@ class LaneWriter {
              const storage::LanePlace& place, LaneInfo info);
   Result<void> CheckUsable() const;
   Result<void> CheckRange(Frame first, std::uint64_t frames) const;
+  Result<storage::PartWriter::Erased> EraseWithin(PageIndex page, FrameRange range);
 
   std::shared_ptr<CanvasCore> core_;
   // Behind a pointer: the part writer keeps its address.

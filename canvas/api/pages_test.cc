@@ -217,10 +217,18 @@ TEST_F(Pages, PunchingGivesBackAPartARangeAndAPage) {
     EXPECT_EQ(reader_a.Read(Frame(48000 * 30), out).status, ReadStatus::kUnwritten);
     EXPECT_EQ(reader_a.Read(Frame(48000 * 30 - 6), out).status, ReadStatus::kOk);
     const EraseReport range = Must(owner.Erase({Frame(48000 * 30), Frame(48000 * 100)}));
-    EXPECT_EQ(range.erased_frames, 48000U * 30);
-    EXPECT_EQ(range.kept_frames, 48000U * 10) << "the page from 90 s reaches beyond the range";
-    EXPECT_EQ(given_back(), kPart);
-    EXPECT_EQ(reader_a.Read(Frame(48000 * 95), out).status, ReadStatus::kOk);
+    // The page from 90 s reaches beyond the range: 117 whole blocks, and a part of one.
+    EXPECT_EQ(range.erased_frames, 48000U * 30 + 117 * 4096);
+    EXPECT_EQ(range.zeroed_frames, 48000U * 10 - 117 * 4096);
+    EXPECT_EQ(given_back(), kPart + std::uint64_t{117} * 32768 - 32768) << "the undo place is new";
+    EXPECT_EQ(reader_a.Read(Frame(48000 * 95), out).status, ReadStatus::kUnwritten);
+    EXPECT_EQ(reader_a.Read(Frame(48000 * 100 - 6), out).status, ReadStatus::kOk);
+    EXPECT_EQ(out, std::vector<float>(12, 0.0F));
+    EXPECT_EQ(reader_a.Read(Frame(48000 * 100), out).status, ReadStatus::kOk);
+    EXPECT_EQ(out, std::vector<float>(12, 0.5F));
+    const EraseReport again = Must(owner.Erase({Frame(48000 * 90), Frame(48000 * 99)}));
+    EXPECT_EQ(again.erased_frames, 0U);
+    EXPECT_EQ(again.zeroed_frames, 0U);
   }
   Must(sut.PunchPage(PageIndex(0)));
   EXPECT_EQ(given_back(), kPart + kWidePart) << "both lanes' parts of page 0";

@@ -17,6 +17,7 @@
 #include "canvas/storage/part.h"
 #include "canvas/storage/part_writer.h"
 #include "canvas/sync/append.h"
+#include "canvas/sync/erase.h"
 #include "canvas/sync/overwrite.h"
 #include "canvas/sync/part_life.h"
 #include "canvas/testing/testing.h"
@@ -131,6 +132,33 @@ TEST_F(RepairAfterDeath, AViewFromBeforeTheRollbackIsNotValidAfterIt) {
   TakeOver();
   EXPECT_FALSE(before.StillValid());
   EXPECT_EQ(reader.ViewAt(Frame(0), 1000).frames(), 1000U);
+}
+
+TEST_F(RepairAfterDeath, AnErasureIsFinishedAndItsSpaceGivenBackWithTheNext) {
+  const Canvas canvas = Must(Canvas::Open(path_));
+  LaneReader reader = Must(canvas.Reader(lane_));
+  const View before = reader.ViewAt(Frame(8 * kBlock), kBlock);
+  Die({format::Operation::kErase, PageIndex(0), 8, {}}, [](const storage::PartWords& part) {
+    sync::EraseBlocks(part, 8, 16);
+    part.sequence->store(part.sequence->load() - 1);  // killed before it was even
+  });
+  EXPECT_FALSE(before.StillValid());
+  ReadBlock(8, ReadStatus::kUnwritten);
+  EXPECT_EQ(Notes(), 1U) << "the owner's intent";
+  const std::uint64_t allocated = AllocatedBytes(path_);
+  TakeOver();
+  EXPECT_EQ(Notes(), 0U);
+  ReadBlock(7, ReadStatus::kOk);
+  ReadBlock(8, ReadStatus::kUnwritten);
+  EXPECT_EQ(AllocatedBytes(path_), allocated) << "nothing is lost by that but space";
+  LaneWriter writer = Must(OpenForWriting(path_).Own(lane_));
+  Must(writer.Erase({Frame(8 * kBlock), Frame(16 * kBlock)}));
+  EXPECT_EQ(AllocatedBytes(path_), allocated - 4096);
+  // Written in part, the rest of it is zeros and not what was there.
+  Must(writer.Write(Frame(9 * kBlock + 1), Samples(5, 0, 1, 2)));
+  auto expected = std::vector<float>(kBlock * 2, 0.0F);
+  std::ranges::copy(Samples(5, 0, 1, 2), expected.begin() + 2);
+  EXPECT_EQ(ReadBlock(9, ReadStatus::kOk), expected);
 }
 
 TEST_F(RepairAfterDeath, APunchIsFinished) {

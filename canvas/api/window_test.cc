@@ -205,6 +205,7 @@ TEST_F(WindowTest, WhatItCoversIsNotGivenBack) {
   Must(window.MoveTo({Frame(kRate / 2), Frame(kRate / 2 + 10)}));
   LaneWriter writer = Must(canvas.Own(lane));
   EXPECT_EQ(testing::CodeOf(writer.Erase({Frame(0), Frame(kRate)})), ErrorCode::kBusy);
+  EXPECT_EQ(testing::CodeOf(writer.Erase({Frame(0), Frame(kRate / 4)})), ErrorCode::kBusy);
   Must(writer.Erase({Frame(kRate), Frame(2 * kRate)}));  // elsewhere
   Must(window.MoveTo({Frame(2 * kRate), Frame(3 * kRate)}));
   EXPECT_EQ(Must(writer.Erase({Frame(0), Frame(kRate)})).erased_frames,

@@ -117,7 +117,7 @@ inline constexpr std::uint64_t kClaim = 16;
 //     8  life               u64   generation x 4 + state
 //   128  high-water mark    u64   frames of the part: last written frame + 1
 //   136  low-water mark     u64   first written frame; means nothing while the other mark is 0
-//   256  sequence           u64   grows by one before and after every overwrite and punch
+//   256  sequence           u64   grows by one before and after every overwrite, erasure and punch
 //   384  events             u64   generation x 2^24 + half x 2^23 + count of an event part; the
 //                                 next generation, and empty, before each life of the part
 //   512  undo block + 1     u64   0: the undo place is empty
@@ -200,7 +200,7 @@ struct EventState {
 //    24  pid                  u64
 //    32  process start time   u64   clock ticks since boot, /proc/PID/stat field 22
 //    40  since                i64   nanoseconds since 1970-01-01T00:00:00Z
-//    64  intent: operation    u64   0 none, 1 overwrite, 2 punch
+//    64  intent: operation    u64   0 none, 1 overwrite, 2 punch, 3 erase blocks
 //    72  intent: page         u64
 //    80  intent: block        u64
 //    88  intent: slot         u64   kind x 2^32 + first slot
@@ -224,6 +224,6 @@ inline constexpr std::uint64_t kNameBytes = 64;
 static_assert(kName + kNameBytes <= kOwnerEntryBytes);
 }  // namespace owner_entry
 
-enum class Operation : std::uint64_t { kNone = 0, kOverwrite = 1, kPunch = 2 };
+enum class Operation : std::uint64_t { kNone = 0, kOverwrite = 1, kPunch = 2, kErase = 3 };
 
 }  // namespace canvas::format

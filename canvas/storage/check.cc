@@ -99,6 +99,7 @@ class Checker {
       intents_.emplace_back(owner.lane, intent.page);
       const char* what = "writing";
       if (intent.operation == format::Operation::kOverwrite) what = "overwriting";
+      if (intent.operation == format::Operation::kErase) what = "erasing blocks of";
       if (intent.operation == format::Operation::kPunch) what = "giving back";
       Note("lane {}, page {}: {} (pid {}) died {} it; the next owner puts it right",
            owner.lane.value(), intent.page.value(), owner.name.empty() ? "an owner" : owner.name,

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "canvas/sync/append.h"
+#include "canvas/sync/erase.h"
 #include "canvas/sync/overwrite.h"
 #include "canvas/sync/part_life.h"
 #include "canvas/sync/presence.h"
@@ -180,16 +181,20 @@ std::vector<FrameRun> WrittenRuns(const CanvasFile& file, const LanePlace& lane,
   return runs;
 }
 
+Result<ScopedLock> KeepWindowsOff(CanvasFile& file, const LanePlace& lane, PageIndex page) {
+  const PageRange one{page, page + 1};
+  CANVAS_ASSIGN(auto no_window, ScopedLock::Try(file.locks(), format::WindowLock(lane.id, one)));
+  if (!no_window)
+    return Fail(ErrorCode::kBusy, "a reader's window holds the page",
+                "try again when it has moved on");
+  return std::move(*no_window);
+}
+
 Result<void> PunchPart(CanvasFile& file, const LanePlace& lane, PageIndex page,
                        const Ownership& owner) {
   const auto part = FindPart(file, lane, page, file.write_base());
   if (!part) return FinishPunch(file, lane, page, owner);
-  const PageRange one{page, page + 1};
-  CANVAS_ASSIGN(const auto no_window,
-                ScopedLock::Try(file.locks(), format::WindowLock(lane.id, one)));
-  if (!no_window)
-    return Fail(ErrorCode::kBusy, "a reader's window holds the page",
-                "try again when it has moved on");
+  CANVAS_ASSIGN(const ScopedLock no_window, KeepWindowsOff(file, lane, page));
   owner.Declare({format::Operation::kPunch, page, 0, lane.slots});
   CANVAS_TRY(PunchWords(file, lane, page, part->words));
   owner.Clear();
@@ -235,6 +240,9 @@ Result<bool> RepairPart(CanvasFile& file, const LanePlace& lane, const Intent& i
   // A copy of the file may have lost what was reserved.
   CANVAS_TRY(file.ReserveSlot(intent.page, lane.slots));
   CANVAS_TRY(FinishWords(file, lane, intent.page));
+  if (intent.operation == format::Operation::kErase)
+    sync::RepairErase(words, lane.shape.max_blocks(),
+                      VersionStretches{file, intent.page, lane.slots});
   std::vector<std::byte> scratch;
   CANVAS_TRY(PutBack(file, lane, intent.page, words, scratch));
   file.Notify();

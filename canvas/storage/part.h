@@ -137,6 +137,9 @@ struct FrameRun {
 };
 std::vector<FrameRun> WrittenRuns(const CanvasFile& file, const LanePlace& lane, PageIndex page);
 
+// While it is held no window comes to hold the page. Errors: kBusy (one does), kIo.
+Result<ScopedLock> KeepWindowsOff(CanvasFile& file, const LanePlace& lane, PageIndex page);
+
 // Gives the part's disk space back. Nothing to do where it has none. After a failure the part
 // reads as unwritten, and FinishPunch, or this again, does the rest.
 // Errors: kBusy (a window holds it), kIo.

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
+#include <set>
 #include <utility>
 
 #include "canvas/sync/append.h"
+#include "canvas/sync/erase.h"
 #include "canvas/sync/overwrite.h"
 #include "canvas/sync/part_life.h"
 #include "canvas/sync/presence.h"
@@ -263,6 +265,68 @@ Result<void> PartWriter::WritePieces(std::uint64_t first, std::uint64_t end, con
     at = to;
   }
   return {};
+}
+
+PartWriter::Frames PartWriter::Shown(std::uint64_t block) const {
+  if (!Written(block)) return {};
+  const std::uint64_t first = std::max(block * per_block_, low());
+  return {first, std::max(first, std::min((block + 1) * per_block_, mark()))};
+}
+
+// The unwritten blocks around the run go with it: what was reserved there ahead, and what an erasure
+// left that was cut short. What shares 4 KiB with a written block stays.
+Result<void> PartWriter::EraseRun(std::uint64_t first_block, std::uint64_t end_block) {
+  owner_->Declare({format::Operation::kErase, page_, first_block, lane_.slots});
+  sync::EraseBlocks(words_, first_block, end_block);
+  owner_->Clear();
+  while (first_block > 0 && Fresh(first_block - 1)) --first_block;
+  while (end_block < lane_.shape.max_blocks() && Fresh(end_block)) ++end_block;
+  const std::uint64_t stride = lane_.shape.block_stride();
+  const std::uint64_t first = RoundUp(first_block * stride);
+  const std::uint64_t end = end_block == lane_.shape.max_blocks()
+                                ? RoundUp(end_block * stride)
+                                : end_block * stride / format::kFileBlock * format::kFileBlock;
+  reserved_.clear();
+  reserved_end_ = ~std::uint64_t{0};
+  if (first >= end) return {};
+  return file_->Punch(data_offset_ + first, end - first);
+}
+
+Result<PartWriter::Erased> PartWriter::Erase(std::uint64_t first, std::uint64_t end) {
+  Erased erased;
+  const std::uint64_t first_block = first / per_block_;
+  const std::uint64_t end_block = (end + per_block_ - 1) / per_block_;
+  const auto whole = [&](std::uint64_t block) {
+    const Frames shown = Shown(block);
+    return shown.count() == 0 || (first <= shown.first && shown.end <= end);
+  };
+  // Only the first and the last block of the range may hold frames outside of it.
+  CANVAS_ASSIGN(const ScopedLock no_window, KeepWindowsOff(*file_, lane_, page_));
+  CANVAS_TRY(SettleBlock(first_block));
+  if (end_block > first_block + 1) CANVAS_TRY(SettleBlock(end_block - 1));
+  std::uint64_t run = first_block;
+  std::uint64_t run_end = end_block;
+  const std::vector<float> zeros(per_block_ * lane_.shape.channels());
+  for (const std::uint64_t block : std::set{first_block, end_block - 1}) {
+    if (whole(block)) continue;
+    const Frames shown = Shown(block);
+    const std::uint64_t from = std::max(first, shown.first);
+    const std::uint64_t to = std::min(end, shown.end);
+    if (from < to) {
+      CANVAS_TRY(WriteOver(from, to, zeros.data()));
+      erased.zeroed_frames += to - from;
+    }
+    if (block == first_block) run = block + 1;
+    if (block == end_block - 1) run_end = block;
+  }
+  for (std::uint64_t block = run; block < run_end; ++block) {
+    CANVAS_TRY(SettleBlock(block));
+    erased.unwritten_frames += Shown(block).count();
+  }
+  const auto given_back = run < run_end ? EraseRun(run, run_end) : Result<void>();
+  file_->Notify();  // of what there is, after a failure too
+  CANVAS_TRY(given_back);
+  return erased;
 }
 
 Result<void> PartWriter::Write(std::uint64_t first, std::span<const float> samples) {

@@ -9,6 +9,8 @@
 //                                      unwritten blocks follow, all in one pwrite: a store through
 //                                      the mapping would fault at every 4 KiB just written
 //
+// and erasing them: whole blocks are given back (sync/erase.h), the rest of the range is zeroed.
+//
 // pwrite is used because it is the faster way into fresh space: it fills whole pages of the cache
 // without faulting them in or zeroing them first (bench/bulk_write_bench.cc compares).
 //
@@ -53,6 +55,16 @@ class PartWriter {
   // stays.
   Result<void> Write(std::uint64_t first, std::span<const float> samples);
 
+  // Makes what is written of [first, end) unwritten, block by block, and gives the disk space back. A
+  // block that also holds frames outside keeps its space, and gets zeros where the range covers it.
+  // What the numbers count was written before.
+  // Errors: kBusy (a reader's window holds the page: nothing is changed), kNoSpace, kIo.
+  struct Erased {
+    std::uint64_t unwritten_frames = 0;
+    std::uint64_t zeroed_frames = 0;
+  };
+  Result<Erased> Erase(std::uint64_t first, std::uint64_t end);
+
   // One past the last frame written, within the part.
   std::uint64_t mark() const;
 
@@ -79,6 +91,15 @@ class PartWriter {
   // From the mark on to the end of its block, and the whole unwritten blocks behind it.
   Result<void> WriteRest(std::uint64_t first, std::uint64_t end, const float* samples);
   Result<void> WriteOver(std::uint64_t first, std::uint64_t end, const float* samples);
+  // What readers see of a block; nothing where it is unwritten.
+  struct Frames {
+    std::uint64_t first = 0;
+    std::uint64_t end = 0;
+    std::uint64_t count() const { return end - first; }
+  };
+  Frames Shown(std::uint64_t block) const;
+  // Whole blocks, of which no window is in the way.
+  Result<void> EraseRun(std::uint64_t first_block, std::uint64_t end_block);
   std::byte* FrameAt(std::uint64_t frame) const { return words_.data + frame * frame_bytes_; }
 
   CanvasFile* file_;

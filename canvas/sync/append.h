@@ -65,6 +65,8 @@ void AdoptPart(const PartWords<Sync>& part, std::uint64_t per_block, std::uint64
                const Stretches& stretches = {}) noexcept {
   // SYNC(mark): what this owner publishes carries what the last one had published, who may be dead.
   const std::uint64_t mark = part.mark->load(std::memory_order_acquire);
+  // SYNC(sequence): and a higher number of this owner carries which blocks that one had erased.
+  (void)part.sequence->load(std::memory_order_acquire);
   // Relaxed, load and store: readers look at it behind a mark, which is raised behind it. A death
   // between LowerLow and the first RaiseMark left a low-water mark that stands for nothing.
   const std::uint64_t low = part.low->load(std::memory_order_relaxed);

@@ -178,27 +178,23 @@ std::string DurationOf(std::uint64_t frames, Rate rate) {
 }
 
 struct Removed {
-  std::uint64_t erased_frames = 0;
-  std::uint64_t silenced_frames = 0;
+  EraseReport report;
   std::string words;
 };
 
-// Exact to the frame: whole pages are given back, what shares a page with frames outside becomes
-// zeros.
+// Exact to the frame.
 Result<Removed> EraseRange(Canvas& canvas, const LaneInfo& lane, const RangeArguments& arguments) {
   CANVAS_ASSIGN(const FrameRange range, RangeIn(canvas, arguments, lane));
   CANVAS_ASSIGN(LaneWriter writer, canvas.Own(lane.id));
   CANVAS_ASSIGN(const EraseReport report, writer.Erase(range));
-  std::uint64_t silenced = 0;
-  if (report.kept_frames != 0) {
-    CANVAS_ASSIGN(silenced, Silence(canvas, writer, range));
-  }
-  std::string words = fmt::format("lane '{}': removed {}", Printable(lane.name),
-                                  DurationOf(report.erased_frames + silenced, lane.rate));
-  if (silenced != 0)
-    words += fmt::format(", of which {} became zeros: they share a page of {} s with what stays",
-                         DurationOf(silenced, lane.rate), canvas.Info().page_seconds);
-  return Removed{report.erased_frames, silenced, words + "\n"};
+  std::string words =
+      fmt::format("lane '{}': removed {}", Printable(lane.name),
+                  DurationOf(report.erased_frames + report.zeroed_frames, lane.rate));
+  if (report.zeroed_frames != 0)
+    words += fmt::format(", of which {} became zeros: {} a block with what stays",
+                         DurationOf(report.zeroed_frames, lane.rate),
+                         report.zeroed_frames == 1 ? "it shares" : "they share");
+  return Removed{report, words + "\n"};
 }
 
 template <typename Call>
@@ -233,8 +229,8 @@ Result<void> RunRemove(const RangeArguments& arguments) {
     const std::uint64_t freed = before > after ? before - after : 0;
     Json json = {{"lane", lane.name}, {"whole_lane", whole}, {"freed_bytes", freed}};
     if (!whole) {
-      json["erased_frames"] = removed.erased_frames;
-      json["silenced_frames"] = removed.silenced_frames;
+      json["erased_frames"] = removed.report.erased_frames;
+      json["zeroed_frames"] = removed.report.zeroed_frames;
     }
     Say(json, removed.words + fmt::format("  {} given back ({} B)\n", Bytes(freed), freed));
     return {};
