@@ -13,8 +13,8 @@
 
 #include "canvas/api/core.h"
 #include "canvas/format/superblock_format.h"
+#include "canvas/os/os_file.h"
 #include "canvas/storage/create.h"
-#include "canvas/storage/os_file.h"
 
 namespace canvas {
 namespace {
@@ -30,7 +30,7 @@ constexpr bool kThreadSanitizer = false;
 }  // namespace
 
 bool LooksLikeCanvas(const std::string& path) noexcept {
-  const storage::UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const os::UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) return false;
   for (std::uint64_t copy = 0; copy < format::kSuperblockCopies; ++copy) {
     std::array<std::uint8_t, format::kMagic.size()> magic{};
@@ -83,7 +83,7 @@ Result<void> Canvas::Create(const std::string& path, const CreateOptions& option
       CANVAS_ASSIGN(request.geometry, FieldsOf(options));
       request.header.title = options.title;
       request.header.provenance = {program_invocation_short_name, options.tool, std::nullopt,
-                                   storage::NowUnixNs()};
+                                   os::NowUnixNs()};
       request.mode = options.mode;
       request.allow_remote = options.allow_remote;
       return storage::CreateCanvasFile(path, request);
@@ -182,12 +182,12 @@ Result<void> Canvas::PunchPage(PageIndex page) {
     CANVAS_TRY(AboutFile(core_->file->CheckPage(page), *core_));
     CANVAS_TRY(core_->file->CheckWritable());
     CANVAS_ASSIGN(const auto header, core_->headers.Current());
-    for (const storage::LaneRecord& lane : header->lanes) {
-      if (!storage::HoldsFrames(lane.kind)) continue;
-      CANVAS_ASSIGN(const auto place, storage::LanePlace::Of(lane, core_->file->geometry()));
-      if (!storage::NeedsPunch(*core_->file, place, page)) continue;
+    for (const metadata::LaneRecord& lane : header->lanes) {
+      if (!metadata::HoldsFrames(lane.kind)) continue;
+      CANVAS_ASSIGN(const auto place, part::LanePlace::Of(lane, core_->file->geometry()));
+      if (!part::NeedsPunch(*core_->file, place, page)) continue;
       CANVAS_ASSIGN(LaneWriter writer, Own(lane.id, {page, page + 1}));
-      CANVAS_TRY(AboutFile(storage::PunchPart(*core_->file, place, page, *writer.owner_), *core_));
+      CANVAS_TRY(AboutFile(part::PunchPart(*core_->file, place, page, *writer.owner_), *core_));
     }
     return {};
   });
@@ -206,7 +206,7 @@ Result<DiskUsage> Canvas::Usage() const {
         512;  // stat(2): st_blocks is in these, whatever the disk's
     usage.allocated_bytes = static_cast<std::uint64_t>(status.st_blocks) * kStatBlock;
     for (const auto& [lane, extent] : lanes) {
-      if (!storage::HoldsFrames(lane.kind)) continue;
+      if (!metadata::HoldsFrames(lane.kind)) continue;
       const std::uint64_t written = extent.written_frames * lane.channels * sizeof(float);
       usage.lanes.push_back({lane.id, lane.name, written});
       usage.written_bytes += written;
@@ -225,7 +225,7 @@ Result<void> Canvas::Sync() {
 Result<CheckReport> Canvas::Check() const {
   return NoThrow([&]() -> Result<CheckReport> {
     CANVAS_TRY(CheckOpen());
-    return storage::CheckCanvas(*core_->file, core_->headers, core_->owners);
+    return part::CheckCanvas(*core_->file, core_->headers, core_->owners);
   });
 }
 

@@ -42,11 +42,11 @@
 #include "canvas/base/tempo.h"
 #include "canvas/base/time.h"
 #include "canvas/base/units.h"
-#include "canvas/storage/check.h"
+#include "canvas/part/check.h"
 
 namespace canvas {
 
-using storage::Access;
+using os::Access;
 using storage::OwnerInfo;
 
 struct CreateOptions {
@@ -112,7 +112,7 @@ struct DiskUsage {
   std::vector<Lane> lanes;
 };
 
-using CheckReport = storage::CheckReport;
+using CheckReport = part::CheckReport;
 
 // Whether a file begins as a canvas does, whatever its name and however it goes on: for who is about
 // to replace it. False where it cannot be read.

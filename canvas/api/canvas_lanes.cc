@@ -13,12 +13,12 @@
 #include "canvas/api/core.h"
 
 namespace canvas {
-LaneInfo ToInfo(const storage::LaneRecord& lane) {
+LaneInfo ToInfo(const metadata::LaneRecord& lane) {
   return {lane.id, lane.name, lane.kind, lane.channels, lane.rate, lane.description, lane.speakers};
 }
 
-void CountIn(LaneExtent& extent, const storage::LanePlace& place, PageIndex page,
-             const std::optional<storage::PartSummary>& part) noexcept {
+void CountIn(LaneExtent& extent, const part::LanePlace& place, PageIndex page,
+             const std::optional<part::PartSummary>& part) noexcept {
   if (!part || part->written_frames == 0) return;
   const Frame start = place.shape.FirstFrame(page.value());
   if (extent.written_frames == 0) extent.first = start + static_cast<std::int64_t>(part->first);
@@ -26,12 +26,12 @@ void CountIn(LaneExtent& extent, const storage::LanePlace& place, PageIndex page
   extent.written_frames += part->written_frames;
 }
 
-Result<PlacedLanes> PlacedLanes::Of(const storage::Header& header,
+Result<PlacedLanes> PlacedLanes::Of(const metadata::Header& header,
                                     const format::Geometry& geometry) {
   PlacedLanes placed;
   for (std::size_t i = 0; i < header.lanes.size(); ++i) {
-    if (!storage::HoldsFrames(header.lanes[i].kind)) continue;
-    CANVAS_ASSIGN(const auto place, storage::LanePlace::Of(header.lanes[i], geometry));
+    if (!metadata::HoldsFrames(header.lanes[i].kind)) continue;
+    CANVAS_ASSIGN(const auto place, part::LanePlace::Of(header.lanes[i], geometry));
     placed.places.push_back(place);
     placed.records.push_back(i);
   }
@@ -47,17 +47,17 @@ std::unexpected<Error> NoSuchLane(std::string_view which) {
 
 }  // namespace
 
-Result<std::pair<storage::LaneRecord, storage::LanePlace>> CanvasCore::Find(LaneId id) {
+Result<std::pair<metadata::LaneRecord, part::LanePlace>> CanvasCore::Find(LaneId id) {
   CANVAS_ASSIGN(const auto header, headers.Current());
-  const storage::LaneRecord* lane = header->Find(id);
+  const metadata::LaneRecord* lane = header->Find(id);
   if (lane == nullptr) return NoSuchLane(fmt::format("with id {}", id.value()));
-  CANVAS_ASSIGN(const auto place, storage::LanePlace::Of(*lane, file->geometry()));
+  CANVAS_ASSIGN(const auto place, part::LanePlace::Of(*lane, file->geometry()));
   return std::pair(*lane, place);
 }
 
-Result<storage::Ownership> CanvasCore::Own(const storage::LanePlace& place, PageRange pages) {
+Result<storage::Ownership> CanvasCore::Own(const part::LanePlace& place, PageRange pages) {
   return owners.Own(place.id, pages, [&](const storage::Intent& intent) {
-    return storage::RepairPart(*file, place, intent);
+    return part::RepairPart(*file, place, intent);
   });
 }
 
@@ -76,12 +76,12 @@ Result<std::vector<LaneSummary>> Canvas::LaneExtents() const {
     CANVAS_TRY(CheckOpen());
     CANVAS_ASSIGN(const auto header, core_->headers.Current());
     std::vector<LaneSummary> lanes;
-    for (const storage::LaneRecord& lane : header->lanes) lanes.push_back({ToInfo(lane), {}});
+    for (const metadata::LaneRecord& lane : header->lanes) lanes.push_back({ToInfo(lane), {}});
     CANVAS_ASSIGN(const auto placed, PlacedLanes::Of(*header, core_->file->geometry()));
-    storage::ForEachPart(*core_->file, placed.places, [&](std::size_t at, PageIndex page) {
-      const storage::LanePlace& place = placed.places[at];
+    part::ForEachPart(*core_->file, placed.places, [&](std::size_t at, PageIndex page) {
+      const part::LanePlace& place = placed.places[at];
       CountIn(lanes[placed.records[at]].extent, place, page,
-              storage::SummarizePart(*core_->file, place, page));
+              part::SummarizePart(*core_->file, place, page));
     });
     return lanes;
   });
@@ -109,8 +109,8 @@ Result<LaneId> Canvas::AddLane(const LaneSpec& spec) {
   return NoThrow([&]() -> Result<LaneId> {
     CANVAS_TRY(CheckOpen());
     LaneId id;
-    const auto add = [&](storage::Header& header) -> Result<void> {
-      CANVAS_TRY(storage::ValidateLaneName(spec.name));
+    const auto add = [&](metadata::Header& header) -> Result<void> {
+      CANVAS_TRY(metadata::ValidateLaneName(spec.name));
       if (header.Find(spec.name) != nullptr)
         return Fail(ErrorCode::kExists, fmt::format("there is a lane '{}' already", spec.name),
                     "choose another name");
@@ -123,11 +123,11 @@ Result<LaneId> Canvas::AddLane(const LaneSpec& spec) {
             "a speaker belongs to a channel; 0 where it is not known");
       CANVAS_ASSIGN(const Rate rate, Rate::Make(spec.rate.num, spec.rate.den));
       CANVAS_ASSIGN(const auto slots,
-                    storage::FindSlots(header, core_->file->geometry(), rate, spec.channels));
+                    metadata::FindSlots(header, core_->file->geometry(), rate, spec.channels));
       if (header.next_lane_id > format::kMaxLaneId)
         return Fail(ErrorCode::kLimit, "all lane ids have been used", "start a new canvas");
       id = LaneId(header.next_lane_id++);
-      storage::LaneRecord lane;
+      metadata::LaneRecord lane;
       lane.id = id;
       lane.name = spec.name;
       lane.kind = spec.kind;
@@ -136,8 +136,7 @@ Result<LaneId> Canvas::AddLane(const LaneSpec& spec) {
       lane.slots = slots;
       lane.description = spec.description;
       lane.speakers = spec.speakers;
-      lane.provenance = {program_invocation_short_name, spec.tool, std::nullopt,
-                         storage::NowUnixNs()};
+      lane.provenance = {program_invocation_short_name, spec.tool, std::nullopt, os::NowUnixNs()};
       header.lanes.push_back(std::move(lane));
       return {};
     };
@@ -151,13 +150,13 @@ namespace {
 // Applies `change` to one lane's record.
 Result<void> EditLane(
     CanvasCore& core, LaneId id,
-    const std::function<Result<void>(storage::Header&, storage::LaneRecord&)>& change,
+    const std::function<Result<void>(metadata::Header&, metadata::LaneRecord&)>& change,
     const std::function<Result<void>()>& deed = {}) {
-  const auto edit = [&](storage::Header& header) -> Result<void> {
-    const auto lane = std::ranges::find(header.lanes, id, &storage::LaneRecord::id);
+  const auto edit = [&](metadata::Header& header) -> Result<void> {
+    const auto lane = std::ranges::find(header.lanes, id, &metadata::LaneRecord::id);
     if (lane == header.lanes.end()) return NoSuchLane(fmt::format("with id {}", id.value()));
     // What is not known here is not changed.
-    CANVAS_TRY(storage::LanePlace::Of(*lane, core.file->geometry()));
+    CANVAS_TRY(part::LanePlace::Of(*lane, core.file->geometry()));
     return change(header, *lane);
   };
   return core.headers.Edit(edit, deed);
@@ -169,8 +168,8 @@ Result<void> Canvas::RenameLane(LaneId id, const std::string& name) {
   return NoThrow([&]() -> Result<void> {
     CANVAS_TRY(CheckOpen());
     return EditLane(
-        *core_, id, [&](storage::Header& header, storage::LaneRecord& lane) -> Result<void> {
-          CANVAS_TRY(storage::ValidateLaneName(name));
+        *core_, id, [&](metadata::Header& header, metadata::LaneRecord& lane) -> Result<void> {
+          CANVAS_TRY(metadata::ValidateLaneName(name));
           const auto* other = header.Find(name);
           if (other != nullptr && other->id != id)
             return Fail(ErrorCode::kExists, fmt::format("there is a lane '{}' already", name),
@@ -184,7 +183,7 @@ Result<void> Canvas::RenameLane(LaneId id, const std::string& name) {
 Result<void> Canvas::DescribeLane(LaneId id, const std::string& description) {
   return NoThrow([&]() -> Result<void> {
     CANVAS_TRY(CheckOpen());
-    return EditLane(*core_, id, [&](storage::Header&, storage::LaneRecord& lane) -> Result<void> {
+    return EditLane(*core_, id, [&](metadata::Header&, metadata::LaneRecord& lane) -> Result<void> {
       lane.description = description;
       return {};
     });
@@ -196,7 +195,7 @@ Result<void> Canvas::RaiseCapacity(std::uint64_t seconds) {
     CANVAS_TRY(CheckOpen());
     const std::uint64_t page = core_->file->geometry().fields().page_seconds;
     const std::uint64_t pages = seconds / page + (seconds % page != 0 ? 1 : 0);
-    return AboutFile(core_->headers.Edit([](storage::Header&) -> Result<void> { return {}; },
+    return AboutFile(core_->headers.Edit([](metadata::Header&) -> Result<void> { return {}; },
                                          [&] { return core_->file->RaiseCapacity(pages); }),
                      *core_);
   });
@@ -217,8 +216,8 @@ Result<void> Canvas::RemoveLane(LaneWriter writer) {
                                   "the writer does not own all pages of a lane of this canvas"),
                              *core_);
     const LaneId id = writer.lane().id;
-    const auto leave = [&](storage::Header& header, storage::LaneRecord&) -> Result<void> {
-      std::erase_if(header.lanes, [&](const storage::LaneRecord& lane) { return lane.id == id; });
+    const auto leave = [&](metadata::Header& header, metadata::LaneRecord&) -> Result<void> {
+      std::erase_if(header.lanes, [&](const metadata::LaneRecord& lane) { return lane.id == id; });
       return {};
     };
     // Last of all that may fail, and before the header without it is there: whoever gets its slots
@@ -237,7 +236,7 @@ Result<std::uint32_t> Canvas::AddTempoMap(const TempoMap& map) {
     CANVAS_TRY(CheckOpen());
     CANVAS_TRY(ValidateTempoMap(map));
     std::uint32_t id = 0;
-    CANVAS_TRY(core_->headers.Edit([&](storage::Header& header) -> Result<void> {
+    CANVAS_TRY(core_->headers.Edit([&](metadata::Header& header) -> Result<void> {
       id = header.next_tempo_map_id++;
       header.tempo_maps.push_back(map);
       header.tempo_maps.back().id = id;
@@ -250,7 +249,7 @@ Result<std::uint32_t> Canvas::AddTempoMap(const TempoMap& map) {
 Result<void> Canvas::RemoveTempoMap(std::uint32_t id) {
   return NoThrow([&]() -> Result<void> {
     CANVAS_TRY(CheckOpen());
-    return core_->headers.Edit([&](storage::Header& header) -> Result<void> {
+    return core_->headers.Edit([&](metadata::Header& header) -> Result<void> {
       if (std::erase_if(header.tempo_maps, [&](const TempoMap& map) { return map.id == id; }) == 0)
         return Fail(ErrorCode::kNotFound, fmt::format("no tempo map with id {}", id));
       return {};

@@ -10,10 +10,10 @@
 
 #include "canvas/api/lane.h"
 #include "canvas/base/error.h"
+#include "canvas/part/part.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/storage/header_store.h"
 #include "canvas/storage/ownership.h"
-#include "canvas/storage/part.h"
 
 namespace canvas {
 
@@ -30,10 +30,10 @@ class CanvasCore {
   }
 
   // The lane's record, and where its parts lie. Errors: kNotFound.
-  Result<std::pair<storage::LaneRecord, storage::LanePlace>> Find(LaneId id);
+  Result<std::pair<metadata::LaneRecord, part::LanePlace>> Find(LaneId id);
 
   // Ownership, after repairing what dead owners left.
-  Result<storage::Ownership> Own(const storage::LanePlace& place, PageRange pages);
+  Result<storage::Ownership> Own(const part::LanePlace& place, PageRange pages);
 
   std::shared_ptr<storage::CanvasFile> file;
   storage::HeaderStore headers;
@@ -47,14 +47,14 @@ inline constexpr PageRange kAllPages{PageIndex(0),
 // What a longer wait comes to: no sum of times overflows.
 inline constexpr std::chrono::milliseconds kLongestWait = std::chrono::hours(24 * 365);
 
-LaneInfo ToInfo(const storage::LaneRecord& lane);
+LaneInfo ToInfo(const metadata::LaneRecord& lane);
 // Counts a part in that comes behind those that were counted.
-void CountIn(LaneExtent& extent, const storage::LanePlace& place, PageIndex page,
-             const std::optional<storage::PartSummary>& part) noexcept;
+void CountIn(LaneExtent& extent, const part::LanePlace& place, PageIndex page,
+             const std::optional<part::PartSummary>& part) noexcept;
 // Of every lane in the header, in its order: where its parts lie, if its kind is known here.
 struct PlacedLanes {
-  static Result<PlacedLanes> Of(const storage::Header& header, const format::Geometry& geometry);
-  std::vector<storage::LanePlace> places;
+  static Result<PlacedLanes> Of(const metadata::Header& header, const format::Geometry& geometry);
+  std::vector<part::LanePlace> places;
   std::vector<std::size_t> records;  // by place: which lane of the header
 };
 

@@ -25,9 +25,9 @@
 
 #include "canvas/api/canvas.h"
 #include "canvas/format/control_format.h"
+#include "canvas/part/part.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/storage/header_store.h"
-#include "canvas/storage/part.h"
 #include "canvas/sync/overwrite.h"
 #include "canvas/testing/testing.h"
 
@@ -321,14 +321,14 @@ TEST_P(FullDisk, ABlockThatIsPutBackGetsItsSpaceFirst) {
   }
   {
     auto file = Must(storage::CanvasFile::Open(
-        path_, {.access = storage::Access::kReadWrite, .single_mapping = true}));
+        path_, {.access = os::Access::kReadWrite, .single_mapping = true}));
     storage::HeaderStore headers(*file);
     const auto place =
-        Must(storage::LanePlace::Of(*Must(headers.Current())->Find(lane), file->geometry()));
+        Must(part::LanePlace::Of(*Must(headers.Current())->Find(lane), file->geometry()));
     std::vector<std::byte> scratch(kBlock);
     sync::BeginOverwrite(file->Part(file->write_base(), PageIndex(0), place.slots, kBlock), 0,
                          scratch.data(),
-                         [](const void* bytes) { return storage::UndoChecksum(bytes, kBlock); });
+                         [](const void* bytes) { return part::UndoChecksum(bytes, kBlock); });
     const std::uint64_t data =
         file->geometry().Page(PageIndex(0)).value() + file->geometry().Data(place.slots);
     Must(file->Punch(data + 4096, kBlock - 4096));
@@ -587,16 +587,15 @@ TEST_P(SparseCopy, OfABlockThatIsToBePutBackIsWrittenOrRefused) {
   }
   {
     auto file = Must(storage::CanvasFile::Open(
-        made_, {.access = storage::Access::kReadWrite, .single_mapping = true}));
+        made_, {.access = os::Access::kReadWrite, .single_mapping = true}));
     storage::HeaderStore headers(*file);
     const auto place =
-        Must(storage::LanePlace::Of(*Must(headers.Current())->Find(lane), file->geometry()));
+        Must(part::LanePlace::Of(*Must(headers.Current())->Find(lane), file->geometry()));
     const auto part =
         file->Part(file->write_base(), PageIndex(0), place.slots, place.shape.block_stride());
     std::vector<std::byte> scratch(kBlockBytes);
-    sync::BeginOverwrite(part, 1, scratch.data(), [](const void* bytes) {
-      return storage::UndoChecksum(bytes, kBlockBytes);
-    });
+    sync::BeginOverwrite(part, 1, scratch.data(),
+                         [](const void* bytes) { return part::UndoChecksum(bytes, kBlockBytes); });
     sync::ZeroIn(part.data + kBlockBytes, kBlockBytes);
     part.versions[2].store(format::Version::FromWord(part.versions[2].load()).Changing().ToWord());
   }

@@ -13,7 +13,7 @@ namespace canvas {
 Result<std::vector<LaneInfo>> MetadataPin::Lanes() const {
   return NoThrow([&]() -> Result<std::vector<LaneInfo>> {
     CANVAS_TRY(CheckUsable());
-    CANVAS_ASSIGN(const storage::Header header, pin_.Decode());
+    CANVAS_ASSIGN(const metadata::Header header, pin_.Decode());
     std::vector<LaneInfo> lanes;
     std::ranges::transform(header.lanes, std::back_inserter(lanes), ToInfo);
     return lanes;
@@ -28,7 +28,7 @@ Result<void> MetadataPin::CheckUsable() const {
 Result<std::vector<TempoMap>> MetadataPin::TempoMaps() const {
   return NoThrow([&]() -> Result<std::vector<TempoMap>> {
     CANVAS_TRY(CheckUsable());
-    CANVAS_ASSIGN(storage::Header header, pin_.Decode());
+    CANVAS_ASSIGN(metadata::Header header, pin_.Decode());
     return std::move(header.tempo_maps);
   });
 }

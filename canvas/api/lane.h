@@ -8,16 +8,16 @@
 
 #include "canvas/base/time.h"
 #include "canvas/base/units.h"
-#include "canvas/storage/header.h"
+#include "canvas/metadata/header.h"
 
 namespace canvas {
 
 // What a lane holds. One of either takes a small slot where a page of it fits and one is free, and wide
 // ones otherwise.
-using LaneKind = storage::LaneKind;
-using storage::LaneKindName;
+using LaneKind = metadata::LaneKind;
+using metadata::LaneKindName;
 // Whether a text can be a lane's name: 1 to 255 bytes of UTF-8 without control characters.
-using storage::ValidateLaneName;
+using metadata::ValidateLaneName;
 
 // What a new lane shall be.
 struct LaneSpec {

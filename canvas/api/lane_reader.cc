@@ -47,7 +47,7 @@ bool View::StillValid() const noexcept {
   return words_.life == nullptr || sync::ViewStillValid(words_, sequence_, life_);
 }
 
-LaneReader::LaneReader(std::shared_ptr<storage::CanvasFile> file, const storage::LanePlace& place,
+LaneReader::LaneReader(std::shared_ptr<storage::CanvasFile> file, const part::LanePlace& place,
                        LaneInfo info)
     : frames_of_(place.shape.channels()),
       block_of_(place.shape.frames_per_block()),
@@ -130,12 +130,12 @@ ReadStatus LaneReader::Enter(Frame frame) noexcept {
     present_ = false;
     sync::LookAt<sync::StdSync>(seat_->seat, page_.value());
     if (!sync::IsShown(*shown_, page_.value())) return ReadStatus::kOutside;
-    const storage::PartLook& look = window_place_->look;
+    const part::PartLook& look = window_place_->look;
     if (!look.Stands()) return ReadStatus::kOutside;
     present_ = look.part.has_value();
     if (present_) part_ = *look.part;
   } else if (!present_ || sync::ReadLife(part_.words) != part_.life) {
-    const auto found = storage::FindPart(*file_, place_, page_);
+    const auto found = part::FindPart(*file_, place_, page_);
     present_ = found.has_value();
     if (found) part_ = *found;
   }
@@ -395,7 +395,7 @@ LaneExtent LaneReader::Extent() const noexcept {
   LaneExtent extent;
   if (file_ == nullptr) return extent;
   file_->ForEachReadyPage(0, file_->mapped_pages(), [&](PageIndex page) {
-    CountIn(extent, place_, page, storage::SummarizePart(*file_, place_, page));
+    CountIn(extent, place_, page, part::SummarizePart(*file_, place_, page));
   });
   return extent;
 }
@@ -410,7 +410,7 @@ Result<std::vector<FrameRange>> LaneReader::WrittenRanges(FrameRange range) cons
     file_->ForEachReadyPage(
         page_of(within.first), page_of(within.end - 1) + 1, [&](PageIndex page) {
           const Frame start = place_.shape.FirstFrame(page.value());
-          for (const auto& run : storage::WrittenRuns(*file_, place_, page)) {
+          for (const auto& run : part::WrittenRuns(*file_, place_, page)) {
             const FrameRange written{
                 std::max(start + static_cast<std::int64_t>(run.first), within.first),
                 std::min(start + static_cast<std::int64_t>(run.end), within.end)};

@@ -23,8 +23,8 @@
 #include "canvas/base/divider.h"
 #include "canvas/base/error.h"
 #include "canvas/base/units.h"
+#include "canvas/part/part.h"
 #include "canvas/storage/canvas_file.h"
-#include "canvas/storage/part.h"
 #include "canvas/sync/overwrite.h"
 
 namespace canvas {
@@ -123,7 +123,7 @@ class LaneReader {
  private:
   friend class Canvas;
   friend class Window;
-  LaneReader(std::shared_ptr<storage::CanvasFile> file, const storage::LanePlace& place,
+  LaneReader(std::shared_ptr<storage::CanvasFile> file, const part::LanePlace& place,
              LaneInfo info);
   LaneReader(std::shared_ptr<WindowCore> window, WindowLane& lane, WindowSeat& seat);
   ReadResult ReadAcross(Frame first, std::span<float> out) noexcept;
@@ -161,10 +161,10 @@ class LaneReader {
   LaneReader(std::unique_ptr<WindowSeat, LeaveSeat> seat, const WindowCore& window,
              WindowLane& lane);
   std::unique_ptr<WindowSeat, LeaveSeat> seat_;
-  storage::FoundPart part_;
+  part::FoundPart part_;
 
   std::shared_ptr<storage::CanvasFile> file_;
-  storage::LanePlace place_;
+  part::LanePlace place_;
   LaneInfo info_;
   std::uint32_t channels_;
   Frame end_;  // of what this handle can reach

@@ -11,7 +11,7 @@
 namespace canvas {
 
 LaneWriter::LaneWriter(std::shared_ptr<CanvasCore> core, storage::Ownership owner,
-                       const storage::LanePlace& place, LaneInfo info)
+                       const part::LanePlace& place, LaneInfo info)
     : core_(std::move(core)),
       owner_(std::make_unique<storage::Ownership>(std::move(owner))),
       place_(place),
@@ -65,7 +65,7 @@ Result<void> LaneWriter::Write(Frame first, std::span<const float> samples) {
         const std::uint64_t page = place_.shape.PageOf(first);
         const PageIndex index(static_cast<std::uint32_t>(page));
         if (!part_ || part_->page() != index) {
-          CANVAS_ASSIGN(part_, storage::PartWriter::Open(*core_->file, place_, index, *owner_));
+          CANVAS_ASSIGN(part_, part::PartWriter::Open(*core_->file, place_, index, *owner_));
         }
         const Frame page_first = place_.shape.FirstFrame(page);
         const auto room = static_cast<std::size_t>(place_.shape.FirstFrame(page + 1) - first);
@@ -95,7 +95,7 @@ Frame LaneWriter::end() {
     while (page > pages.first.value()) {
       --page;
       const auto part =
-          storage::SummarizePart(*core_->file, place_, PageIndex(static_cast<std::uint32_t>(page)));
+          part::SummarizePart(*core_->file, place_, PageIndex(static_cast<std::uint32_t>(page)));
       if (!part || part->written_frames == 0) continue;
       end_ = place_.shape.FirstFrame(page) + static_cast<std::int64_t>(part->end);
       break;
@@ -130,11 +130,10 @@ void LaneWriter::Flush() noexcept {
 }
 
 // Of a page that has frames outside of the range too.
-Result<storage::PartWriter::Erased> LaneWriter::EraseWithin(PageIndex page, FrameRange range) {
+Result<part::PartWriter::Erased> LaneWriter::EraseWithin(PageIndex page, FrameRange range) {
   const Frame first = place_.shape.FirstFrame(page.value());
   const Frame end = place_.shape.FirstFrame(std::uint64_t{page.value()} + 1);
-  CANVAS_ASSIGN(storage::PartWriter part,
-                storage::PartWriter::Open(*core_->file, place_, page, *owner_));
+  CANVAS_ASSIGN(part::PartWriter part, part::PartWriter::Open(*core_->file, place_, page, *owner_));
   return part.Erase(static_cast<std::uint64_t>(std::max(range.first, first) - first),
                     static_cast<std::uint64_t>(std::min(range.end, end) - first));
 }
@@ -163,10 +162,10 @@ Result<EraseReport> LaneWriter::Erase(FrameRange range) {
       const std::uint64_t page = index.value();
       const Frame first = place_.shape.FirstFrame(page);
       if (!range.Overlaps({first, place_.shape.FirstFrame(page + 1)})) continue;
-      const auto part = storage::SummarizePart(*core_->file, place_, index);
+      const auto part = part::SummarizePart(*core_->file, place_, index);
       if (!part) {
         // Nothing to see; but a punch that failed before may have left its space.
-        auto finished = storage::FinishPunch(*core_->file, place_, index, *owner_);
+        auto finished = part::FinishPunch(*core_->file, place_, index, *owner_);
         if (!finished)
           return std::unexpected(std::move(finished).error().About(core_->file->path()));
         continue;
@@ -180,7 +179,7 @@ Result<EraseReport> LaneWriter::Erase(FrameRange range) {
         report.zeroed_frames += done->zeroed_frames;
         continue;
       }
-      auto punched = storage::PunchPart(*core_->file, place_, index, *owner_);
+      auto punched = part::PunchPart(*core_->file, place_, index, *owner_);
       if (!punched) return std::unexpected(std::move(punched).error().About(core_->file->path()));
       report.erased_frames += part->written_frames;
     }

@@ -13,8 +13,8 @@
 #include "canvas/api/lane.h"
 #include "canvas/base/error.h"
 #include "canvas/base/units.h"
+#include "canvas/part/part_writer.h"
 #include "canvas/storage/ownership.h"
-#include "canvas/storage/part_writer.h"
 
 namespace canvas {
 
@@ -67,17 +67,17 @@ class LaneWriter {
  private:
   friend class Canvas;
   LaneWriter(std::shared_ptr<CanvasCore> core, storage::Ownership owner,
-             const storage::LanePlace& place, LaneInfo info);
+             const part::LanePlace& place, LaneInfo info);
   Result<void> CheckUsable() const;
   Result<void> CheckRange(Frame first, std::uint64_t frames) const;
-  Result<storage::PartWriter::Erased> EraseWithin(PageIndex page, FrameRange range);
+  Result<part::PartWriter::Erased> EraseWithin(PageIndex page, FrameRange range);
 
   std::shared_ptr<CanvasCore> core_;
   // Behind a pointer: the part writer keeps its address.
   std::unique_ptr<storage::Ownership> owner_;
-  storage::LanePlace place_;
+  part::LanePlace place_;
   LaneInfo info_;
-  std::optional<storage::PartWriter> part_;
+  std::optional<part::PartWriter> part_;
   std::optional<Frame> end_;
 };
 

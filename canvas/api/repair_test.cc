@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "canvas/api/canvas.h"
+#include "canvas/part/part.h"
+#include "canvas/part/part_writer.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/storage/header_store.h"
 #include "canvas/storage/ownership.h"
-#include "canvas/storage/part.h"
-#include "canvas/storage/part_writer.h"
 #include "canvas/sync/append.h"
 #include "canvas/sync/erase.h"
 #include "canvas/sync/overwrite.h"
@@ -32,7 +32,7 @@ using testing::Samples;
 using testing::SmallCanvas;
 using testing::TempDir;
 
-std::uint64_t Sum(const void* bytes) { return storage::UndoChecksum(bytes, 512); }
+std::uint64_t Sum(const void* bytes) { return part::UndoChecksum(bytes, 512); }
 
 constexpr std::int64_t kBlock = 64;  // frames of stereo in 512 B
 
@@ -59,11 +59,11 @@ class RepairAfterDeath : public ::testing::Test {
   template <typename Act>
   void Die(const storage::Intent& intent, Act act) {
     auto file = Must(storage::CanvasFile::Open(
-        path_, {.access = storage::Access::kReadWrite, .single_mapping = true}));
+        path_, {.access = os::Access::kReadWrite, .single_mapping = true}));
     storage::HeaderStore headers(*file);
     storage::OwnerTable owners(*file, "the dead");
     const auto place =
-        Must(storage::LanePlace::Of(*Must(headers.Current())->Find(lane_), file->geometry()));
+        Must(part::LanePlace::Of(*Must(headers.Current())->Find(lane_), file->geometry()));
     storage::Intent whole = intent;
     whole.run = place.slots;
     const auto owner = Must(owners.Own(lane_, {PageIndex(0), PageIndex(100)},
@@ -231,14 +231,14 @@ TEST_F(RepairAfterDeath, APunchThatFailedIsFinishedBeforeItsPageIsWrittenAgain) 
   const auto fresh = Samples(5, 0, kBlock, 2);
   {
     auto file = Must(storage::CanvasFile::Open(
-        path_, {.access = storage::Access::kReadWrite, .single_mapping = true}));
+        path_, {.access = os::Access::kReadWrite, .single_mapping = true}));
     storage::HeaderStore headers(*file);
     storage::OwnerTable owners(*file, "the same");
     const auto place =
-        Must(storage::LanePlace::Of(*Must(headers.Current())->Find(lane_), file->geometry()));
+        Must(part::LanePlace::Of(*Must(headers.Current())->Find(lane_), file->geometry()));
     const auto owner = Must(owners.Own(lane_, {PageIndex(0), PageIndex(100)},
                                        [](const storage::Intent&) { return Result<bool>(false); }));
-    auto writer = Must(storage::PartWriter::Open(*file, place, PageIndex(0), owner));
+    auto writer = Must(part::PartWriter::Open(*file, place, PageIndex(0), owner));
     Must(writer.Write(3 * kBlock, fresh));
   }
   TakeOver();  // the old intent still stands, and must not take the new frames

@@ -53,18 +53,18 @@ struct Watcher::State {
   explicit State(std::shared_ptr<CanvasCore> canvas_core) : core(std::move(canvas_core)) {}
 
   Result<std::vector<Change>> Look();
-  void CompareMetadata(const storage::Header& header, std::vector<Change>& changes);
-  void CompareLanes(const storage::Header& header, std::vector<Change>& changes);
-  void LookAtLane(const storage::LanePlace& place, const LaneInfo& lane,
+  void CompareMetadata(const metadata::Header& header, std::vector<Change>& changes);
+  void CompareLanes(const metadata::Header& header, std::vector<Change>& changes);
+  void LookAtLane(const part::LanePlace& place, const LaneInfo& lane,
                   const std::vector<PageIndex>& pages, std::vector<Change>& changes);
-  void ComparePart(const storage::LanePlace& place, const LaneInfo& lane, std::uint64_t page,
+  void ComparePart(const part::LanePlace& place, const LaneInfo& lane, std::uint64_t page,
                    const PartLook& before, const PartLook& now, std::vector<Change>& changes) const;
-  std::optional<PartLook> LookAtPart(const storage::LanePlace& place, PageIndex page) const;
+  std::optional<PartLook> LookAtPart(const part::LanePlace& place, PageIndex page) const;
 
   std::shared_ptr<CanvasCore> core;
   std::uint32_t seen = 0;
   std::uint64_t generation = 0;
-  std::shared_ptr<const storage::Header> last_header;
+  std::shared_ptr<const metadata::Header> last_header;
   std::vector<LaneInfo> lanes;
   std::map<LaneId, LaneInfo> known;  // every lane there has been: owners outlive them
   std::vector<OwnerInfo> owners;
@@ -86,11 +86,11 @@ Result<Watcher> Canvas::Watch() const {
 }
 
 // Nothing where it comes and goes under our eyes: the next look tells.
-std::optional<PartLook> Watcher::State::LookAtPart(const storage::LanePlace& place,
+std::optional<PartLook> Watcher::State::LookAtPart(const part::LanePlace& place,
                                                    PageIndex page) const {
   constexpr int kTries = 3;
   for (int i = 0; i < kTries; ++i) {
-    const auto part = storage::FindPart(*core->file, place, page);
+    const auto part = part::FindPart(*core->file, place, page);
     if (!part) return PartLook();
     PartLook look{.life = part->life,
                   .low = 0,
@@ -111,7 +111,7 @@ std::optional<PartLook> Watcher::State::LookAtPart(const storage::LanePlace& pla
   return std::nullopt;
 }
 
-void Watcher::State::ComparePart(const storage::LanePlace& place, const LaneInfo& lane,
+void Watcher::State::ComparePart(const part::LanePlace& place, const LaneInfo& lane,
                                  std::uint64_t page, const PartLook& before, const PartLook& now,
                                  std::vector<Change>& changes) const {
   const std::uint64_t per_block = place.shape.frames_per_block();
@@ -159,7 +159,7 @@ void Watcher::State::ComparePart(const storage::LanePlace& place, const LaneInfo
   }
 }
 
-void Watcher::State::LookAtLane(const storage::LanePlace& place, const LaneInfo& lane,
+void Watcher::State::LookAtLane(const part::LanePlace& place, const LaneInfo& lane,
                                 const std::vector<PageIndex>& pages, std::vector<Change>& changes) {
   for (const PageIndex index : pages) {
     const std::uint64_t page = index.value();
@@ -175,7 +175,7 @@ void Watcher::State::LookAtLane(const storage::LanePlace& place, const LaneInfo&
   }
 }
 
-void Watcher::State::CompareLanes(const storage::Header& header, std::vector<Change>& changes) {
+void Watcher::State::CompareLanes(const metadata::Header& header, std::vector<Change>& changes) {
   std::vector<LaneInfo> now;
   std::ranges::transform(header.lanes, std::back_inserter(now), ToInfo);
   for (const LaneInfo& lane : lanes)
@@ -194,9 +194,9 @@ void Watcher::State::CompareLanes(const storage::Header& header, std::vector<Cha
   lanes = std::move(now);
 }
 
-void Watcher::State::CompareMetadata(const storage::Header& header, std::vector<Change>& changes) {
+void Watcher::State::CompareMetadata(const metadata::Header& header, std::vector<Change>& changes) {
   CompareLanes(header, changes);
-  const auto rest = [](storage::Header all) {
+  const auto rest = [](metadata::Header all) {
     all.lanes.clear();
     all.next_lane_id = 0;
     return all;
@@ -239,8 +239,8 @@ Result<std::vector<Change>> Watcher::State::Look() {
   // Lane by lane, as changes are told; of each the pages where it may have something.
   CANVAS_ASSIGN(const auto placed, PlacedLanes::Of(*header, core->file->geometry()));
   std::vector<std::vector<PageIndex>> pages(placed.places.size());
-  storage::ForEachPart(*core->file, placed.places,
-                       [&](std::size_t at, PageIndex page) { pages[at].push_back(page); });
+  part::ForEachPart(*core->file, placed.places,
+                    [&](std::size_t at, PageIndex page) { pages[at].push_back(page); });
   for (std::size_t at = 0; at < pages.size(); ++at)
     if (!pages[at].empty())
       LookAtLane(placed.places[at], ToInfo(header->lanes[placed.records[at]]), pages[at], changes);

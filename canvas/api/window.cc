@@ -31,8 +31,8 @@ std::string LockLimit() {
 
 }  // namespace
 
-WindowLane::WindowLane(const storage::LanePlace& lane, LaneInfo info,
-                       storage::LockedArray<WindowPlace> places, std::uint64_t count)
+WindowLane::WindowLane(const part::LanePlace& lane, LaneInfo info,
+                       os::LockedArray<WindowPlace> places, std::uint64_t count)
     : lane_(lane),
       info_(std::move(info)),
       mask_(count - 1),
@@ -49,7 +49,7 @@ void WindowLane::PutWords(sync::Word* start, std::uint64_t step) {
   }
 }
 
-Result<WindowLane> WindowLane::Make(const storage::LanePlace& lane, LaneInfo info,
+Result<WindowLane> WindowLane::Make(const part::LanePlace& lane, LaneInfo info,
                                     std::uint64_t places, WindowRoom& room) {
   // Of a page's blocks a window keeps the version words in memory.
   constexpr std::uint64_t kMostBlocks = std::uint64_t{1} << 21;
@@ -62,7 +62,7 @@ Result<WindowLane> WindowLane::Make(const storage::LanePlace& lane, LaneInfo inf
                 "choose a shorter window or fewer lanes, or create the canvas with larger blocks");
   room.places -= places;
   room.blocks -= blocks * places;
-  CANVAS_ASSIGN(auto shown, storage::LockedArray<WindowPlace>::Make(places));
+  CANVAS_ASSIGN(auto shown, os::LockedArray<WindowPlace>::Make(places));
   return WindowLane(lane, std::move(info), std::move(shown), places);
 }
 
@@ -92,7 +92,7 @@ Result<std::shared_ptr<WindowCore>> WindowCore::Make(std::shared_ptr<CanvasCore>
   }
   std::uint64_t together = 0;  // words of all lanes in one place
   for (const WindowLane& lane : window->lanes_) together += lane.PlaceWords();
-  CANVAS_ASSIGN(auto words, storage::LockedArray<sync::Word>::Make(places * together));
+  CANVAS_ASSIGN(auto words, os::LockedArray<sync::Word>::Make(places * together));
   sync::Word* start = words.data();
   for (WindowLane& lane : window->lanes_) {
     lane.PutWords(start, together);
@@ -106,7 +106,7 @@ WindowCore::~WindowCore() {
   if (file().poisoned()) {
     // A forked child: nothing is its own, and the feeder was perhaps in the midst of these.
     (void)new (std::nothrow) std::vector<Departure>(std::move(leaving_));
-    (void)new (std::nothrow) std::vector<storage::ByteRange>(std::move(scratch_));
+    (void)new (std::nothrow) std::vector<os::ByteRange>(std::move(scratch_));
     return;
   }
   for (WindowLane& lane : lanes_)
@@ -136,7 +136,7 @@ Result<WindowSeat*> WindowCore::Enter(const WindowLane& lane) {
   const std::lock_guard lock(mutex_);
   std::size_t index = 0;
   while (&lanes_[index] != &lane) ++index;
-  const auto take = [&](storage::LockedArray<WindowSeat>& chunk) -> WindowSeat* {
+  const auto take = [&](os::LockedArray<WindowSeat>& chunk) -> WindowSeat* {
     for (WindowSeat& seat : chunk)
       if (!seat.taken) {
         seat.taken = true;
@@ -147,7 +147,7 @@ Result<WindowSeat*> WindowCore::Enter(const WindowLane& lane) {
   };
   for (auto& chunk : seats_)
     if (WindowSeat* seat = take(chunk)) return seat;
-  CANVAS_ASSIGN(auto chunk, storage::LockedArray<WindowSeat>::Make(kSeatsAtOnce));
+  CANVAS_ASSIGN(auto chunk, os::LockedArray<WindowSeat>::Make(kSeatsAtOnce));
   seats_.push_back(std::move(chunk));
   return take(seats_.back());
 }
@@ -159,8 +159,8 @@ void WindowCore::Leave(WindowSeat& seat) noexcept {
   seat.taken = false;
 }
 
-storage::ByteRange WindowCore::BlockBytes(const WindowLane& lane, PageIndex page,
-                                          std::uint64_t block) const {
+os::ByteRange WindowCore::BlockBytes(const WindowLane& lane, PageIndex page,
+                                     std::uint64_t block) const {
   const format::LaneShape& shape = lane.lane_.shape;
   return {file().geometry().Page(page).value() + file().geometry().Data(lane.lane_.slots) +
               block * shape.block_stride(),
@@ -315,7 +315,7 @@ Result<bool> WindowCore::ShowPage(WindowLane& lane, PageIndex page) {
       return FailErrno(errno, "lock");
   }
   WindowPlace& place = lane.PlaceOf(page);
-  place.look = storage::LookForPart(file(), lane.lane_, page);
+  place.look = part::LookForPart(file(), lane.lane_, page);
   if (auto got = file().WantResident(place.look.touched); !got) {
     file().shared_locks().Unlock(lock);
     return std::unexpected(std::move(got).error());
@@ -350,7 +350,7 @@ Result<bool> WindowCore::FillPage(WindowLane& lane, PageIndex page, FrameRange r
 Result<void> WindowCore::FillUndo(WindowLane& lane, PageIndex page) {
   WindowPlace& place = lane.PlaceOf(page);
   if (place.look.undo_touched() || !sync::UndoWasUsed(place.look.part->words)) return {};
-  const storage::ByteRange range = storage::UndoRange(file(), lane.lane_, page);
+  const os::ByteRange range = part::UndoRange(file(), lane.lane_, page);
   CANVAS_TRY(file().WantResident({&range, 1}));
   place.look.touched[2] = range;  // readers do not look at it
   resident_bytes_ += range.bytes;

@@ -15,8 +15,8 @@
 #include "canvas/api/core.h"
 #include "canvas/api/window.h"
 #include "canvas/base/time.h"
-#include "canvas/storage/locked_array.h"
-#include "canvas/storage/part.h"
+#include "canvas/os/locked_array.h"
+#include "canvas/part/part.h"
 #include "canvas/sync/std_sync.h"
 #include "canvas/sync/window.h"
 
@@ -34,7 +34,7 @@ struct alignas(128) WindowPlace {
   sync::Word* whole =
       nullptr;  // bits: resident, and all frames between the marks, which only widen
   sync::Word* resident = nullptr;  // bits: the block's bytes are
-  storage::PartLook look;
+  part::PartLook look;
 };
 
 // One reader's, on lines of its own.
@@ -55,12 +55,12 @@ struct WindowRoom {
 class WindowLane {
  public:
   // Takes what it needs of `room`. Errors: kLimit (there is not as much), kNoMemory.
-  static Result<WindowLane> Make(const storage::LanePlace& lane, LaneInfo info,
-                                 std::uint64_t places, WindowRoom& room);
+  static Result<WindowLane> Make(const part::LanePlace& lane, LaneInfo info, std::uint64_t places,
+                                 WindowRoom& room);
   WindowLane(WindowLane&&) = default;
   WindowLane& operator=(WindowLane&&) = delete;
 
-  const storage::LanePlace& lane() const { return lane_; }
+  const part::LanePlace& lane() const { return lane_; }
   const LaneInfo& info() const { return info_; }
   WindowPlace& PlaceOf(PageIndex page) { return places_[page.value() & mask_]; }
 
@@ -78,13 +78,13 @@ class WindowLane {
   std::uint64_t PlaceWords() const { return (WindowPlace::kWhole + 2 * words() + 7) / 8 * 8; }
   // Gives place i its words, from `start` + i * `step` on.
   void PutWords(sync::Word* start, std::uint64_t step);
-  WindowLane(const storage::LanePlace& lane, LaneInfo info,
-             storage::LockedArray<WindowPlace> places, std::uint64_t count);
+  WindowLane(const part::LanePlace& lane, LaneInfo info, os::LockedArray<WindowPlace> places,
+             std::uint64_t count);
 
-  storage::LanePlace lane_;
+  part::LanePlace lane_;
   LaneInfo info_;
   std::uint64_t mask_;
-  storage::LockedArray<WindowPlace> places_;
+  os::LockedArray<WindowPlace> places_;
   std::vector<Held> held_;
   FrameRange aim_;  // in the lane's frames, clipped to what there can be
 };
@@ -130,7 +130,7 @@ class WindowCore {
     WindowLane* lane = nullptr;
     PageIndex page;
     bool whole = false;  // the page is given up too
-    std::vector<storage::ByteRange> ranges;
+    std::vector<os::ByteRange> ranges;
     struct Reader {
       const WindowSeat* seat;
       std::uint64_t word;
@@ -145,7 +145,7 @@ class WindowCore {
   format::LockRange LockOf(const WindowLane& lane, PageIndex page) const {
     return format::WindowLock(lane.lane_.id, {page, page + 1});
   }
-  storage::ByteRange BlockBytes(const WindowLane& lane, PageIndex page, std::uint64_t block) const;
+  os::ByteRange BlockBytes(const WindowLane& lane, PageIndex page, std::uint64_t block) const;
   void Depart(WindowLane& lane, PageIndex page, std::uint64_t first_block, std::uint64_t end_block,
               bool whole);
   void Collect();
@@ -171,11 +171,11 @@ class WindowCore {
   // What the lanes show of one page of the canvas lies together: reads of many lanes walk through
   // much memory, and an entry of the TLB for each lane's words, and another for its bits, cost 10 to
   // 55 ns a read of 512 to 4,096 frames (latency_bench, on an EPYC).
-  std::optional<storage::LockedArray<sync::Word>> words_;
+  std::optional<os::LockedArray<sync::Word>> words_;
   static constexpr std::size_t kSeatsAtOnce = 4096 / sizeof(WindowSeat);
-  std::deque<storage::LockedArray<WindowSeat>> seats_;
+  std::deque<os::LockedArray<WindowSeat>> seats_;
   std::vector<Departure> leaving_;
-  std::vector<storage::ByteRange> scratch_;
+  std::vector<os::ByteRange> scratch_;
   FrameRange aim_;
   bool followed_ = false;
   std::uint64_t resident_bytes_ = 0;

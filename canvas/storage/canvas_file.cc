@@ -38,7 +38,7 @@ std::uint64_t IndexOffset(PageIndex page) {
 
 }  // namespace
 
-Result<format::Superblock> ReadSuperblock(const UniqueFd& fd, bool writable) {
+Result<format::Superblock> ReadSuperblock(const os::UniqueFd& fd, bool writable) {
   CANVAS_ASSIGN(const std::uint64_t size, FileSize(fd));
   if (size == 0)
     return Fail(ErrorCode::kNotACanvas, "an empty file, not a canvas", "check the path");
@@ -66,16 +66,16 @@ Result<format::Superblock> ReadSuperblock(const UniqueFd& fd, bool writable) {
 Result<std::shared_ptr<CanvasFile>> CanvasFile::Open(const std::string& path,
                                                      const FileOptions& options) {
   const auto open = [&]() -> Result<std::shared_ptr<CanvasFile>> {
-    CANVAS_ASSIGN(UniqueFd fd, OpenRegular(path, options.access));
+    CANVAS_ASSIGN(os::UniqueFd fd, os::OpenRegular(path, options.access));
     CANVAS_ASSIGN(const format::Superblock superblock,
-                  ReadSuperblock(fd, options.access == Access::kReadWrite));
+                  ReadSuperblock(fd, options.access == os::Access::kReadWrite));
     CANVAS_TRY(CheckFileSystem(fd, options.allow_remote));
     CANVAS_ASSIGN(const format::Geometry geometry, format::Geometry::Make(superblock.geometry));
     std::shared_ptr<CanvasFile> file(new CanvasFile(path, superblock, geometry));
     Result<void> attached;
     {
       // A child forked in the midst would keep a share in descriptions that no one told it of.
-      const auto no_forks = HoldForks();
+      const auto no_forks = os::HoldForks();
       file->Listen(no_forks);
       attached = file->Attach(std::move(fd), options);
     }
@@ -87,7 +87,7 @@ Result<std::shared_ptr<CanvasFile>> CanvasFile::Open(const std::string& path,
   return file;
 }
 
-Result<void> CanvasFile::Attach(UniqueFd fd, const FileOptions& options) {
+Result<void> CanvasFile::Attach(os::UniqueFd fd, const FileOptions& options) {
   fd_ = std::move(fd);
   const auto& fields = geometry_.fields();
   CANVAS_ASSIGN(std::uint64_t size, FileSize(fd_));
@@ -103,7 +103,7 @@ Result<void> CanvasFile::Attach(UniqueFd fd, const FileOptions& options) {
   format::Features added;
   CANVAS_ASSIGN(added.incompatible, control_word(control::kIncompatible));
   CANVAS_ASSIGN(added.read_only_compatible, control_word(control::kReadOnlyCompatible));
-  CANVAS_TRY(format::CheckFeatures(added, options.access == Access::kReadWrite));
+  CANVAS_TRY(format::CheckFeatures(added, options.access == os::Access::kReadWrite));
   CANVAS_ASSIGN(const std::uint64_t capacity, control_word(control::kCapacityPages));
   CANVAS_ASSIGN(const std::uint64_t durable, control_word(control::kDurableBytes));
   // Again, after the word that it is held against: the file may be growing.
@@ -127,13 +127,13 @@ Result<void> CanvasFile::Attach(UniqueFd fd, const FileOptions& options) {
                             geometry_.pages_offset() + geometry_.page_stride()));
   mapped_pages_ = std::min(capacity, (limit - geometry_.pages_offset()) / geometry_.page_stride());
 
-  CANVAS_ASSIGN(UniqueFd pins, Reopen(fd_, Access::kReadOnly));
-  pins_ = LockFile(std::move(pins));
-  const bool write = options.access == Access::kReadWrite;
+  CANVAS_ASSIGN(os::UniqueFd pins, Reopen(fd_, os::Access::kReadOnly));
+  pins_ = os::LockFile(std::move(pins));
+  const bool write = options.access == os::Access::kReadWrite;
   single_mapping_ = write && options.single_mapping;
   if (write) {
-    CANVAS_ASSIGN(UniqueFd locks, Reopen(fd_, Access::kReadWrite));
-    locks_ = LockFile(std::move(locks));
+    CANVAS_ASSIGN(os::UniqueFd locks, Reopen(fd_, os::Access::kReadWrite));
+    locks_ = os::LockFile(std::move(locks));
   }
   // Where the address space is small and nobody said how much to use, as many pages as there is room
   // for; but all that the file has, or a reader would take what it does not reach for unwritten.
@@ -165,13 +165,13 @@ Result<void> CanvasFile::MapPages(std::uint64_t pages, bool write) {
   // What else a process needs to work with.
   constexpr std::uint64_t kRoom = std::uint64_t{64} << 20;
   const std::uint64_t bytes = geometry_.pages_offset() + pages * geometry_.page_stride();
-  const auto access = single_mapping_ ? Access::kReadWrite : Access::kReadOnly;
-  CANVAS_ASSIGN(Mapping reading, Mapping::Map(fd_, bytes, access));
-  Mapping writing;
+  const auto access = single_mapping_ ? os::Access::kReadWrite : os::Access::kReadOnly;
+  CANVAS_ASSIGN(os::Mapping reading, os::Mapping::Map(fd_, bytes, access));
+  os::Mapping writing;
   if (write && !single_mapping_) {
-    CANVAS_ASSIGN(writing, Mapping::Map(fd_, bytes, Access::kReadWrite));
+    CANVAS_ASSIGN(writing, os::Mapping::Map(fd_, bytes, os::Access::kReadWrite));
   }
-  CANVAS_TRY(Mapping::HasRoom(kRoom));
+  CANVAS_TRY(os::Mapping::HasRoom(kRoom));
   read_mapping_ = std::move(reading);
   write_mapping_ = std::move(writing);
   return {};
@@ -179,7 +179,7 @@ Result<void> CanvasFile::MapPages(std::uint64_t pages, bool write) {
 
 CanvasFile::~CanvasFile() {
   if (!poisoned()) FlushNotify();
-  const auto no_forks = HoldForks();
+  const auto no_forks = os::HoldForks();
   StopListening(no_forks);
   locks_.Abandon();
   pins_.Abandon();

@@ -24,11 +24,11 @@
 #include "canvas/format/control_format.h"
 #include "canvas/format/geometry.h"
 #include "canvas/format/superblock_format.h"
-#include "canvas/storage/fork_guard.h"
-#include "canvas/storage/mapping.h"
-#include "canvas/storage/os_file.h"
-#include "canvas/storage/range_lock.h"
-#include "canvas/storage/residency.h"
+#include "canvas/os/fork_guard.h"
+#include "canvas/os/mapping.h"
+#include "canvas/os/os_file.h"
+#include "canvas/os/range_lock.h"
+#include "canvas/os/residency.h"
 #include "canvas/sync/change.h"
 #include "canvas/sync/part_words.h"
 #include "canvas/sync/presence.h"
@@ -38,7 +38,7 @@
 namespace canvas::storage {
 
 struct FileOptions {
-  Access access = Access::kReadOnly;
+  os::Access access = os::Access::kReadOnly;
   std::uint64_t max_map_bytes = 0;  // 0: the whole capacity, or as much of it as there is room for
   bool single_mapping = false;      // readers and writers share one; for ThreadSanitizer
   bool allow_remote = false;
@@ -46,7 +46,7 @@ struct FileOptions {
 
 using PartWords = sync::PartWords<sync::StdSync>;
 
-class CanvasFile final : private ForkListener {
+class CanvasFile final : private os::ForkListener {
  public:
   // Errors: kNotFound, kPermission, kNotACanvas, kUnsupported, kCorrupt, kIo, each with the path.
   static Result<std::shared_ptr<CanvasFile>> Open(const std::string& path,
@@ -119,15 +119,15 @@ class CanvasFile final : private ForkListener {
   }
 
   // Bytes that windows want in memory, through the readers' mapping (residency.h).
-  Result<void> WantResident(std::span<const ByteRange> ranges) const {
+  Result<void> WantResident(std::span<const os::ByteRange> ranges) const {
     return residency_.Want(read_mapping_, ranges);
   }
   // False where there is no memory for it: they stay, and it may be called again.
-  bool UnwantResident(std::span<const ByteRange> ranges) const noexcept {
+  bool UnwantResident(std::span<const os::ByteRange> ranges) const noexcept {
     return residency_.Unwant(read_mapping_, ranges);
   }
   void LockTheRest() const noexcept { residency_.LockTheRest(read_mapping_); }
-  Residency::State ResidentState() const { return residency_.Get(); }
+  os::Residency::State ResidentState() const { return residency_.Get(); }
 
   // Errors: kInvalidArgument (past the capacity), kLimit (past this handle's mapping).
   Result<void> CheckPage(PageIndex page) const;
@@ -181,12 +181,12 @@ class CanvasFile final : private ForkListener {
   // Of the superblock and of the control words.
   format::Features features() const;
 
-  const LockFile& locks() const { return locks_; }
-  const LockFile& pins() const { return pins_; }
+  const os::LockFile& locks() const { return locks_; }
+  const os::LockFile& pins() const { return pins_; }
   // Pins and windows: what holds writers off for a while.
-  SharedLocks& shared_locks() const { return shared_locks_; }
+  os::SharedLocks& shared_locks() const { return shared_locks_; }
   sync::SnapshotWords<sync::StdSync> HeaderWords(std::byte* base) const;
-  const UniqueFd& fd() const { return fd_; }
+  const os::UniqueFd& fd() const { return fd_; }
 
  private:
   // Makes the mappings, over so many pages. Errors: kNoMemory (no address space).
@@ -194,7 +194,7 @@ class CanvasFile final : private ForkListener {
   CanvasFile(std::string path, const format::Superblock& superblock,
              const format::Geometry& geometry)
       : path_(std::move(path)), superblock_(superblock), geometry_(geometry) {}
-  Result<void> Attach(UniqueFd fd, const FileOptions& options);
+  Result<void> Attach(os::UniqueFd fd, const FileOptions& options);
   void AfterForkInChild() noexcept override;
   Result<void> GrowOver(PageIndex page);
   Result<void> Barrier();
@@ -203,14 +203,14 @@ class CanvasFile final : private ForkListener {
   std::string path_;
   format::Superblock superblock_;
   format::Geometry geometry_;
-  UniqueFd fd_;     // the mappings' description; never locked
-  LockFile locks_;  // exclusive locks; writable handles only
-  LockFile pins_;   // shared locks
-  mutable SharedLocks shared_locks_{pins_};
+  os::UniqueFd fd_;     // the mappings' description; never locked
+  os::LockFile locks_;  // exclusive locks; writable handles only
+  os::LockFile pins_;   // shared locks
+  mutable os::SharedLocks shared_locks_{pins_};
   mutable sync::WakePolicy<sync::StdSync> wakes_;
-  Mapping read_mapping_;
-  Mapping write_mapping_;
-  mutable Residency residency_{
+  os::Mapping read_mapping_;
+  os::Mapping write_mapping_;
+  mutable os::Residency residency_{
       [this](std::uint64_t offset, std::uint64_t bytes) { WillNeed(offset, bytes); }};
   bool single_mapping_ = false;
   std::uint64_t mapped_pages_ = 0;
@@ -246,7 +246,7 @@ void CanvasFile::ForEachVersionStretch(PageIndex page, format::SlotRun run, std:
   if (end - first <= kShort) return visit(first, end);
   const std::uint64_t table = (geometry_.Page(page) + geometry_.Versions(run)).value();
   for (std::uint64_t at = table + first * 8; at < table + end * 8;) {
-    const ByteSpan data = NextData(fd_, at, table + end * 8);
+    const os::ByteSpan data = NextData(fd_, at, table + end * 8);
     if (data.first < data.end)
       visit((data.first - table) / 8, std::min((data.end - table + 7) / 8, end));
     at = std::max(data.end, at + 8);
@@ -267,6 +267,6 @@ struct VersionStretches {
 
 // The superblock of an open file, from whichever copy is good.
 // Errors: as DecodeSuperblock's; kNotACanvas where the file is shorter than one.
-Result<format::Superblock> ReadSuperblock(const UniqueFd& fd, bool writable);
+Result<format::Superblock> ReadSuperblock(const os::UniqueFd& fd, bool writable);
 
 }  // namespace canvas::storage

@@ -14,8 +14,8 @@
 #include "canvas/format/byte_io.h"
 #include "canvas/format/control_format.h"
 #include "canvas/format/snapshot_format.h"
-#include "canvas/storage/header_codec.h"
-#include "canvas/storage/os_file.h"
+#include "canvas/metadata/header_codec.h"
+#include "canvas/os/os_file.h"
 
 namespace canvas::storage {
 namespace {
@@ -30,12 +30,12 @@ Result<format::Uuid> RandomUuid() {
 }
 
 // Reserves before writing, so that what was written is what is there.
-Result<void> Put(const UniqueFd& fd, std::uint64_t offset, std::span<const std::byte> bytes) {
+Result<void> Put(const os::UniqueFd& fd, std::uint64_t offset, std::span<const std::byte> bytes) {
   CANVAS_TRY(Reserve(fd, offset, bytes.size(), true));
   return WriteAt(fd, offset, bytes);
 }
 
-Result<void> Fill(const UniqueFd& fd, const CreateRequest& request) {
+Result<void> Fill(const os::UniqueFd& fd, const CreateRequest& request) {
   CANVAS_ASSIGN(const format::Geometry geometry, format::Geometry::Make(request.geometry));
   format::Superblock superblock;
   CANVAS_ASSIGN(superblock.uuid, RandomUuid());
@@ -43,7 +43,7 @@ Result<void> Fill(const UniqueFd& fd, const CreateRequest& request) {
   superblock.geometry = request.geometry;
   const auto sealed = format::EncodeSuperblock(superblock);
 
-  CANVAS_ASSIGN(const std::vector<std::byte> message, EncodeHeader(request.header, {}));
+  CANVAS_ASSIGN(const std::vector<std::byte> message, metadata::EncodeHeader(request.header, {}));
   constexpr std::uint64_t kFirstGeneration = 1;
   if (message.size() + format::kSnapshotHeaderBytes > request.geometry.header_place_bytes)
     return Fail(ErrorCode::kLimit, "the header does not fit its place");
@@ -70,7 +70,7 @@ Result<void> Fill(const UniqueFd& fd, const CreateRequest& request) {
 }
 
 // Whether a file can be given the last page of the geometry: some file systems end before.
-Result<void> ProbeLargestSize(const UniqueFd& fd, const format::GeometryFields& fields) {
+Result<void> ProbeLargestSize(const os::UniqueFd& fd, const format::GeometryFields& fields) {
   CANVAS_ASSIGN(const format::Geometry geometry, format::Geometry::Make(fields));
   const PageIndex last(static_cast<std::uint32_t>(fields.capacity_pages - 1));
   CANVAS_TRY(SetSize(fd, geometry.PageEnd(last).value()));
@@ -89,7 +89,7 @@ Result<void> CreateCanvasFile(const std::string& path, const CreateRequest& requ
   if (faccessat(AT_FDCWD, path.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
     return Fail(ErrorCode::kExists, "exists already", "choose another path, or remove it first");
 
-  const UniqueFd fd(open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, request.mode));
+  const os::UniqueFd fd(open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, request.mode));
   if (!fd) {
     if (errno == EOPNOTSUPP || errno == EISDIR)
       return Fail(ErrorCode::kUnsupported, "the file system has no unnamed files (O_TMPFILE)",
@@ -106,7 +106,7 @@ Result<void> CreateCanvasFile(const std::string& path, const CreateRequest& requ
       return Fail(ErrorCode::kExists, "exists already", "choose another path, or remove it first");
     return FailErrno(errno, "naming the new file");
   }
-  const UniqueFd parent(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const os::UniqueFd parent(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!parent || fsync(parent.get()) != 0) return FailErrno(errno, "fsync of the directory");
   return {};
 }

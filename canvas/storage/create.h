@@ -12,13 +12,13 @@
 
 #include "canvas/base/error.h"
 #include "canvas/format/superblock_format.h"
-#include "canvas/storage/header.h"
+#include "canvas/metadata/header.h"
 
 namespace canvas::storage {
 
 struct CreateRequest {
   format::GeometryFields geometry;
-  Header header;
+  metadata::Header header;
   mode_t mode = 0600;
   bool allow_remote = false;
 };

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "canvas/format/snapshot_format.h"
-#include "canvas/storage/header_codec.h"
+#include "canvas/metadata/header_codec.h"
 #include "canvas/storage/holder_name.h"
 #include "canvas/sync/presence.h"
 #include "canvas/sync/snapshot.h"
@@ -31,7 +31,7 @@ class EditorNote {
   EditorNote(const CanvasFile& file, const std::string& name) : file_(file) {
     std::byte* at = file.write_base() + format::kControlOffset + format::control::kHeaderEditor;
     WriteName(at + format::editor::kName, name);
-    Put(format::editor::kSince, static_cast<std::uint64_t>(NowUnixNs()));
+    Put(format::editor::kSince, static_cast<std::uint64_t>(os::NowUnixNs()));
     Put(format::editor::kStartTime, StartTimeOf(static_cast<std::uint64_t>(getpid())));
     Put(format::editor::kPid, static_cast<std::uint64_t>(getpid()));
   }
@@ -53,10 +53,10 @@ HeaderPin::~HeaderPin() {
     file_->shared_locks().Unlock(format::HeaderPlaceLock(root_.place));
 }
 
-Result<Header> HeaderPin::Decode() const {
+Result<metadata::Header> HeaderPin::Decode() const {
   CANVAS_TRY(file_->CheckUsable());
-  CANVAS_ASSIGN(Header header, DecodeHeader(message_));
-  CANVAS_TRY(ValidateHeader(header, file_->geometry()));
+  CANVAS_ASSIGN(metadata::Header header, metadata::DecodeHeader(message_));
+  CANVAS_TRY(metadata::ValidateHeader(header, file_->geometry()));
   return header;
 }
 
@@ -114,9 +114,9 @@ Result<HeaderStore::Bytes> HeaderStore::CopyMessage(const Message& found,
 
 Result<HeaderStore::Loaded> HeaderStore::Decode(Bytes message, format::Root from,
                                                 std::uint64_t root) const {
-  CANVAS_ASSIGN(Header decoded, DecodeHeader(message));
-  CANVAS_TRY(ValidateHeader(decoded, file_.geometry()));
-  return Loaded{root, from, std::make_shared<const Header>(std::move(decoded)),
+  CANVAS_ASSIGN(metadata::Header decoded, metadata::DecodeHeader(message));
+  CANVAS_TRY(metadata::ValidateHeader(decoded, file_.geometry()));
+  return Loaded{root, from, std::make_shared<const metadata::Header>(std::move(decoded)),
                 std::make_shared<const Bytes>(std::move(message))};
 }
 
@@ -166,7 +166,7 @@ Result<HeaderStore::Loaded> HeaderStore::CurrentLoaded() {
   return loaded_;
 }
 
-Result<std::shared_ptr<const Header>> HeaderStore::Current() {
+Result<std::shared_ptr<const metadata::Header>> HeaderStore::Current() {
   CANVAS_ASSIGN(Loaded loaded, CurrentLoaded());
   return std::move(loaded.header);
 }
@@ -204,16 +204,16 @@ Result<format::Root> HeaderStore::NextRoot(format::Root now, std::uint32_t place
   return format::Root{newest + 1, place};
 }
 
-Result<void> HeaderStore::Publish(const Header& next, const Loaded& current,
+Result<void> HeaderStore::Publish(const metadata::Header& next, const Loaded& current,
                                   const std::function<Result<void>()>& deed) {
-  CANVAS_ASSIGN(const Bytes message, EncodeHeader(next, *current.message));
+  CANVAS_ASSIGN(const Bytes message, metadata::EncodeHeader(next, *current.message));
   const auto& fields = file_.geometry().fields();
   if (message.size() + format::kSnapshotHeaderBytes > fields.header_place_bytes)
     return Fail(ErrorCode::kLimit, "the header does not fit its place",
                 "shorten descriptions, or create a canvas with larger places");
   const auto now = format::Root::FromWord(current.root);
   CANVAS_ASSIGN(const std::uint32_t place, ChoosePlace(now));
-  auto lock = ScopedLock::Adopt(file_.locks(), format::HeaderPlaceLock(place));
+  auto lock = os::ScopedLock::Adopt(file_.locks(), format::HeaderPlaceLock(place));
   CANVAS_ASSIGN(const format::Root following, NextRoot(now, place));
   const std::uint64_t start = file_.geometry().HeaderPlace(place).value();
   CANVAS_TRY(file_.ReserveBytes(start, format::kSnapshotHeaderBytes + message.size(), true));
@@ -264,17 +264,17 @@ Error HeaderStore::HeldError() const {
           "anyone who may read the file can hold it: see /proc/locks"};
 }
 
-Result<ScopedLock> HeaderStore::LockForEdit(std::chrono::steady_clock::time_point end) {
+Result<os::ScopedLock> HeaderStore::LockForEdit(std::chrono::steady_clock::time_point end) {
   for (auto pause = std::chrono::microseconds(50);;
        pause = std::min<std::chrono::microseconds>(2 * pause, std::chrono::milliseconds(10))) {
-    CANVAS_ASSIGN(auto lock, ScopedLock::Try(file_.locks(), format::HeaderLock()));
+    CANVAS_ASSIGN(auto lock, os::ScopedLock::Try(file_.locks(), format::HeaderLock()));
     if (lock) return *std::move(lock);
     if (std::chrono::steady_clock::now() >= end) return std::unexpected(HeldError());
     std::this_thread::sleep_for(pause);
   }
 }
 
-Result<void> HeaderStore::Edit(const std::function<Result<void>(Header&)>& edit,
+Result<void> HeaderStore::Edit(const std::function<Result<void>(metadata::Header&)>& edit,
                                const std::function<Result<void>()>& deed) {
   CANVAS_TRY(file_.CheckWritable());
   const auto run = [&]() -> Result<void> {
@@ -287,10 +287,10 @@ Result<void> HeaderStore::Edit(const std::function<Result<void>(Header&)>& edit,
     const EditorNote note(file_, name_);
     CANVAS_ASSIGN(const Loaded now, CurrentLoaded());
     CANVAS_TRY(RefuseRecovered(now));
-    Header next = *now.header;
+    metadata::Header next = *now.header;
     CANVAS_TRY(edit(next));
     if (next == *now.header) return deed ? deed() : Result<void>{};
-    CANVAS_TRY(ValidateHeader(next, file_.geometry()));
+    CANVAS_TRY(metadata::ValidateHeader(next, file_.geometry()));
     return Publish(next, now, deed);
   };
   auto edited = run();

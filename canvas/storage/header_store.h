@@ -30,8 +30,8 @@
 
 #include "canvas/base/error.h"
 #include "canvas/format/snapshot_format.h"
+#include "canvas/metadata/header.h"
 #include "canvas/storage/canvas_file.h"
-#include "canvas/storage/header.h"
 
 namespace canvas::storage {
 
@@ -50,7 +50,7 @@ class HeaderPin {
   // Reads the message where it lies in the file. The same at every call, unless somebody who is
   // allowed to write the file stores there without the lock: that is kCorrupt, or another header.
   // Errors: kCorrupt, kClosed (in a forked child).
-  Result<Header> Decode() const;
+  Result<metadata::Header> Decode() const;
 
  private:
   friend class HeaderStore;
@@ -71,10 +71,10 @@ class HeaderStore {
   static constexpr std::chrono::milliseconds kEditWait{5000};
 
   // Errors: kCorrupt where no place holds a readable header.
-  Result<std::shared_ptr<const Header>> Current();
+  Result<std::shared_ptr<const metadata::Header>> Current();
   // The same, and the generation of the root it was loaded for.
   struct Versioned {
-    std::shared_ptr<const Header> header;
+    std::shared_ptr<const metadata::Header> header;
     std::uint64_t generation = 0;
   };
   Result<Versioned> CurrentVersion();
@@ -87,7 +87,7 @@ class HeaderStore {
   // Errors: kBusy (another edits for longer; named where it says its name), kCorrupt (the newest
   // header is lost), what `edit` answers (nothing is published then), kLimit (the header is too
   // large, or every place is pinned), kNoSpace, kNoMemory.
-  Result<void> Edit(const std::function<Result<void>(Header&)>& edit,
+  Result<void> Edit(const std::function<Result<void>(metadata::Header&)>& edit,
                     const std::function<Result<void>()>& deed = {});
 
   // Pins the newest version. Errors: kCorrupt (it cannot be read), kBusy (it kept changing), kIo.
@@ -101,7 +101,7 @@ class HeaderStore {
   struct Loaded {
     std::uint64_t root = 0;  // the word it was loaded for
     format::Root from;       // where it was found; of an older generation where recovered
-    std::shared_ptr<const Header> header;
+    std::shared_ptr<const metadata::Header> header;
     std::shared_ptr<const Bytes> message;  // what it was decoded from
     bool recovered() const { return from.ToWord() != root; }
   };
@@ -123,10 +123,10 @@ class HeaderStore {
   Result<format::Root> NextRoot(format::Root now, std::uint32_t place) const;
   Result<Loaded> CurrentLoaded();
   static Result<void> RefuseRecovered(const Loaded& loaded);
-  Result<void> Publish(const Header& next, const Loaded& current,
+  Result<void> Publish(const metadata::Header& next, const Loaded& current,
                        const std::function<Result<void>()>& deed);
   Error HeldError() const;
-  Result<ScopedLock> LockForEdit(std::chrono::steady_clock::time_point end);
+  Result<os::ScopedLock> LockForEdit(std::chrono::steady_clock::time_point end);
 
   CanvasFile& file_;
   std::string name_;

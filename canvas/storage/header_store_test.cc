@@ -19,8 +19,8 @@
 #include <vector>
 
 #include "canvas/format/byte_io.h"
+#include "canvas/metadata/header_codec.h"
 #include "canvas/storage/create.h"
-#include "canvas/storage/header_codec.h"
 #include "canvas/storage/holder_name.h"
 #include "canvas/storage/testdata/newer_header.capnp.h"
 
@@ -47,8 +47,8 @@ format::GeometryFields Small() {
   return fields;
 }
 
-LaneRecord Lane(std::uint32_t id, const std::string& name, std::uint32_t slot) {
-  LaneRecord lane;
+metadata::LaneRecord Lane(std::uint32_t id, const std::string& name, std::uint32_t slot) {
+  metadata::LaneRecord lane;
   lane.id = LaneId(id);
   lane.name = name;
   lane.channels = 2;
@@ -70,12 +70,12 @@ class HeaderStoreTest : public ::testing::Test {
   ~HeaderStoreTest() override { std::filesystem::remove_all(directory_); }
 
   std::shared_ptr<CanvasFile> Open() {
-    auto file = CanvasFile::Open(path_, {.access = Access::kReadWrite, .single_mapping = true});
+    auto file = CanvasFile::Open(path_, {.access = os::Access::kReadWrite, .single_mapping = true});
     EXPECT_TRUE(file.has_value()) << file.error().Message();
     return *file;
   }
   static void Add(HeaderStore& store, const std::string& name) {
-    const auto added = store.Edit([&](Header& header) -> Result<void> {
+    const auto added = store.Edit([&](metadata::Header& header) -> Result<void> {
       header.lanes.push_back(Lane(header.next_lane_id, name, header.next_lane_id));
       ++header.next_lane_id;
       return {};
@@ -118,7 +118,7 @@ class HeaderStoreTest : public ::testing::Test {
     const auto header = store.Current();
     EXPECT_TRUE(header.has_value()) << header.error().Message();
     if (header)
-      for (const LaneRecord& lane : (*header)->lanes) names.push_back(lane.name);
+      for (const metadata::LaneRecord& lane : (*header)->lanes) names.push_back(lane.name);
     return names;
   }
 
@@ -135,10 +135,10 @@ TEST_F(HeaderStoreTest, AnUnpublishedHeaderOfTheDeadNeverComesToLife) {
   HeaderStore sut(*file);
   Add(sut, "a");
   const format::Root before = Root();
-  Header dead = **sut.Current();
+  metadata::Header dead = **sut.Current();
   dead.title = "never published";
   const auto place = static_cast<std::uint32_t>((before.place + 1) % Small().header_places);
-  const auto message = *EncodeHeader(dead, {});
+  const auto message = *metadata::EncodeHeader(dead, {});
   WritePlace(place, before.generation + 1, message);
   Add(sut, "b");
   ASSERT_EQ(Root().place, place) << "the same place, or this test shows nothing";
@@ -148,7 +148,7 @@ TEST_F(HeaderStoreTest, AnUnpublishedHeaderOfTheDeadNeverComesToLife) {
   EXPECT_EQ(Names(after), Strings{"a"});
   EXPECT_EQ((*after.Current())->title, "");
   EXPECT_TRUE(after.recovered());
-  EXPECT_FALSE(after.Edit([](Header&) -> Result<void> { return {}; }).has_value())
+  EXPECT_FALSE(after.Edit([](metadata::Header&) -> Result<void> { return {}; }).has_value())
       << "what the lost one said is not known";
 }
 
@@ -156,10 +156,10 @@ TEST_F(HeaderStoreTest, AHeaderThatContradictsItselfIsAnErrorAndNotAnOlderOne) {
   const auto file = Open();
   HeaderStore sut(*file);
   Add(sut, "a");
-  Header bad = **sut.Current();
+  metadata::Header bad = **sut.Current();
   bad.lanes.push_back(Lane(9, "a", 3));  // an id that was never given out, and a name twice
   const format::Root root{Root().generation + 1, (Root().place + 1) % Small().header_places};
-  WritePlace(root.place, root.generation, *EncodeHeader(bad, {}));
+  WritePlace(root.place, root.generation, *metadata::EncodeHeader(bad, {}));
   MoveRoot(root);
   HeaderStore after(*file);
   const auto current = after.Current();
@@ -189,7 +189,7 @@ TEST_F(HeaderStoreTest, ADeedIsDoneLastOrNotAtAll) {
     ++deeds;
     return {};
   };
-  const auto clear = [](Header& header) -> Result<void> {
+  const auto clear = [](metadata::Header& header) -> Result<void> {
     header.lanes.clear();
     return {};
   };
@@ -201,7 +201,7 @@ TEST_F(HeaderStoreTest, ADeedIsDoneLastOrNotAtAll) {
     Result<void> edited;
     for (std::uint32_t i = 0; i < 2 * Small().header_places && edited; ++i) {
       held.push_back(std::move(*pins.Pin()));
-      edited = sut.Edit([&](Header& header) -> Result<void> {
+      edited = sut.Edit([&](metadata::Header& header) -> Result<void> {
         header.title = std::to_string(i);
         return {};
       });
@@ -211,7 +211,7 @@ TEST_F(HeaderStoreTest, ADeedIsDoneLastOrNotAtAll) {
     EXPECT_FALSE(sut.Edit(clear, deed).has_value());
   }
   EXPECT_FALSE(sut.Edit(
-                      [](Header& header) -> Result<void> {
+                      [](metadata::Header& header) -> Result<void> {
                         header.lanes.clear();
                         header.description.assign(2 * Small().header_place_bytes, 'x');
                         return {};
@@ -230,7 +230,7 @@ TEST_F(HeaderStoreTest, ADeedIsDoneLastOrNotAtAll) {
 // Who holds the lock is named if it runs; who left its name and is gone is not taken for the holder.
 TEST_F(HeaderStoreTest, OnlyAnEditorThatRunsIsNamed) {
   const auto holder = Open();
-  const auto held = ScopedLock::Try(holder->locks(), format::HeaderLock());
+  const auto held = os::ScopedLock::Try(holder->locks(), format::HeaderLock());
   ASSERT_TRUE(held.has_value() && held->has_value());
   const auto pid = static_cast<std::uint64_t>(getpid());
   const std::uint64_t note[3] = {pid, 0, StartTimeOf(pid)};
@@ -241,7 +241,7 @@ TEST_F(HeaderStoreTest, OnlyAnEditorThatRunsIsNamed) {
   const auto file = Open();
   HeaderStore sut(*file, "", std::chrono::milliseconds(1));
   const auto told = [&] {
-    return sut.Edit([](Header&) -> Result<void> { return {}; }).error().what();
+    return sut.Edit([](metadata::Header&) -> Result<void> { return {}; }).error().what();
   };
   EXPECT_EQ(told().find("the metadata is being edited by ALICE"), 0U) << told();
   const std::uint64_t before = note[2] + 1;  // another process had that pid
@@ -253,7 +253,7 @@ TEST_F(HeaderStoreTest, HundredsOfMarkersAreEditedOneByOne) {
   const auto file = Open();
   HeaderStore sut(*file);
   for (int i = 0; i < 300; ++i) {
-    const auto edited = sut.Edit([&](Header& header) -> Result<void> {
+    const auto edited = sut.Edit([&](metadata::Header& header) -> Result<void> {
       header.markers.push_back({i, 1, "marker " + std::to_string(i), 0});
       return {};
     });
@@ -265,7 +265,7 @@ TEST_F(HeaderStoreTest, HundredsOfMarkersAreEditedOneByOne) {
 // Threads of one handle wait for each other within the same bound.
 TEST_F(HeaderStoreTest, ManyThreadsThatWaitAreAllToldInTime) {
   const auto holder = Open();
-  const auto held = ScopedLock::Try(holder->locks(), format::HeaderLock());
+  const auto held = os::ScopedLock::Try(holder->locks(), format::HeaderLock());
   ASSERT_TRUE(held.has_value() && held->has_value());
   const auto file = Open();
   HeaderStore sut(*file, "", std::chrono::milliseconds(200));
@@ -274,7 +274,7 @@ TEST_F(HeaderStoreTest, ManyThreadsThatWaitAreAllToldInTime) {
   std::atomic<int> told{0};
   for (int i = 0; i < 8; ++i)
     threads.emplace_back([&] {
-      const auto edited = sut.Edit([](Header&) -> Result<void> { return {}; });
+      const auto edited = sut.Edit([](metadata::Header&) -> Result<void> { return {}; });
       if (!edited && edited.error().code() == ErrorCode::kBusy) ++told;
     });
   for (auto& thread : threads) thread.join();
@@ -292,7 +292,7 @@ TEST_F(HeaderStoreTest, AListThatClaimsMillionsOfLanesTakesNoMemory) {
   put(0, 15ULL << 32);              // one segment of 15 words
   put(1, 4ULL << 32 | 2ULL << 48);  // the root: four words of data, two pointers
   put(6, 1 | 1ULL << 2 | (500'000ULL << 3 | 7) << 32);  // lanes: structs, in no words
-  const auto decoded = DecodeHeader(message);
+  const auto decoded = metadata::DecodeHeader(message);
   ASSERT_FALSE(decoded.has_value());
   EXPECT_EQ(decoded.error().code(), ErrorCode::kCorrupt);
 }
@@ -368,7 +368,7 @@ class NewerHeader : public HeaderStoreTest {
 TEST_F(NewerHeader, AnEditKeepsWhatIsNotKnown) {
   const auto file = Open();
   HeaderStore sut(*file);
-  const auto edited = sut.Edit([](Header& header) -> Result<void> {
+  const auto edited = sut.Edit([](metadata::Header& header) -> Result<void> {
     header.title = "edited by an older program";
     header.lanes[0].name = "renamed";
     header.lanes[0].provenance.tool = "an older tool";
@@ -412,7 +412,7 @@ TEST_F(NewerHeader, AnEditKeepsWhatIsNotKnown) {
 TEST_F(NewerHeader, WhatIsNotKnownGoesWithItsLaneAndWithNoOther) {
   const auto file = Open();
   HeaderStore sut(*file);
-  const auto edited = sut.Edit([](Header& header) -> Result<void> {
+  const auto edited = sut.Edit([](metadata::Header& header) -> Result<void> {
     header.lanes.erase(header.lanes.begin());
     return {};
   });
@@ -431,16 +431,16 @@ TEST_F(NewerHeader, LanesOfUnknownKindsAreListedAndLeftAlone) {
   EXPECT_EQ(Names(sut), (Strings{"old", "holo", "half"}));
   EXPECT_FALSE(sut.recovered()) << "not known is no damage";
   const auto header = *sut.Current();
-  EXPECT_EQ(header->lanes[1].kind, LaneKind::kUnknown);
-  EXPECT_EQ(header->lanes[2].kind, LaneKind::kUnknown);
-  const auto shape = ShapeOf(header->lanes[1], file->geometry());
+  EXPECT_EQ(header->lanes[1].kind, metadata::LaneKind::kUnknown);
+  EXPECT_EQ(header->lanes[2].kind, metadata::LaneKind::kUnknown);
+  const auto shape = metadata::ShapeOf(header->lanes[1], file->geometry());
   ASSERT_FALSE(shape.has_value());
   EXPECT_EQ(shape.error().code(), ErrorCode::kUnsupported);
   // Their slots are taken.
   std::vector<std::uint32_t> free;
-  Header next = *header;
+  metadata::Header next = *header;
   for (std::uint32_t id = 5; id < 10; ++id) {
-    const auto slots = FindSlots(next, file->geometry(), {8000, 1}, 2);
+    const auto slots = metadata::FindSlots(next, file->geometry(), {8000, 1}, 2);
     ASSERT_TRUE(slots.has_value());
     free.push_back(slots->first);
     next.lanes.push_back(Lane(id, std::to_string(id), slots->first));

@@ -24,11 +24,11 @@ std::uint64_t PackSlot(format::SlotRun run) {
 // Another process may hold it for the moment it takes to look at the entry; nothing where the entry
 // went to a living owner meanwhile.
 template <typename Concerns>
-Result<std::optional<ScopedLock>> LockDeadEntry(const LockFile& locks, std::uint64_t entry,
-                                                Concerns concerns) {
+Result<std::optional<os::ScopedLock>> LockDeadEntry(const os::LockFile& locks, std::uint64_t entry,
+                                                    Concerns concerns) {
   constexpr int kTries = 200;
   for (int i = 0; i < kTries; ++i) {
-    CANVAS_ASSIGN(auto lock, ScopedLock::Try(locks, format::OwnerEntryLock(entry)));
+    CANVAS_ASSIGN(auto lock, os::ScopedLock::Try(locks, format::OwnerEntryLock(entry)));
     if (lock || !concerns()) return lock;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
@@ -207,7 +207,7 @@ void OwnerTable::WriteInfo(std::uint64_t entry, LaneId lane, PageRange pages) co
       name_);
   put(entry_field::kPid, static_cast<std::uint64_t>(getpid()));
   put(entry_field::kStartTime, start_time_);
-  put(entry_field::kSince, static_cast<std::uint64_t>(NowUnixNs()));
+  put(entry_field::kSince, static_cast<std::uint64_t>(os::NowUnixNs()));
   sync::Announce(Words(base, entry), lane.value(), pages.first.value(), pages.end.value());
 }
 
@@ -219,7 +219,7 @@ Result<void> OwnerTable::RepairDead(LaneId lane, PageRange pages, const RepairFu
   // We own what these intended to change, so whoever did is dead.
   for (std::uint64_t entry = 0; entry < EntriesInUse(); ++entry) {
     if (HeldHere(entry) || !concerns(entry)) continue;
-    CANVAS_ASSIGN(const std::optional<ScopedLock> dead,
+    CANVAS_ASSIGN(const std::optional<os::ScopedLock> dead,
                   LockDeadEntry(file_.locks(), entry, [&] { return concerns(entry); }));
     if (!dead || !concerns(entry)) continue;
     CANVAS_ASSIGN(const bool repaired, repair(ReadIntent(entry)));
@@ -234,7 +234,7 @@ Result<Ownership> OwnerTable::Own(LaneId lane, PageRange pages, const RepairFunc
   const std::lock_guard lock(mutex_);
   held_.reserve(held_.size() + 1);  // from the last lock on nothing fails
   CANVAS_TRY(Lock(lane, pages));
-  auto lane_lock = ScopedLock::Adopt(file_.locks(), format::OwnershipLock(lane, pages));
+  auto lane_lock = os::ScopedLock::Adopt(file_.locks(), format::OwnershipLock(lane, pages));
   CANVAS_TRY(RepairDead(lane, pages, repair));
   CANVAS_ASSIGN(const std::uint64_t entry, TakeEntry());
   WriteInfo(entry, lane, pages);

@@ -1,4 +1,4 @@
-#include "canvas/storage/part.h"
+#include "canvas/part/part.h"
 
 #include <xxhash.h>
 
@@ -10,13 +10,13 @@
 #include "canvas/sync/part_life.h"
 #include "canvas/sync/presence.h"
 
-namespace canvas::storage {
+namespace canvas::part {
 namespace {
 
 // Calls visit(first, end) for every written block's frames between the marks.
 template <typename Visit>
-void ForEachWrittenBlock(const CanvasFile& file, const LanePlace& lane, const FoundPart& part,
-                         PageIndex page, Visit visit) {
+void ForEachWrittenBlock(const storage::CanvasFile& file, const LanePlace& lane,
+                         const FoundPart& part, PageIndex page, Visit visit) {
   const std::uint64_t per_block = lane.shape.frames_per_block();
   // A mark beyond the page's end is a lie; what lies there is not the page's.
   const std::uint64_t mark =
@@ -33,19 +33,20 @@ void ForEachWrittenBlock(const CanvasFile& file, const LanePlace& lane, const Fo
 }
 
 // The rest of a punch, after the intent is on record: idempotent.
-Result<void> PunchWords(CanvasFile& file, const LanePlace& lane, PageIndex page,
-                        const PartWords& words) {
+Result<void> PunchWords(storage::CanvasFile& file, const LanePlace& lane, PageIndex page,
+                        const storage::PartWords& words) {
   sync::BeginPunch(words);
   CANVAS_TRY(file.Punch(file.geometry().Page(page).value() + file.geometry().Data(lane.slots),
                         file.geometry().DataBytes(lane.slots)));
-  sync::EndPunch(words, lane.shape.max_blocks(), VersionStretches{file, page, lane.slots});
+  sync::EndPunch(words, lane.shape.max_blocks(), storage::VersionStretches{file, page, lane.slots});
   return {};
 }
 
 // All of a punch that was begun and not finished; nothing to do elsewhere.
-Result<void> FinishWords(CanvasFile& file, const LanePlace& lane, PageIndex page) {
+Result<void> FinishWords(storage::CanvasFile& file, const LanePlace& lane, PageIndex page) {
   if (!file.SlotPresent(page, lane.slots)) return {};
-  const PartWords words = file.Part(file.write_base(), page, lane.slots, lane.shape.block_stride());
+  const storage::PartWords words =
+      file.Part(file.write_base(), page, lane.slots, lane.shape.block_stride());
   if (!sync::PunchUnfinished(words)) return {};
   CANVAS_TRY(PunchWords(file, lane, page, words));
   file.Notify();
@@ -54,14 +55,15 @@ Result<void> FinishWords(CanvasFile& file, const LanePlace& lane, PageIndex page
 
 }  // namespace
 
-Result<LanePlace> LanePlace::Of(const LaneRecord& lane, const format::Geometry& geometry) {
-  CANVAS_ASSIGN(const format::LaneShape shape, ShapeOf(lane, geometry));
+Result<LanePlace> LanePlace::Of(const metadata::LaneRecord& lane,
+                                const format::Geometry& geometry) {
+  CANVAS_ASSIGN(const format::LaneShape shape, metadata::ShapeOf(lane, geometry));
   return LanePlace{lane.id, lane.slots, shape};
 }
 
 // As CanvasFile::WillLookAtPages: by the first of them.
-void WillLookAt(const CanvasFile& file, std::span<const LanePlace> lanes, const SlotTable& table,
-                std::span<const PageIndex> pages) noexcept {
+void WillLookAt(const storage::CanvasFile& file, std::span<const LanePlace> lanes,
+                const SlotTable& table, std::span<const PageIndex> pages) noexcept {
   const format::Geometry& geometry = file.geometry();
   bool known = false;
   bool away = false;
@@ -93,8 +95,8 @@ void WillLookAt(const CanvasFile& file, std::span<const LanePlace> lanes, const 
   });
 }
 
-std::optional<FoundPart> FindPart(const CanvasFile& file, const LanePlace& lane, PageIndex page,
-                                  std::byte* base) noexcept {
+std::optional<FoundPart> FindPart(const storage::CanvasFile& file, const LanePlace& lane,
+                                  PageIndex page, std::byte* base) noexcept {
   if (!file.SlotPresent(page, lane.slots)) return std::nullopt;
   FoundPart part{file.Part(base, page, lane.slots, lane.shape.block_stride()), 0};
   part.life = sync::ReadLife(part.words);
@@ -104,7 +106,8 @@ std::optional<FoundPart> FindPart(const CanvasFile& file, const LanePlace& lane,
   return part;
 }
 
-PartLook LookForPart(const CanvasFile& file, const LanePlace& lane, PageIndex page) noexcept {
+PartLook LookForPart(const storage::CanvasFile& file, const LanePlace& lane,
+                     PageIndex page) noexcept {
   const format::Geometry& geometry = file.geometry();
   const auto word = [&](std::uint64_t offset) { return sync::WordAt(file.read_base(), offset); };
   PartLook look;
@@ -120,7 +123,7 @@ PartLook LookForPart(const CanvasFile& file, const LanePlace& lane, PageIndex pa
   const auto watch_bit = [&](std::uint64_t table, std::uint64_t bit) {
     watch(table + bit / 64 * 8, std::uint64_t{1} << bit % 64);
   };
-  const std::uint64_t chunk = CanvasFile::IndexChunk(page);
+  const std::uint64_t chunk = storage::CanvasFile::IndexChunk(page);
   watch_bit(format::kControlOffset + format::control::kIndexChunks, chunk);
   if (look.value == 0) return look;
   watch(format::kPageIndexOffset + std::uint64_t{page.value()} * 8, kAll);
@@ -141,20 +144,22 @@ PartLook LookForPart(const CanvasFile& file, const LanePlace& lane, PageIndex pa
   // Another life than the one that is watched: it is not this look's answer, and the watch says so.
   if (!found || found->life != look.value) return look;
   look.part = found;
-  look.touched = {ByteRange{start + geometry.SlotControl(lane.slots), format::kSlotControlBytes},
-                  ByteRange{start + geometry.Versions(lane.slots), lane.shape.max_blocks() * 8},
-                  {}};
+  look.touched = {
+      os::ByteRange{start + geometry.SlotControl(lane.slots), format::kSlotControlBytes},
+      os::ByteRange{start + geometry.Versions(lane.slots), lane.shape.max_blocks() * 8},
+      {}};
   // A place that was never used is perhaps not on the disk: looking at it would take space there.
   if (sync::UndoWasUsed(found->words)) look.touched[2] = UndoRange(file, lane, page);
   return look;
 }
 
-ByteRange UndoRange(const CanvasFile& file, const LanePlace& lane, PageIndex page) noexcept {
+os::ByteRange UndoRange(const storage::CanvasFile& file, const LanePlace& lane,
+                        PageIndex page) noexcept {
   const format::Geometry& geometry = file.geometry();
   return {geometry.Page(page).value() + geometry.UndoPlace(lane.slots), lane.shape.block_stride()};
 }
 
-std::optional<PartSummary> SummarizePart(const CanvasFile& file, const LanePlace& lane,
+std::optional<PartSummary> SummarizePart(const storage::CanvasFile& file, const LanePlace& lane,
                                          PageIndex page) noexcept {
   const auto part = FindPart(file, lane, page);
   if (!part) return std::nullopt;
@@ -168,7 +173,8 @@ std::optional<PartSummary> SummarizePart(const CanvasFile& file, const LanePlace
   return summary;
 }
 
-std::vector<FrameRun> WrittenRuns(const CanvasFile& file, const LanePlace& lane, PageIndex page) {
+std::vector<FrameRun> WrittenRuns(const storage::CanvasFile& file, const LanePlace& lane,
+                                  PageIndex page) {
   std::vector<FrameRun> runs;
   const auto part = FindPart(file, lane, page);
   if (!part) return runs;
@@ -181,20 +187,22 @@ std::vector<FrameRun> WrittenRuns(const CanvasFile& file, const LanePlace& lane,
   return runs;
 }
 
-Result<ScopedLock> KeepWindowsOff(CanvasFile& file, const LanePlace& lane, PageIndex page) {
+Result<os::ScopedLock> KeepWindowsOff(storage::CanvasFile& file, const LanePlace& lane,
+                                      PageIndex page) {
   const PageRange one{page, page + 1};
-  CANVAS_ASSIGN(auto no_window, ScopedLock::Try(file.locks(), format::WindowLock(lane.id, one)));
+  CANVAS_ASSIGN(auto no_window,
+                os::ScopedLock::Try(file.locks(), format::WindowLock(lane.id, one)));
   if (!no_window)
     return Fail(ErrorCode::kBusy, "a reader's window holds the page",
                 "try again when it has moved on");
   return std::move(*no_window);
 }
 
-Result<void> PunchPart(CanvasFile& file, const LanePlace& lane, PageIndex page,
-                       const Ownership& owner) {
+Result<void> PunchPart(storage::CanvasFile& file, const LanePlace& lane, PageIndex page,
+                       const storage::Ownership& owner) {
   const auto part = FindPart(file, lane, page, file.write_base());
   if (!part) return FinishPunch(file, lane, page, owner);
-  CANVAS_ASSIGN(const ScopedLock no_window, KeepWindowsOff(file, lane, page));
+  CANVAS_ASSIGN(const os::ScopedLock no_window, KeepWindowsOff(file, lane, page));
   owner.Declare({format::Operation::kPunch, page, 0, lane.slots});
   CANVAS_TRY(PunchWords(file, lane, page, part->words));
   owner.Clear();
@@ -202,22 +210,22 @@ Result<void> PunchPart(CanvasFile& file, const LanePlace& lane, PageIndex page,
   return {};
 }
 
-Result<void> FinishPunch(CanvasFile& file, const LanePlace& lane, PageIndex page,
-                         const Ownership& owner) {
+Result<void> FinishPunch(storage::CanvasFile& file, const LanePlace& lane, PageIndex page,
+                         const storage::Ownership& owner) {
   CANVAS_TRY(FinishWords(file, lane, page));
   owner.ClearPunchOf(page);
   return {};
 }
 
-bool NeedsPunch(const CanvasFile& file, const LanePlace& lane, PageIndex page) noexcept {
+bool NeedsPunch(const storage::CanvasFile& file, const LanePlace& lane, PageIndex page) noexcept {
   return file.SlotPresent(page, lane.slots) &&
          (FindPart(file, lane, page) ||
           sync::PunchUnfinished(
               file.Part(file.read_base(), page, lane.slots, lane.shape.block_stride())));
 }
 
-Result<void> PutBack(const CanvasFile& file, const LanePlace& lane, PageIndex page,
-                     const PartWords& words, std::vector<std::byte>& scratch) {
+Result<void> PutBack(const storage::CanvasFile& file, const LanePlace& lane, PageIndex page,
+                     const storage::PartWords& words, std::vector<std::byte>& scratch) {
   const std::uint64_t stride = lane.shape.block_stride();
   const std::uint64_t undo = sync::Peek(*words.undo_block);
   if (undo != 0 && undo <= lane.shape.max_blocks() &&
@@ -231,10 +239,11 @@ Result<void> PutBack(const CanvasFile& file, const LanePlace& lane, PageIndex pa
   return {};
 }
 
-Result<bool> RepairPart(CanvasFile& file, const LanePlace& lane, const Intent& intent) {
+Result<bool> RepairPart(storage::CanvasFile& file, const LanePlace& lane,
+                        const storage::Intent& intent) {
   if (intent.page.value() >= file.mapped_pages()) return false;
   if (intent.run != lane.slots || !file.SlotPresent(intent.page, lane.slots)) return true;
-  const PartWords words =
+  const storage::PartWords words =
       file.Part(file.write_base(), intent.page, lane.slots, lane.shape.block_stride());
   if (sync::ReadLane(words) != lane.id.value()) return true;
   // A copy of the file may have lost what was reserved.
@@ -242,7 +251,7 @@ Result<bool> RepairPart(CanvasFile& file, const LanePlace& lane, const Intent& i
   CANVAS_TRY(FinishWords(file, lane, intent.page));
   if (intent.operation == format::Operation::kErase)
     sync::RepairErase(words, lane.shape.max_blocks(),
-                      VersionStretches{file, intent.page, lane.slots});
+                      storage::VersionStretches{file, intent.page, lane.slots});
   std::vector<std::byte> scratch;
   CANVAS_TRY(PutBack(file, lane, intent.page, words, scratch));
   file.Notify();
@@ -253,4 +262,4 @@ std::uint64_t UndoChecksum(const void* bytes, std::size_t count) {
   return XXH3_64bits(bytes, count);
 }
 
-}  // namespace canvas::storage
+}  // namespace canvas::part

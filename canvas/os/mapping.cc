@@ -1,4 +1,4 @@
-#include "canvas/storage/mapping.h"
+#include "canvas/os/mapping.h"
 
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -6,7 +6,7 @@
 
 #include <cerrno>
 
-namespace canvas::storage {
+namespace canvas::os {
 
 Result<Mapping> Mapping::Map(const UniqueFd& fd, std::uint64_t bytes, Access access) {
   const int protection = access == Access::kReadWrite ? PROT_READ | PROT_WRITE : PROT_READ;
@@ -77,4 +77,4 @@ void Mapping::Poison() noexcept {
     mmap(base_, bytes_, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
-}  // namespace canvas::storage
+}  // namespace canvas::os

@@ -1,4 +1,4 @@
-#include "canvas/storage/header.h"
+#include "canvas/metadata/header.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace canvas::storage {
+namespace canvas::metadata {
 namespace {
 
 // One UTF-8 sequence at the front of `text` (RFC 3629: shortest form, no surrogates, up to
@@ -207,4 +207,4 @@ Result<format::SlotRun> FindSlots(const Header& header, const format::Geometry& 
               "remove a lane, or create a canvas with more slots");
 }
 
-}  // namespace canvas::storage
+}  // namespace canvas::metadata

@@ -33,19 +33,19 @@
 #include <vector>
 
 #include "canvas/base/error.h"
+#include "canvas/part/part.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/storage/ownership.h"
-#include "canvas/storage/part.h"
 
-namespace canvas::storage {
+namespace canvas::part {
 
 class PartWriter {
  public:
   // Makes page and part ready where they are not.
   // Errors: kInvalidArgument (past capacity), kLimit (past the mapping), kCorrupt (a mark beyond
   // the page), kNoSpace, kIo.
-  static Result<PartWriter> Open(CanvasFile& file, const LanePlace& lane, PageIndex page,
-                                 const Ownership& owner);
+  static Result<PartWriter> Open(storage::CanvasFile& file, const LanePlace& lane, PageIndex page,
+                                 const storage::Ownership& owner);
 
   PageIndex page() const { return page_; }
 
@@ -70,7 +70,8 @@ class PartWriter {
 
  private:
   std::uint64_t low() const;
-  PartWriter(CanvasFile& file, const LanePlace& lane, PageIndex page, const Ownership& owner);
+  PartWriter(storage::CanvasFile& file, const LanePlace& lane, PageIndex page,
+             const storage::Ownership& owner);
   // What these blocks have of the page's frames; all of a block; bytes of the part.
   Result<void> ReserveBlocks(std::uint64_t first_block, std::uint64_t end_block);
   Result<void> ReserveWholeBlock(std::uint64_t block);
@@ -102,11 +103,11 @@ class PartWriter {
   Result<void> EraseRun(std::uint64_t first_block, std::uint64_t end_block);
   std::byte* FrameAt(std::uint64_t frame) const { return words_.data + frame * frame_bytes_; }
 
-  CanvasFile* file_;
-  const Ownership* owner_;
+  storage::CanvasFile* file_;
+  const storage::Ownership* owner_;
   LanePlace lane_;
   PageIndex page_;
-  PartWords words_;
+  storage::PartWords words_;
   std::uint64_t data_offset_;  // of the part, in the file
   std::uint64_t frame_bytes_;
   std::uint64_t per_block_;  // frames
@@ -119,4 +120,4 @@ class PartWriter {
   std::vector<std::byte> scratch_;  // a block
 };
 
-}  // namespace canvas::storage
+}  // namespace canvas::part

@@ -1,4 +1,4 @@
-#include "canvas/storage/residency.h"
+#include "canvas/os/residency.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -11,9 +11,9 @@
 #include <random>
 #include <vector>
 
-#include "canvas/storage/os_file.h"
+#include "canvas/os/os_file.h"
 
-namespace canvas::storage {
+namespace canvas::os {
 namespace {
 
 constexpr std::uint64_t kPage = 4096;
@@ -92,4 +92,4 @@ TEST_F(ResidencyTest, EachPageStaysForAsLongAsSomebodyWantsIt) {
 }
 
 }  // namespace
-}  // namespace canvas::storage
+}  // namespace canvas::os

@@ -1,4 +1,4 @@
-#include "canvas/storage/residency.h"
+#include "canvas/os/residency.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -9,7 +9,7 @@
 
 #include "canvas/format/geometry.h"
 
-namespace canvas::storage {
+namespace canvas::os {
 namespace {
 
 struct Span {
@@ -226,4 +226,4 @@ void Residency::LockTheRest(const Mapping& mapping) noexcept {
   if (state_.locked_bytes == state_.resident_bytes) state_.lock_errno = 0;
 }
 
-}  // namespace canvas::storage
+}  // namespace canvas::os

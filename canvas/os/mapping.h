@@ -20,9 +20,9 @@
 #include <utility>
 
 #include "canvas/base/error.h"
-#include "canvas/storage/os_file.h"
+#include "canvas/os/os_file.h"
 
-namespace canvas::storage {
+namespace canvas::os {
 
 class Mapping {
  public:
@@ -71,4 +71,4 @@ class Mapping {
   std::uint64_t bytes_ = 0;
 };
 
-}  // namespace canvas::storage
+}  // namespace canvas::os

@@ -1,8 +1,8 @@
-#include "canvas/storage/fork_guard.h"
+#include "canvas/os/fork_guard.h"
 
 #include <pthread.h>
 
-namespace canvas::storage {
+namespace canvas::os {
 
 // All listeners of the process, in a list of their own members: nothing is allocated at a fork.
 struct ForkRegistry {
@@ -50,4 +50,4 @@ void ForkListener::StopListening(const ForkHold& /*hold*/) noexcept {
   listening_ = false;
 }
 
-}  // namespace canvas::storage
+}  // namespace canvas::os

@@ -1,11 +1,11 @@
-#include "canvas/storage/header_codec.h"
+#include "canvas/metadata/header_codec.h"
 
 #include <gtest/gtest.h>
 
 #include <cstdio>
 #include <random>
 
-namespace canvas::storage {
+namespace canvas::metadata {
 namespace {
 
 Header Full() {
@@ -124,4 +124,4 @@ TEST(ValidateHeader, FindsContradictions) {
 }
 
 }  // namespace
-}  // namespace canvas::storage
+}  // namespace canvas::metadata

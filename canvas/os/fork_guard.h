@@ -9,7 +9,7 @@
 
 #include <mutex>
 
-namespace canvas::storage {
+namespace canvas::os {
 
 // While this is held, no thread forks.
 using ForkHold = std::unique_lock<std::mutex>;
@@ -38,4 +38,4 @@ class ForkListener {
   ForkListener* previous_ = nullptr;
 };
 
-}  // namespace canvas::storage
+}  // namespace canvas::os

@@ -15,12 +15,12 @@
 #include "canvas/base/error.h"
 #include "canvas/base/units.h"
 #include "canvas/format/lane_format.h"
+#include "canvas/metadata/header.h"
 #include "canvas/storage/canvas_file.h"
-#include "canvas/storage/header.h"
 #include "canvas/storage/ownership.h"
 #include "canvas/sync/presence.h"
 
-namespace canvas::storage {
+namespace canvas::part {
 
 // What it takes to find a lane's parts: immutable for the life of the lane.
 struct LanePlace {
@@ -28,7 +28,7 @@ struct LanePlace {
   format::SlotRun slots;
   format::LaneShape shape;
 
-  static Result<LanePlace> Of(const LaneRecord& lane, const format::Geometry& geometry);
+  static Result<LanePlace> Of(const metadata::LaneRecord& lane, const format::Geometry& geometry);
 };
 
 // Which lane has which slot: what a page has of all lanes is found by its slot bits, 64 slots at a look,
@@ -47,7 +47,7 @@ class SlotTable {
   // Calls visit(lane index) for the lanes whose first slot's controls may be touched. The caller saw
   // PageReady.
   template <typename Visit>
-  void ForEachPresent(const CanvasFile& file, PageIndex page, Visit visit) const {
+  void ForEachPresent(const storage::CanvasFile& file, PageIndex page, Visit visit) const {
     const sync::Word* bits =
         &file.PageWord(file.read_base(), page, format::page_control::kSlotBits);
     for (std::size_t first = 0; first < lane_of_.size(); first += 64)
@@ -63,14 +63,14 @@ class SlotTable {
 };
 
 // Asks the disk for the controls of these lanes' parts of some pages, and for their version words.
-void WillLookAt(const CanvasFile& file, std::span<const LanePlace> lanes, const SlotTable& table,
-                std::span<const PageIndex> pages) noexcept;
+void WillLookAt(const storage::CanvasFile& file, std::span<const LanePlace> lanes,
+                const SlotTable& table, std::span<const PageIndex> pages) noexcept;
 
 // Calls visit(lane index, page) for all parts of these lanes that may be there, page by page: in time
 // that goes with the pages and the parts, however many lanes there are. What it meets on the way is
 // asked of the disk for many pages at a time.
 template <typename Visit>
-void ForEachPart(const CanvasFile& file, std::span<const LanePlace> lanes, Visit visit) {
+void ForEachPart(const storage::CanvasFile& file, std::span<const LanePlace> lanes, Visit visit) {
   const SlotTable table(file.geometry(), lanes);
   constexpr std::size_t kAtOnce = 64;
   std::vector<PageIndex> pages;
@@ -91,13 +91,13 @@ void ForEachPart(const CanvasFile& file, std::span<const LanePlace> lanes, Visit
 // The part's words, and the life word under which they may be read. Nothing, where the part is not
 // there: never written, punched, or another lane's by now.
 struct FoundPart {
-  PartWords words;
+  storage::PartWords words;
   std::uint64_t life = 0;
 };
 // Looks through the mapping at `base`: a writer through its own, where nothing is read around.
-std::optional<FoundPart> FindPart(const CanvasFile& file, const LanePlace& lane, PageIndex page,
-                                  std::byte* base) noexcept;
-inline std::optional<FoundPart> FindPart(const CanvasFile& file, const LanePlace& lane,
+std::optional<FoundPart> FindPart(const storage::CanvasFile& file, const LanePlace& lane,
+                                  PageIndex page, std::byte* base) noexcept;
+inline std::optional<FoundPart> FindPart(const storage::CanvasFile& file, const LanePlace& lane,
                                          PageIndex page) noexcept {
   return FindPart(file, lane, page, file.read_base());
 }
@@ -111,15 +111,17 @@ struct PartLook {
   std::uint64_t value = 0;            // what those were
   // What readers touch on the strength of this look, besides samples: the watched word; of a part
   // its controls, version words and, where it was ever used, undo place.
-  std::array<ByteRange, 3> touched{};
+  std::array<os::ByteRange, 3> touched{};
   bool undo_touched() const { return touched[2].bytes != 0; }
 
   // Realtime, where `touched` is resident.
   bool Stands() const noexcept { return (sync::Observe(*watch) & mask) == value; }
 };
-PartLook LookForPart(const CanvasFile& file, const LanePlace& lane, PageIndex page) noexcept;
+PartLook LookForPart(const storage::CanvasFile& file, const LanePlace& lane,
+                     PageIndex page) noexcept;
 // A part's undo place.
-ByteRange UndoRange(const CanvasFile& file, const LanePlace& lane, PageIndex page) noexcept;
+os::ByteRange UndoRange(const storage::CanvasFile& file, const LanePlace& lane,
+                        PageIndex page) noexcept;
 
 // Written frames of a part: between the marks, in written blocks. Numbers of a moment.
 struct PartSummary {
@@ -127,7 +129,7 @@ struct PartSummary {
   std::uint64_t first = 0;  // first and one past the last written frame, within the part
   std::uint64_t end = 0;
 };
-std::optional<PartSummary> SummarizePart(const CanvasFile& file, const LanePlace& lane,
+std::optional<PartSummary> SummarizePart(const storage::CanvasFile& file, const LanePlace& lane,
                                          PageIndex page) noexcept;
 
 // The runs of written frames of a part, ascending, none touching another.
@@ -135,35 +137,38 @@ struct FrameRun {
   std::uint64_t first = 0;
   std::uint64_t end = 0;
 };
-std::vector<FrameRun> WrittenRuns(const CanvasFile& file, const LanePlace& lane, PageIndex page);
+std::vector<FrameRun> WrittenRuns(const storage::CanvasFile& file, const LanePlace& lane,
+                                  PageIndex page);
 
 // While it is held no window comes to hold the page. Errors: kBusy (one does), kIo.
-Result<ScopedLock> KeepWindowsOff(CanvasFile& file, const LanePlace& lane, PageIndex page);
+Result<os::ScopedLock> KeepWindowsOff(storage::CanvasFile& file, const LanePlace& lane,
+                                      PageIndex page);
 
 // Gives the part's disk space back. Nothing to do where it has none. After a failure the part
 // reads as unwritten, and FinishPunch, or this again, does the rest.
 // Errors: kBusy (a window holds it), kIo.
-Result<void> PunchPart(CanvasFile& file, const LanePlace& lane, PageIndex page,
-                       const Ownership& owner);
+Result<void> PunchPart(storage::CanvasFile& file, const LanePlace& lane, PageIndex page,
+                       const storage::Ownership& owner);
 
 // Whether there is anything to give back: a part, or the rest of a punch.
-bool NeedsPunch(const CanvasFile& file, const LanePlace& lane, PageIndex page) noexcept;
+bool NeedsPunch(const storage::CanvasFile& file, const LanePlace& lane, PageIndex page) noexcept;
 
 // Finishes a punch of the part that was begun, by whomever. Before anything else is done with a
 // part.
-Result<void> FinishPunch(CanvasFile& file, const LanePlace& lane, PageIndex page,
-                         const Ownership& owner);
+Result<void> FinishPunch(storage::CanvasFile& file, const LanePlace& lane, PageIndex page,
+                         const storage::Ownership& owner);
 
 // Puts back the block that the undo place vouches for, if there is one (sync::RepairOverwrite). Its space
 // is reserved first: a copy of the file, or a power loss, may have lost it. `scratch` comes to hold a block.
 // Errors: kNoSpace, kIo; nothing is changed then.
-Result<void> PutBack(const CanvasFile& file, const LanePlace& lane, PageIndex page,
-                     const PartWords& words, std::vector<std::byte>& scratch);
+Result<void> PutBack(const storage::CanvasFile& file, const LanePlace& lane, PageIndex page,
+                     const storage::PartWords& words, std::vector<std::byte>& scratch);
 
 // Finishes a punch, takes back an overwrite. False where this handle does not reach the page.
-Result<bool> RepairPart(CanvasFile& file, const LanePlace& lane, const Intent& intent);
+Result<bool> RepairPart(storage::CanvasFile& file, const LanePlace& lane,
+                        const storage::Intent& intent);
 
 // The sum that guards an undo place.
 std::uint64_t UndoChecksum(const void* bytes, std::size_t count);
 
-}  // namespace canvas::storage
+}  // namespace canvas::part

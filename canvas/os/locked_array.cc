@@ -1,10 +1,10 @@
-#include "canvas/storage/locked_array.h"
+#include "canvas/os/locked_array.h"
 
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-namespace canvas::storage {
+namespace canvas::os {
 
 Result<LockedMemory> LockedMemory::Make(std::size_t bytes) {
   constexpr std::size_t kPage = 4096;
@@ -30,4 +30,4 @@ bool LockedMemory::Lock() noexcept {
   return locked_;
 }
 
-}  // namespace canvas::storage
+}  // namespace canvas::os

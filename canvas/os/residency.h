@@ -16,9 +16,9 @@
 #include <span>
 
 #include "canvas/base/error.h"
-#include "canvas/storage/mapping.h"
+#include "canvas/os/mapping.h"
 
-namespace canvas::storage {
+namespace canvas::os {
 
 struct ByteRange {
   std::uint64_t offset = 0;
@@ -71,4 +71,4 @@ class Residency {
   bool let_go_ = false;  // since LockTheRest last tried
 };
 
-}  // namespace canvas::storage
+}  // namespace canvas::os

@@ -1,4 +1,4 @@
-#include "canvas/storage/part_writer.h"
+#include "canvas/part/part_writer.h"
 
 #include <fmt/format.h>
 
@@ -14,7 +14,7 @@
 #include "canvas/sync/part_life.h"
 #include "canvas/sync/presence.h"
 
-namespace canvas::storage {
+namespace canvas::part {
 namespace {
 
 constexpr std::uint64_t RoundUp(std::uint64_t bytes) {
@@ -23,8 +23,8 @@ constexpr std::uint64_t RoundUp(std::uint64_t bytes) {
 
 }  // namespace
 
-PartWriter::PartWriter(CanvasFile& file, const LanePlace& lane, PageIndex page,
-                       const Ownership& owner)
+PartWriter::PartWriter(storage::CanvasFile& file, const LanePlace& lane, PageIndex page,
+                       const storage::Ownership& owner)
     : file_(&file),
       owner_(&owner),
       lane_(lane),
@@ -35,8 +35,8 @@ PartWriter::PartWriter(CanvasFile& file, const LanePlace& lane, PageIndex page,
       per_block_(lane.shape.frames_per_block()),
       frames_(lane.shape.FramesIn(page.value())) {}
 
-Result<PartWriter> PartWriter::Open(CanvasFile& file, const LanePlace& lane, PageIndex page,
-                                    const Ownership& owner) {
+Result<PartWriter> PartWriter::Open(storage::CanvasFile& file, const LanePlace& lane,
+                                    PageIndex page, const storage::Ownership& owner) {
   const bool there = file.SlotPresent(page, lane.slots);
   CANVAS_TRY(file.EnsureSlot(page, lane.slots));
   PartWriter writer(file, lane, page, owner);
@@ -62,7 +62,7 @@ Result<PartWriter> PartWriter::Open(CanvasFile& file, const LanePlace& lane, Pag
                     lane.id.value(), page.value(), sync::Peek(*writer.words_.mark), frames),
         "give the page back (Erase), or restore it from a copy");
   sync::AdoptPart(writer.words_, writer.per_block_, lane.shape.max_blocks(),
-                  VersionStretches{file, page, lane.slots});
+                  storage::VersionStretches{file, page, lane.slots});
   return writer;
 }
 
@@ -301,7 +301,7 @@ Result<PartWriter::Erased> PartWriter::Erase(std::uint64_t first, std::uint64_t 
     return shown.count() == 0 || (first <= shown.first && shown.end <= end);
   };
   // Only the first and the last block of the range may hold frames outside of it.
-  CANVAS_ASSIGN(const ScopedLock no_window, KeepWindowsOff(*file_, lane_, page_));
+  CANVAS_ASSIGN(const os::ScopedLock no_window, KeepWindowsOff(*file_, lane_, page_));
   CANVAS_TRY(SettleBlock(first_block));
   if (end_block > first_block + 1) CANVAS_TRY(SettleBlock(end_block - 1));
   std::uint64_t run = first_block;
@@ -337,4 +337,4 @@ Result<void> PartWriter::Write(std::uint64_t first, std::span<const float> sampl
   return written;
 }
 
-}  // namespace canvas::storage
+}  // namespace canvas::part

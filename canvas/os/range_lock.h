@@ -16,10 +16,10 @@
 
 #include "canvas/base/error.h"
 #include "canvas/format/lock_format.h"
-#include "canvas/storage/os_file.h"
+#include "canvas/os/os_file.h"
 #include "canvas/sync/kernel_locks.h"
 
-namespace canvas::storage {
+namespace canvas::os {
 
 class LockFile {
  public:
@@ -88,4 +88,4 @@ class SharedLocks {
   std::vector<format::LockRange> held_;  // one a holder
 };
 
-}  // namespace canvas::storage
+}  // namespace canvas::os

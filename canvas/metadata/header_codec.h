@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "canvas/base/error.h"
-#include "canvas/storage/header.h"
+#include "canvas/metadata/header.h"
 
-namespace canvas::storage {
+namespace canvas::metadata {
 
 // One flat array, a multiple of 8 bytes. `before` is the message of the version that `header` was
 // made from, or empty. Errors: kNoMemory, kLimit (no message is that long), kCorrupt (`before`).
@@ -27,4 +27,4 @@ Result<std::vector<std::byte>> EncodeHeader(const Header& header,
 // validated.
 Result<Header> DecodeHeader(std::span<const std::byte> message);
 
-}  // namespace canvas::storage
+}  // namespace canvas::metadata

@@ -1,4 +1,4 @@
-#include "canvas/storage/range_lock.h"
+#include "canvas/os/range_lock.h"
 
 #include <fcntl.h>
 
@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <new>
 
-namespace canvas::storage {
+namespace canvas::os {
 namespace {
 
 struct flock Request(format::LockRange range) {
@@ -69,4 +69,4 @@ void SharedLocks::Unlock(format::LockRange range) noexcept {
   if (at < end) file_.kernel().Unlock({at, end - at});
 }
 
-}  // namespace canvas::storage
+}  // namespace canvas::os

@@ -11,7 +11,7 @@
 
 #include "canvas/base/error.h"
 
-namespace canvas::storage {
+namespace canvas::os {
 
 // Zeros, whole pages; locked or not. Unmapped at its end.
 class LockedMemory {
@@ -64,4 +64,4 @@ class LockedArray {
   LockedMemory memory_;
 };
 
-}  // namespace canvas::storage
+}  // namespace canvas::os

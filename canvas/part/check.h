@@ -9,7 +9,7 @@
 #include "canvas/storage/header_store.h"
 #include "canvas/storage/ownership.h"
 
-namespace canvas::storage {
+namespace canvas::part {
 
 struct CheckReport {
   std::vector<std::string> findings;  // wrong: what, and where
@@ -24,6 +24,7 @@ struct CheckReport {
 // Superblock copies, control words, header snapshots, owner table, page index, page and slot
 // controls, versions against marks, and that every page lies inside the file. At most 100 findings
 // are told one by one.
-CheckReport CheckCanvas(const CanvasFile& file, HeaderStore& headers, const OwnerTable& owners);
+CheckReport CheckCanvas(const storage::CanvasFile& file, storage::HeaderStore& headers,
+                        const storage::OwnerTable& owners);
 
-}  // namespace canvas::storage
+}  // namespace canvas::part

@@ -13,7 +13,7 @@
 #include "canvas/base/error.h"
 #include "canvas/base/units.h"
 
-namespace canvas::storage {
+namespace canvas::os {
 
 // A file descriptor with one holder.
 class UniqueFd {
@@ -87,4 +87,4 @@ std::int64_t NowUnixNs();
 // that copy on write and cannot be told not to.
 Result<void> CheckFileSystem(const UniqueFd& fd, bool allow_remote);
 
-}  // namespace canvas::storage
+}  // namespace canvas::os

@@ -1,4 +1,4 @@
-#include "canvas/storage/os_file.h"
+#include "canvas/os/os_file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -15,7 +15,7 @@
 #include <cerrno>
 #include <chrono>
 
-namespace canvas::storage {
+namespace canvas::os {
 namespace {
 
 // Calls `call` until it is not interrupted by a signal.
@@ -229,4 +229,4 @@ Result<void> CheckFileSystem(const UniqueFd& fd, bool allow_remote) {
   return {};
 }
 
-}  // namespace canvas::storage
+}  // namespace canvas::os

@@ -20,7 +20,7 @@
 #include "canvas/format/lane_format.h"
 #include "canvas/format/lock_format.h"
 
-namespace canvas::storage {
+namespace canvas::metadata {
 
 enum class LaneKind : std::uint8_t {
   kUnknown = 0,
@@ -125,4 +125,4 @@ Result<format::LaneShape> ShapeOf(const LaneRecord& lane, const format::Geometry
 Result<format::SlotRun> FindSlots(const Header& header, const format::Geometry& geometry, Rate rate,
                                   std::uint32_t channels);
 
-}  // namespace canvas::storage
+}  // namespace canvas::metadata

@@ -1,24 +1,25 @@
-#include "canvas/storage/check.h"
+#include "canvas/part/check.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <utility>
 
-#include "canvas/storage/part.h"
+#include "canvas/part/part.h"
 #include "canvas/sync/append.h"
 #include "canvas/sync/overwrite.h"
 #include "canvas/sync/part_life.h"
 #include "canvas/sync/presence.h"
 
-namespace canvas::storage {
+namespace canvas::part {
 namespace {
 
 namespace control = format::control;
 
 class Checker {
  public:
-  Checker(const CanvasFile& file, HeaderStore& headers, const OwnerTable& owners)
+  Checker(const storage::CanvasFile& file, storage::HeaderStore& headers,
+          const storage::OwnerTable& owners)
       : file_(file), headers_(headers), owners_(owners), slots_(file.geometry()) {}
 
   CheckReport Run() {
@@ -77,8 +78,8 @@ class Checker {
     if (headers_.recovered())
       Finding("header generation {} in place {} cannot be read; an older one is used",
               root.generation, root.place);
-    for (const LaneRecord& lane : (*header)->lanes) {
-      if (!HoldsFrames(lane.kind)) {
+    for (const metadata::LaneRecord& lane : (*header)->lanes) {
+      if (!metadata::HoldsFrames(lane.kind)) {
         Note("lane '{}' is of a kind that is not known here; it was not looked at", lane.name);
         continue;
       }
@@ -113,8 +114,8 @@ class Checker {
     const sync::Word* chunks =
         sync::WordAt(file_.read_base(), format::kControlOffset + control::kIndexChunks);
     for (std::uint64_t page = 0; page < file_.mapped_pages(); ++page) {
-      if (!sync::ReadBit(chunks,
-                         CanvasFile::IndexChunk(PageIndex(static_cast<std::uint32_t>(page))))) {
+      if (!sync::ReadBit(chunks, storage::CanvasFile::IndexChunk(
+                                     PageIndex(static_cast<std::uint32_t>(page))))) {
         page = (page / kPagesPerChunk + 1) * kPagesPerChunk - 1;
         continue;
       }
@@ -164,7 +165,7 @@ class Checker {
   }
 
   void Part(PageIndex page, const LanePlace& lane) {
-    const PartWords words =
+    const storage::PartWords words =
         file_.Part(file_.read_base(), page, lane.slots, lane.shape.block_stride());
     const std::uint64_t life_word = sync::ReadLife(words);
     const auto life = format::Life::FromWord(life_word);
@@ -216,7 +217,8 @@ class Checker {
   }
 
   // Whether the undo place holds what the block was before it changed.
-  static bool UndoVouches(const LanePlace& lane, const PartWords& words, std::uint64_t block) {
+  static bool UndoVouches(const LanePlace& lane, const storage::PartWords& words,
+                          std::uint64_t block) {
     std::vector<std::byte> old(lane.shape.block_stride());
     sync::StdSync::CopyOut(old.data(), words.undo, old.size());
     return format::Version::FromWord(sync::Peek(*words.undo_version)).Changing() ==
@@ -225,7 +227,8 @@ class Checker {
   }
 
   // Whether somebody is, or was, writing there.
-  bool Accounted(LaneId lane, PageIndex page, const PartWords& words, std::uint64_t block) {
+  bool Accounted(LaneId lane, PageIndex page, const storage::PartWords& words,
+                 std::uint64_t block) {
     if (Owned(lane, page)) return true;
     // An owner may have come since, or have come and gone.
     if (auto living = owners_.Living()) living_ = *std::move(living);
@@ -233,7 +236,7 @@ class Checker {
   }
   bool Owned(LaneId lane, PageIndex page) const {
     return std::ranges::any_of(living_,
-                               [&](const OwnerInfo& owner) {
+                               [&](const storage::OwnerInfo& owner) {
                                  return owner.lane == lane && owner.pages.Contains(page);
                                }) ||
            std::ranges::find(intents_, std::pair(lane, page)) != intents_.end();
@@ -242,12 +245,12 @@ class Checker {
   static constexpr std::size_t kMaxFindings = 100;
   static constexpr std::uint64_t kPagesAtOnce =
       64;  // a whole number of them in a chunk of the index
-  const CanvasFile& file_;
-  HeaderStore& headers_;
-  const OwnerTable& owners_;
+  const storage::CanvasFile& file_;
+  storage::HeaderStore& headers_;
+  const storage::OwnerTable& owners_;
   std::vector<LanePlace> lanes_;
   SlotTable slots_;
-  std::vector<OwnerInfo> living_;
+  std::vector<storage::OwnerInfo> living_;
   std::vector<std::pair<LaneId, PageIndex>> intents_;  // of the dead
   std::uint64_t suppressed_ = 0;
   CheckReport out_;
@@ -255,8 +258,9 @@ class Checker {
 
 }  // namespace
 
-CheckReport CheckCanvas(const CanvasFile& file, HeaderStore& headers, const OwnerTable& owners) {
+CheckReport CheckCanvas(const storage::CanvasFile& file, storage::HeaderStore& headers,
+                        const storage::OwnerTable& owners) {
   return Checker(file, headers, owners).Run();
 }
 
-}  // namespace canvas::storage
+}  // namespace canvas::part

@@ -1,4 +1,4 @@
-#include "canvas/storage/header_codec.h"
+#include "canvas/metadata/header_codec.h"
 
 #include <capnp/message.h>
 #include <capnp/orphan.h>
@@ -12,7 +12,7 @@
 
 #include "schema/header.capnp.h"
 
-namespace canvas::storage {
+namespace canvas::metadata {
 namespace {
 
 std::string ToStd(capnp::Text::Reader text) { return std::string(text.begin(), text.size()); }
@@ -374,4 +374,4 @@ Result<Header> DecodeHeader(std::span<const std::byte> message) {
   }
 }
 
-}  // namespace canvas::storage
+}  // namespace canvas::metadata
