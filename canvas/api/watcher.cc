@@ -210,7 +210,7 @@ Result<std::vector<Change>> Watcher::State::Look() {
   std::vector<Change> changes;
   seen = core->file->ReadChange();  // first: what comes after is the next look's
   CANVAS_ASSIGN(const auto version, core->headers.CurrentVersion());
-  const auto& header = version.header;
+  const auto& header = version.value;
   if (version.generation != generation) CompareMetadata(*header, changes);
   generation = version.generation;
   last_header = header;

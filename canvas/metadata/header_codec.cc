@@ -2,18 +2,18 @@
 
 #include <capnp/message.h>
 #include <capnp/orphan.h>
-#include <capnp/serialize.h>
 #include <kj/debug.h>
-#include <kj/exception.h>
 
-#include <cstring>
 #include <map>
 #include <tuple>
 
+#include "canvas/metadata/capnp_message.h"
 #include "schema/header.capnp.h"
 
 namespace canvas::metadata {
 namespace {
+
+constexpr const char* kWhat = "header";
 
 std::string ToStd(capnp::Text::Reader text) { return std::string(text.begin(), text.size()); }
 
@@ -286,54 +286,13 @@ void Encode(schema::Header::Builder root, schema::Header::Reader before, const H
   Encode(root.getProvenance(), header.provenance);
 }
 
-// A message of our own, aligned as its reader asks.
-class Message {
- public:
-  explicit Message(std::span<const std::byte> message)
-      : words_(kj::heapArray<capnp::word>(message.size() / sizeof(capnp::word))),
-        reader_(Copied(message), Options(words_.size())) {}
-  schema::Header::Reader root() { return reader_.getRoot<schema::Header>(); }
-
- private:
-  kj::ArrayPtr<const capnp::word> Copied(std::span<const std::byte> message) {
-    if (!message.empty()) std::memcpy(words_.asBytes().begin(), message.data(), message.size());
-    return words_;
-  }
-  static capnp::ReaderOptions Options(std::size_t words) {
-    capnp::ReaderOptions options;
-    // Each byte is visited once, or twice; pointers that make it more are an attack.
-    options.traversalLimitInWords = words * 2 + 1024;
-    options.nestingLimit = 32;
-    return options;
-  }
-  kj::Array<capnp::word> words_;
-  capnp::FlatArrayMessageReader reader_;
-};
-
-std::unexpected<Error> Unreadable(const char* what) {
-  return Fail(ErrorCode::kCorrupt, std::string("header: not a readable message: ") + what);
-}
-
-// What `call` answers; what kj throws, as an error.
-template <typename Call>
-auto NoKjException(ErrorCode code, Call call) -> decltype(call()) {
-  try {
-    return call();
-  } catch (const kj::Exception& exception) {
-    if (exception.getType() == kj::Exception::Type::OVERLOADED)
-      return std::unexpected(Error::NoMemory());
-    return Fail(code, std::string("header: ") + exception.getDescription().cStr());
-  }
-}
-
 }  // namespace
 
 Result<std::vector<std::byte>> EncodeHeader(const Header& header,
                                             std::span<const std::byte> before) {
   CANVAS_TRY(CheckTexts(header));
-  return NoKjException(ErrorCode::kLimit, [&]() -> Result<std::vector<std::byte>> {
-    if (before.size() % sizeof(capnp::word) != 0)
-      return Unreadable("its length is no number of words");
+  return NoKjException(kWhat, ErrorCode::kLimit, [&]() -> Result<std::vector<std::byte>> {
+    CANVAS_TRY(CheckWords(kWhat, before));
     // Two copies: one to change, and one to read of, which needs no limit any more.
     capnp::MallocMessageBuilder edited;
     capnp::MallocMessageBuilder there;
@@ -341,25 +300,17 @@ Result<std::vector<std::byte>> EncodeHeader(const Header& header,
       edited.initRoot<schema::Header>();
       there.initRoot<schema::Header>();
     } else {
-      edited.setRoot(Message(before).root());
-      there.setRoot(Message(before).root());
+      edited.setRoot(Message<schema::Header>(before).root());
+      there.setRoot(Message<schema::Header>(before).root());
     }
     Encode(edited.getRoot<schema::Header>(), there.getRoot<schema::Header>().asReader(), header,
            edited.getOrphanage());
-    // Once more, which leaves out what was replaced.
-    capnp::MallocMessageBuilder message;
-    message.setRoot(edited.getRoot<schema::Header>().asReader());
-    const auto words = capnp::messageToFlatArray(message);
-    const auto bytes = words.asBytes();
-    std::vector<std::byte> flat(bytes.size());
-    std::memcpy(flat.data(), bytes.begin(), bytes.size());
-    return flat;
+    return Flatten<schema::Header>(edited.getRoot<schema::Header>().asReader());
   });
 }
 
 Result<Header> DecodeHeader(std::span<const std::byte> message) {
-  if (message.size() % sizeof(capnp::word) != 0)
-    return Unreadable("its length is no number of words");
+  CANVAS_TRY(CheckWords(kWhat, message));
   // A record takes less than eight times what its element takes in a message.
   struct Room {
     explicit Room(std::uint64_t bytes) { t_room = bytes; }
@@ -368,9 +319,9 @@ Result<Header> DecodeHeader(std::span<const std::byte> message) {
   constexpr std::uint64_t kSmall = 4096;
   const Room room(message.size() * 8 + kSmall);
   try {
-    return DecodeRoot(Message(message).root());
+    return DecodeRoot(Message<schema::Header>(message).root());
   } catch (const kj::Exception& exception) {
-    return Unreadable(exception.getDescription().cStr());
+    return Unreadable(kWhat, exception.getDescription().cStr());
   }
 }
 

@@ -221,8 +221,7 @@ format::Features CanvasFile::features() const {
 
 Result<void> CanvasFile::SyncData() {
   CANVAS_TRY(CheckWritable());
-  const std::lock_guard lock(sync_mutex_);
-  return Barrier();
+  return durability_.Barrier();
 }
 
 Result<void> CanvasFile::AddFeatures(const format::Features& added) {
@@ -231,8 +230,7 @@ Result<void> CanvasFile::AddFeatures(const format::Features& added) {
   sync::SetBits(WriteControl(control::kIncompatible), added.incompatible);
   sync::SetBits(WriteControl(control::kReadOnlyCompatible), added.read_only_compatible);
   sync::SetBits(WriteControl(control::kCompatible), added.compatible);
-  const std::lock_guard lock(sync_mutex_);
-  return Barrier();
+  return durability_.Barrier();
 }
 
 Result<void> CanvasFile::RaiseCapacity(std::uint64_t pages) {
@@ -249,8 +247,7 @@ Result<void> CanvasFile::RaiseCapacity(std::uint64_t pages) {
                 "it only grows; unwritten time costs no disk");
   // Readers look at it whenever they like: one word, which only grows.
   sync::Put(WriteControl(control::kCapacityPages), pages);
-  const std::lock_guard lock(sync_mutex_);
-  return Barrier();
+  return durability_.Barrier();
 }
 
 std::uint64_t CanvasFile::CapacityPages() const {
@@ -375,12 +372,6 @@ std::uint32_t CanvasFile::WaitChange(std::uint32_t seen, std::uint64_t timeout_n
       *sync::HalfWordAt(read_base(), format::kControlOffset + control::kChange), seen, timeout_ns);
 }
 
-sync::SnapshotWords<sync::StdSync> CanvasFile::HeaderWords(std::byte* base) const {
-  return {.root = sync::WordAt(base, format::kControlOffset + control::kHeaderRoot),
-          .durable = sync::WordAt(base, format::kControlOffset + control::kDurableHeaderRoot),
-          .places = geometry_.fields().header_places};
-}
-
 // No lock, so nobody is waited for: reserving the page's tail raises the size, or leaves it where
 // another has raised it further.
 Result<void> CanvasFile::GrowOver(PageIndex page) {
@@ -423,33 +414,9 @@ Result<void> CanvasFile::ReserveSlot(PageIndex page, format::SlotRun run) const 
 }
 
 // A failure stays: the kernel tells of a lost write once.
-Result<void> CanvasFile::Barrier() {
-  if (sync_errno_ == 0 && fdatasync(fd_.get()) != 0) sync_errno_ = errno;
-  if (sync_errno_ != 0)
-    return std::unexpected(Error::FromErrno(sync_errno_, "fdatasync").About(path_));
-  return {};
-}
-
-// What is visible now is on disk after the first barrier. Only then the words that say so are
-// stored: written back before it, they would promise what a power loss may still take. They are on
-// disk after the second.
 Result<void> CanvasFile::Sync() {
   CANVAS_TRY(CheckWritable());
-  const std::lock_guard lock(sync_mutex_);
-  const std::uint64_t size = FileSizeOrZero(fd_);
-  // Pinned until then, or an editor could have reused its place by the time it is called durable.
-  // Where that does not succeed the data is on disk all the same, and an older header stays the
-  // durable one.
-  const auto pin = sync::PinRoot(HeaderWords(read_base()), shared_locks_, format::HeaderPlaceLock);
-  const bool pinned = pin.outcome == sync::LockTry::kTaken;
-  auto synced = Barrier();
-  if (synced) {
-    bool said = sync::RaiseTo(WriteControl(control::kDurableBytes), size);
-    if (pinned && sync::AdvanceDurable(HeaderWords(write_base()), pin.root)) said = true;
-    if (said) synced = Barrier();
-  }
-  if (pinned) shared_locks_.Unlock(format::HeaderPlaceLock(pin.root.place));
-  return synced;
+  return durability_.Sync();
 }
 
 }  // namespace canvas::storage

@@ -16,7 +16,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "canvas/base/error.h"
@@ -29,10 +28,10 @@
 #include "canvas/os/os_file.h"
 #include "canvas/os/range_lock.h"
 #include "canvas/os/residency.h"
+#include "canvas/storage/durability.h"
 #include "canvas/sync/change.h"
 #include "canvas/sync/part_words.h"
 #include "canvas/sync/presence.h"
-#include "canvas/sync/snapshot.h"
 #include "canvas/sync/std_sync.h"
 
 namespace canvas::storage {
@@ -167,12 +166,12 @@ class CanvasFile final : private os::ForkListener {
   std::uint32_t ReadChange() const noexcept;
   std::uint32_t WaitChange(std::uint32_t seen, std::uint64_t timeout_ns) const noexcept;
 
-  // What was visible before the call is on disk when it returns. After a failure every further
-  // call fails: the kernel reports a lost write once, and then calls the page clean.
+  // What was visible before the call is on disk when it returns, and SyncData: without a word of what is
+  // durable, for what must be on disk before something else is stored (durability.h).
+  // Errors: kReadOnly, kIo, kNoSpace; they stay.
   Result<void> Sync();
-  // The same without a word of what is durable: for what must be on disk before something else is
-  // stored. Errors stay, as those of Sync.
   Result<void> SyncData();
+  Durability& durability() { return durability_; }
 
   // Sets feature bits on the file as it is, on disk before this returns. From then on programs that
   // do not know them keep out: at open, and in open handles before each write operation begins.
@@ -185,7 +184,6 @@ class CanvasFile final : private os::ForkListener {
   const os::LockFile& pins() const { return pins_; }
   // Pins and windows: what holds writers off for a while.
   os::SharedLocks& shared_locks() const { return shared_locks_; }
-  sync::SnapshotWords<sync::StdSync> HeaderWords(std::byte* base) const;
   const os::UniqueFd& fd() const { return fd_; }
 
  private:
@@ -197,7 +195,6 @@ class CanvasFile final : private os::ForkListener {
   Result<void> Attach(os::UniqueFd fd, const FileOptions& options);
   void AfterForkInChild() noexcept override;
   Result<void> GrowOver(PageIndex page);
-  Result<void> Barrier();
   bool IndexChunkPresent(std::uint64_t page) const noexcept;
 
   std::string path_;
@@ -216,8 +213,7 @@ class CanvasFile final : private os::ForkListener {
   std::uint64_t mapped_pages_ = 0;
   mutable sync::Word known_size_{0};
   sync::Flag poisoned_{false};
-  std::mutex sync_mutex_;
-  int sync_errno_ = 0;
+  Durability durability_{*this};
 };
 
 template <typename Visit>
