@@ -39,72 +39,6 @@ std::unexpected<Error> NotAudio(const std::string& path, std::string_view why) {
                              .About(path));
 }
 
-// libsndfile's way of reading a file that is not one.
-template <typename Stream>
-SF_VIRTUAL_IO Reading() {
-  SF_VIRTUAL_IO io{};
-  io.get_filelen = [](void* user) -> sf_count_t { return static_cast<Stream*>(user)->size; };
-  io.seek = [](sf_count_t offset, int whence, void* user) -> sf_count_t {
-    auto& stream = *static_cast<Stream*>(user);
-    const sf_count_t base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? stream.at : stream.size;
-    stream.at = std::clamp<sf_count_t>(base + offset, 0, stream.size);
-    return stream.at;
-  };
-  io.read = [](void* to, sf_count_t count, void* user) -> sf_count_t {
-    auto& stream = *static_cast<Stream*>(user);
-    count = std::min(count, stream.size - stream.at);
-    sf_count_t done = 0;
-    while (done < count) {
-      const ssize_t got =
-          pread(stream.fd, static_cast<char*>(to) + done, static_cast<std::size_t>(count - done),
-                stream.begin + stream.at + done);
-      if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) break;
-      done += got;
-    }
-    stream.at += done;
-    return done;
-  };
-  io.write = [](const void*, sf_count_t, void*) -> sf_count_t { return 0; };
-  io.tell = [](void* user) -> sf_count_t { return static_cast<Stream*>(user)->at; };
-  return io;
-}
-
-// Where the streams of an Ogg file begin, and whether the last one ends (RFC 3533, 6: pages; a chain
-// is streams one after the other, each of which begins with pages that say so).
-struct OggChain {
-  std::vector<std::int64_t> begins;
-  std::int64_t end = 0;  // of the last whole page
-  bool ended = false;
-};
-OggChain LookForStreams(int fd, std::int64_t size) {
-  constexpr std::uint8_t kBegins = 2;
-  constexpr std::uint8_t kEnds = 4;
-  constexpr std::int64_t kHeader = 27;
-  OggChain chain;
-  bool began = false;
-  for (std::int64_t at = 0; at + kHeader <= size;) {
-    std::array<unsigned char, kHeader + 255> page{};
-    const ssize_t got = pread(fd, page.data(), page.size(), at);
-    if (got < kHeader || std::memcmp(page.data(), "OggS", 4) != 0) break;
-    const std::int64_t segments = page[26];
-    if (got < kHeader + segments) break;
-    std::int64_t bytes = kHeader + segments;
-    for (std::int64_t i = 0; i < segments; ++i)
-      bytes += page[static_cast<std::size_t>(kHeader + i)];
-    if (at + bytes > size) break;
-    const std::uint8_t flags = page[5];
-    // Streams that are multiplexed begin together.
-    if ((flags & kBegins) != 0 && !began) chain.begins.push_back(at);
-    began = (flags & kBegins) != 0;
-    chain.ended = (flags & kEnds) != 0;
-    at += bytes;
-    chain.end = at;
-  }
-  chain.ended = chain.ended && chain.end == size;
-  return chain;
-}
-
 // "  Data Size   : 576000 (should be 345587)": what a header says of a chunk, and what there is.
 struct Sizes {
   std::uint64_t said = 0;
@@ -158,12 +92,13 @@ std::uint64_t BytesPerSample(int format) {
 
 namespace {
 
-// An ID3 tag, or the eleven bits that an MPEG audio frame begins with.
+// An ID3 tag, but not before a FLAC; or the eleven bits that an MPEG audio frame begins with.
 bool IsMpeg(int fd) {
-  std::array<unsigned char, 3> start{};
-  if (pread(fd, start.data(), start.size(), 0) != 3) return false;
-  return std::memcmp(start.data(), "ID3", 3) == 0 ||
-         (start[0] == 0xFF && (start[1] & 0xE0) == 0xE0);
+  std::array<unsigned char, 4> start{};
+  const std::int64_t tag = Id3Bytes(fd);
+  const ssize_t got = pread(fd, start.data(), start.size(), tag);
+  if (tag != 0) return got != 4 || std::memcmp(start.data(), "fLaC", 4) != 0;
+  return got == 4 && start[0] == 0xFF && (start[1] & 0xE0) == 0xE0;
 }
 
 // What an MPEG file says of its length, in its first frame (the tag that Xing made and LAME uses).
@@ -173,11 +108,7 @@ struct MpegTag {
   std::int64_t end = 0;  // of the stream, in bytes; 0: it does not say
 };
 MpegTag LookForTag(int fd) {
-  std::array<unsigned char, 10> id3{};
-  std::int64_t at = 0;
-  if (pread(fd, id3.data(), id3.size(), 0) == 10 && std::memcmp(id3.data(), "ID3", 3) == 0)
-    at = 10 +
-         ((id3[6] & 0x7F) << 21 | (id3[7] & 0x7F) << 14 | (id3[8] & 0x7F) << 7 | (id3[9] & 0x7F));
+  const std::int64_t at = Id3Bytes(fd);
   std::array<unsigned char, 64> frame{};
   const ssize_t got = pread(fd, frame.data(), frame.size(), at);
   for (std::size_t i = 4; got == std::ssize(frame) && i + 16 <= frame.size(); ++i) {
@@ -262,19 +193,9 @@ Result<AudioInput> AudioInput::Open(const std::string& path) {
     return std::unexpected(
         Error(ErrorCode::kInvalidArgument, "not a regular file", "give an audio file").About(path));
   const int fd = input.fd_.get();
-  std::array<char, 4> magic{};
-  const bool ogg =
-      pread(fd, magic.data(), magic.size(), 0) == 4 && std::string_view(magic.data(), 4) == "OggS";
-  const OggChain chain = ogg ? LookForStreams(fd, status.st_size) : OggChain{};
-  if (chain.begins.size() < 2) {
-    input.streams_.push_back({fd, 0, status.st_size, 0});
-  } else {
-    for (std::size_t i = 0; i < chain.begins.size(); ++i) {
-      const std::int64_t end =
-          i + 1 < chain.begins.size() ? chain.begins[i + 1] : std::int64_t{status.st_size};
-      input.streams_.push_back({fd, chain.begins[i], end - chain.begins[i], 0});
-    }
-  }
+  Streams streams = FindStreams(fd, status.st_size);
+  input.streams_ = std::move(streams.list);
+  input.is_file_ = streams.is_file;
   input.mpeg_ = IsMpeg(fd);
   if (input.mpeg_) {
     const MpegTag tag = LookForTag(fd);
@@ -289,17 +210,23 @@ Result<AudioInput> AudioInput::Open(const std::string& path) {
   }
   CANVAS_TRY(input.OpenStream(0));
   const Layout layout = LayoutOf(input.file_.get(), input.info_);
+  // What libsndfile says where it cannot tell: the largest number there is.
+  const auto said = [](sf_count_t frames) { return frames >= 0 && frames < SF_COUNT_MAX; };
+  sf_count_t frames = input.info_.frames;
   // What cannot be one lane is refused before any of it is read.
   if (input.streams_.size() > 1) {
-    for (std::size_t i = 1; i < input.streams_.size(); ++i) CANVAS_TRY(input.OpenStream(i));
+    const bool flac = (input.info_.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_FLAC;
+    if (!flac) frames = SF_COUNT_MAX;  // Ogg streams from the midst of others say too much
+    for (std::size_t i = 1; i < input.streams_.size(); ++i) {
+      CANVAS_ASSIGN(const sf_count_t more, input.OpenStream(i));
+      frames = said(frames) && said(more) ? frames + more : SF_COUNT_MAX;
+    }
     CANVAS_TRY(input.OpenStream(0));
   }
   input.speakers_ = layout.speakers;
   input.order_ = layout.order;
-  // What libsndfile says where it cannot tell: the largest number there is.
-  if (input.info_.frames >= 0 && input.info_.frames < SF_COUNT_MAX && input.streams_.size() == 1)
-    input.frames_ = static_cast<std::uint64_t>(input.info_.frames);
-  input.cut_short_ = ogg && !chain.ended;
+  if (said(frames)) input.frames_ = static_cast<std::uint64_t>(frames);
+  input.cut_short_ = !streams.ended;
   input.LookForCut();
   SF_BROADCAST_INFO bext{};
   if (sf_command(input.file_.get(), SFC_GET_BROADCAST_INFO, &bext, sizeof bext) == SF_TRUE)
@@ -318,18 +245,18 @@ Result<AudioInput> AudioInput::Open(const std::string& path) {
   return input;
 }
 
-Result<void> AudioInput::OpenStream(std::size_t index) {
+Result<sf_count_t> AudioInput::OpenStream(std::size_t index) {
   file_.reset();
   SF_INFO info{};
   {
     std::optional<QuietStandardError> quiet;
     if (mpeg_) quiet.emplace();
-    if (streams_.size() == 1) {  // faster, by some percent
+    if (is_file_) {  // faster, by some percent
       lseek(fd_.get(), 0, SEEK_SET);
       file_.reset(sf_open_fd(fd_.get(), SFM_READ, &info, SF_FALSE));
     } else {
       open_ = std::make_unique<Stream>(streams_[index]);
-      SF_VIRTUAL_IO io = Reading<Stream>();
+      SF_VIRTUAL_IO io = ReadingStream();
       file_.reset(sf_open_virtual(&io, SFM_READ, &info, open_.get()));
     }
   }
@@ -337,9 +264,9 @@ Result<void> AudioInput::OpenStream(std::size_t index) {
   stream_ = index;
   if (index == 0) {
     info_ = info;
-    return {};
+    return info.frames;
   }
-  if (info.channels == info_.channels && info.samplerate == info_.samplerate) return {};
+  if (info.channels == info_.channels && info.samplerate == info_.samplerate) return info.frames;
   return std::unexpected(
       Error(ErrorCode::kInvalidArgument,
             fmt::format("a chain of {} streams, of which the first has {} channels at {} Hz and "

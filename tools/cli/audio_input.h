@@ -1,5 +1,6 @@
 // Audio files to be read, through libsndfile (https://libsndfile.github.io), with errors as Results.
-// Chained Ogg files, of which libsndfile reads the first stream alone, are read stream by stream.
+// Chained Ogg and FLAC files, of which libsndfile reads the first stream alone, are read stream by
+// stream; lengths that a header does not say are put in (audio_streams.h).
 //
 // Thread safety: one thread at a time.
 #pragma once
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "canvas/base/error.h"
+#include "tools/cli/audio_streams.h"
 #include "tools/cli/descriptor.h"
 
 struct mpg123_handle_struct;
@@ -51,13 +53,6 @@ class AudioInput {
   Result<std::size_t> Read(std::span<float> samples);
 
  private:
-  // A stretch of the file that libsndfile reads as a file.
-  struct Stream {
-    int fd = -1;
-    std::int64_t begin = 0;
-    std::int64_t size = 0;
-    std::int64_t at = 0;
-  };
   struct Closer {
     void operator()(SNDFILE* file) const { sf_close(file); }
   };
@@ -65,7 +60,8 @@ class AudioInput {
   struct MpegCloser {
     void operator()(mpg123_handle* handle) const;
   };
-  Result<void> OpenStream(std::size_t index);
+  // Answers how many frames it says it has.
+  Result<sf_count_t> OpenStream(std::size_t index);
   Result<void> OpenMpeg();
   Result<std::size_t> ReadMpeg(std::span<float> samples);
   void LookForCut();
@@ -73,6 +69,7 @@ class AudioInput {
   std::string path_;
   Descriptor fd_;
   std::vector<Stream> streams_;
+  bool is_file_ = true;  // the one stream there is, is the file as it is
   std::unique_ptr<mpg123_handle, MpegCloser> mpeg_stream_;
   bool mpeg_ = false;
   bool untagged_ = false;                  // an MPEG stream that does not say how long it is
