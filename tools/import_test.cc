@@ -603,5 +603,114 @@ TEST_F(Import, AnImportThatIsStoppedSaysWhatIsThereAndMarksItsLane) {
   }
 }
 
+// A lane that was there before has no mark: what is said must be enough to go on, or back.
+TEST_F(Import, AnImportThatIsStoppedInALaneThatWasThereSaysWhatIsThereAndHowToUndoIt) {
+  Create();
+  const std::string first = dir_.path("x.wav");
+  WriteAudio(first, kFloatWav, 2, 48000, Noise(2 * 48000, 1));
+  const auto before = Audible(first);
+  const auto begin_anew = [&] {
+    if (!Info()["lanes"].empty()) Good({"rm", file_, "--lane", "x"});
+    Good({"import", file_, first});
+    Good({"describe", file_, "x", "words of a person"});
+  };
+  const std::string path = dir_.path("long.flac");
+  WriteAudio(path, kFlac, 2, 48000, Noise(2 * 48000 * 300, 1));
+  // As it was printed, by a shell.
+  const auto undo = [&](const std::string& text) {
+    const auto at = text.find("canvas rm ");
+    ASSERT_NE(at, std::string::npos) << text;
+    const std::string command = text.substr(at, text.find(" removes it") - at);
+    EXPECT_EQ(std::system(("tools/" + command + " > /dev/null").c_str()), 0) << command;
+    // What shares a page with frames that stay became zeros, as `rm` does.
+    const auto after = Lane("x");
+    ASSERT_GE(after.size(), before.size());
+    const auto rest = after.begin() + std::ssize(before);
+    EXPECT_TRUE(std::equal(after.begin(), rest, before.begin()));
+    EXPECT_TRUE(std::all_of(rest, after.end(), [](float sample) { return sample == 0; }));
+    EXPECT_EQ(Info()["lanes"][0]["description"], "words of a person");
+  };
+  for (const bool overwrite : {false, true}) {
+    begin_anew();
+    const std::string err = dir_.path("err");
+    const pid_t pid = fork();
+    if (pid == 0) {
+      (void)!freopen(err.c_str(), "w", stderr);
+      (void)!freopen("/dev/null", "w", stdout);
+      execl("tools/canvas", "canvas", "import", file_.c_str(), path.c_str(), "--lane", "x", "--at",
+            overwrite ? "0.5" : "1", overwrite ? "--overwrite" : "--strict",
+            static_cast<char*>(nullptr));
+      _exit(127);
+    }
+    const canvas::Canvas sut = testing::Must(canvas::Canvas::Open(file_));
+    const auto reader = testing::Must(sut.Reader(testing::Must(sut.FindLane("x")).id));
+    while (reader.Extent().end <= canvas::Frame(2 * 48000))
+      ASSERT_EQ(waitpid(pid, nullptr, WNOHANG), 0) << "it ended before it could be ended";
+    kill(pid, SIGINT);
+    int status = 0;
+    ASSERT_EQ(waitpid(pid, &status, 0), pid);
+    ASSERT_TRUE(WIFSIGNALED(status));
+    const std::string text = Slurp(err);
+    EXPECT_NE(text.find(overwrite ? "from 0:00.500 to " : "from 0:01.000 to "), std::string::npos)
+        << text;
+    EXPECT_NE(text.find("again with --overwrite --lane x --at"), std::string::npos) << text;
+    const bool gone = text.find("before, from 0:00.500 on, is gone") != std::string::npos;
+    EXPECT_EQ(gone, overwrite) << text;
+    if (!overwrite) undo(text);
+  }
+  // By an error: the file may grow no further.
+  begin_anew();
+  rlimit unlimited{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &unlimited), 0);
+  // Where the next page would lie.
+  const rlimit limit{fs::file_size(file_), unlimited.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  const Outcome outcome = Run({"import", file_, path, "--lane", "x", "--append"});
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << outcome.err;
+  EXPECT_NE(outcome.err.find("of " + path + ", from 0:01.000 to 0:"), std::string::npos)
+      << outcome.err;
+  undo(outcome.err);
+  Good({"check", file_});
+}
+
+TEST_F(Import, AnImportGoesOnWhenNobodyReadsWhatItSays) {
+  Create();
+  std::string inputs;
+  for (int i = 0; i < 8; ++i) {
+    const std::string path = dir_.path("f" + std::to_string(i) + ".wav");
+    WriteAudio(path, kFloatWav, 1, 48000, Noise(1000, 1));
+    inputs += " " + path;
+  }
+  const auto left = [&](const std::string& command) {  // by its reader, before it says anything
+    const std::string err = dir_.path("err");
+    EXPECT_EQ(std::system(("bash -o pipefail -c '(sleep 0.2; tools/canvas " + command + " 2> " +
+                           err + ") | true'")
+                              .c_str()),
+              0)
+        << Slurp(err);
+    EXPECT_EQ(Slurp(err), "");
+  };
+  left("import " + file_ + inputs + " --jobs 1");
+  ASSERT_EQ(Info()["lanes"].size(), 8U);
+  for (const auto& lane : Info()["lanes"]) {
+    EXPECT_EQ(lane["written_frames"], 1000) << lane;
+    EXPECT_TRUE(lane["description"].get<std::string>().starts_with("imported from")) << lane;
+  }
+  left("cp " + file_ + " " + dir_.path("other.canvas"));
+  Good({"diff", file_, dir_.path("other.canvas")});
+  left("export " + file_ + " --all --out-dir " + dir_.path("stems"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir_.path("stems")), fs::directory_iterator()), 8);
+  // Where what is said cannot be kept, all is done too, and that is told.
+  Good({"create", dir_.path("b.canvas"), "--hours", "1"});
+  EXPECT_NE(std::system(("tools/canvas import " + dir_.path("b.canvas") + inputs +
+                         " > /dev/full 2> " + dir_.path("err"))
+                            .c_str()),
+            0);
+  EXPECT_NE(Slurp(dir_.path("err")).find("what was printed is lost"), std::string::npos);
+  Good({"diff", file_, dir_.path("b.canvas")});
+}
+
 }  // namespace
 }  // namespace canvas::cli

@@ -49,8 +49,9 @@ struct Outcome {
 
 // How far a copy got.
 struct Progress {
-  std::uint64_t frames = 0;
-  bool stopped = false;  // by a signal
+  std::uint64_t frames = 0;   // are in the lane
+  std::uint64_t touched = 0;  // may be: an error in the midst of writing leaves a part
+  bool stopped = false;       // by a signal
 };
 
 // Copies the whole input to `start` and on.
@@ -70,24 +71,14 @@ Result<void> Copy(Work& work, AudioInput& input, const Source& source, LaneWrite
     CANVAS_ASSIGN(const std::size_t frames,
                   input.Read(std::span(samples).first(wanted * channels)));
     if (frames == 0) return {};
-    const auto got_as_far = [&](const Error& error) {
-      return Fail(error.code(),
-                  fmt::format("{}; {} got as far as {}", error.what(), source.shown,
-                              FormatClock(at, writer.lane().rate)),
-                  error.hint());
-    };
     // Of an input that says how long it is, both are known.
     if (!source.frames || progress.frames + frames > *source.frames) {
-      if (auto fits = CheckFits(work.canvas, source.shown, at, frames, writer.lane().rate); !fits)
-        return got_as_far(fits.error());
+      CANVAS_TRY(CheckFits(work.canvas, source.shown, at, frames, writer.lane().rate));
       if (!overwrite)
-        if (auto free =
-                CheckFree(reader, source.shown, {at, at + static_cast<std::int64_t>(frames)});
-            !free)
-          return got_as_far(free.error());
+        CANVAS_TRY(CheckFree(reader, source.shown, {at, at + static_cast<std::int64_t>(frames)}));
     }
-    if (auto written = writer.Write(at, std::span(samples).first(frames * channels)); !written)
-      return got_as_far(written.error());
+    progress.touched = progress.frames + frames;
+    CANVAS_TRY(writer.Write(at, std::span(samples).first(frames * channels)));
     progress.frames += frames;
     work.frames.fetch_add(frames, std::memory_order_relaxed);
   }
@@ -143,6 +134,29 @@ std::pair<Json, std::string> Told(const Source& source, const AudioInput& input,
   return {std::move(json), std::move(text)};
 }
 
+// What is left in a lane of an input that was not finished, in words; for a lane that is not made for
+// it alone, and so neither goes with it nor says by itself that it is unfinished.
+struct Leftover {
+  std::string what;  // is there, and from where to where
+  std::string undo;  // how to be rid of it, or that this cannot be
+};
+Leftover LeftoverOf(const Work& work, const Job& job, const LaneInfo& lane, Frame at,
+                    const Progress& progress, std::optional<Frame> held) {
+  Leftover left;
+  const auto touched_end = at + static_cast<std::int64_t>(progress.touched);
+  left.what = fmt::format("lane '{}' holds {} of {}, from {} to {}", lane.name,
+                          FormatClock(Frame(static_cast<std::int64_t>(progress.frames)), lane.rate),
+                          job.source.shown, FormatClock(at, lane.rate),
+                          FormatClock(at + static_cast<std::int64_t>(progress.frames), lane.rate));
+  left.undo = fmt::format("canvas rm {} --lane {} --from {}f --to {}f removes it",
+                          ShellWord(work.arguments.file), ShellWord(lane.name), at.value(),
+                          touched_end.value());
+  if (held && *held < touched_end)
+    left.undo += fmt::format("; what the lane held there before, from {} on, is gone",
+                             FormatClock(*held, lane.rate));
+  return left;
+}
+
 // One input of a group. Answers where it ended, or nothing where a signal stopped it.
 Result<std::optional<Frame>> ImportOne(Work& work, const Job& job, LaneWriter& writer,
                                        std::optional<Frame> behind, Outcome& outcome) {
@@ -154,27 +168,44 @@ Result<std::optional<Frame>> ImportOne(Work& work, const Job& job, LaneWriter& w
   const Frame at = job.at ? *job.at : behind ? *behind : writer.end();
   // A lane that was made for this, and that another filled before it was owned here, is its by now.
   const bool overwrite = work.arguments.overwrite || (job.made && writer.end() == Frame(0));
-  if (!overwrite && source.frames) {
-    CANVAS_ASSIGN(const LaneReader reader, work.canvas.Reader(lane.id));
+  CANVAS_ASSIGN(const LaneReader reader, work.canvas.Reader(lane.id));
+  if (!overwrite && source.frames)
     CANVAS_TRY(
         CheckFree(reader, source.shown, {at, at + static_cast<std::int64_t>(*source.frames)}));
+  std::optional<Frame> held;  // the first frame that is replaced
+  if (overwrite && at < writer.end()) {
+    CANVAS_ASSIGN(const auto written, reader.WrittenRanges({at, writer.end()}));
+    if (!written.empty()) held = written.front().first;
   }
+  const bool alone = job.made && !behind;  // in its lane
   Progress progress;
-  CANVAS_TRY(Copy(work, input, source, writer, at, overwrite, progress));
+  const auto copied = Copy(work, input, source, writer, at, overwrite, progress);
+  const Leftover left = LeftoverOf(work, job, lane, at, progress, held);
+  if (!copied) {
+    const Error& error = copied.error();
+    std::string what = error.what();
+    std::string hint = error.hint();
+    if (progress.touched != 0 && alone) {
+      what += fmt::format("; {} got as far as {}", source.shown,
+                          FormatClock(at + static_cast<std::int64_t>(progress.frames), lane.rate));
+    } else if (progress.touched != 0) {
+      what += "; " + left.what;
+      hint += (hint.empty() ? "" : "; ") + left.undo;
+    }
+    return std::unexpected(
+        Error(error.code(), std::move(what), std::move(hint)).About(error.path()));
+  }
   if (!progress.stopped) {
     outcome.told.push_back(Told(source, input, lane, at, progress.frames));
     return at + static_cast<std::int64_t>(progress.frames);
   }
+  outcome.notes.push_back(fmt::format("{}: stopped; {}", work.arguments.file, left.what));
   outcome.notes.push_back(fmt::format(
-      "{}: stopped; lane '{}' holds {} of {}, from {} on", work.arguments.file, lane.name,
-      FormatClock(Frame(static_cast<std::int64_t>(progress.frames)), lane.rate), source.shown,
-      FormatClock(at, lane.rate)));
-  outcome.notes.push_back(fmt::format(
-      "to finish it, import {} again with --overwrite --lane {} --at {}f{}",
+      "to finish it, import {} again with --overwrite --lane {} --at {}f; to undo it, {}",
       ShellWord(source.shown), ShellWord(lane.name), at.value(),
-      job.made && !behind ? fmt::format("; to undo it, canvas rm {} --lane {}",
-                                        ShellWord(work.arguments.file), ShellWord(lane.name))
-                          : ""));
+      alone ? fmt::format("canvas rm {} --lane {}", ShellWord(work.arguments.file),
+                          ShellWord(lane.name))
+            : left.undo));
   return std::nullopt;
 }
 
