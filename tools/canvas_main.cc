@@ -362,6 +362,9 @@ int Run(int argc, char** argv) {
   if (cli::TheGlobals().quiet || cli::TheGlobals().json) cli::ProgressBar::TurnOff();
   if (*manual_command) return PrintManual(app, manual);
 
+  // Who reads what they say may leave (`| head -1`): they do all of what they were asked for.
+  if (*import_command || *copy_command || (*export_command && to_file.out != "-"))
+    std::signal(SIGPIPE, SIG_IGN);
   const auto run = [](const std::string& file, auto command) {
     cli::InstallBusGuard(file);
     const canvas::Result<void> result = command();
@@ -407,7 +410,7 @@ int main(int argc, char** argv) {
   } catch (const std::exception& error) {  // of the libraries the tool prints with
     PrintError(error.what());
   }
-  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  if ((std::fflush(stdout) == 0 && std::ferror(stdout) == 0) || cli::ReaderLeft()) return code;
   PrintError("standard output: what was printed is lost (check the disk, or where it leads)");
   return code == 0 ? 1 : code;
 }

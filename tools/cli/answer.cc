@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+
 #include "tools/cli/terminal.h"
 
 namespace canvas::cli {
@@ -19,13 +21,19 @@ void Print(const Json& json) {
   fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
 }
 
+namespace {
+bool g_reader_left = false;
+}  // namespace
+
 void Say(const Json& object, std::string_view words, std::FILE* to) {
-  if (TheGlobals().quiet) return;
-  if (TheGlobals().json)
-    fmt::print(to, "{}\n", Line(object));
-  else
-    fmt::print(to, "{}", words);
+  if (TheGlobals().quiet || g_reader_left) return;
+  const std::string text = TheGlobals().json ? Line(object) + "\n" : std::string(words);
+  // What goes wrong here is no reason to stop in the midst of the work: the stream remembers it.
+  if (std::fwrite(text.data(), 1, text.size(), to) == text.size()) return;
+  if (errno == EPIPE && to == stdout) g_reader_left = true;
 }
+
+bool ReaderLeft() { return g_reader_left; }
 
 void Report(const Error& error) {
   if (!TheGlobals().json) return Note(error.Message());

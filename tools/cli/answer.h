@@ -25,7 +25,11 @@ struct Globals {
 Globals& TheGlobals();
 
 // What a command did: `words`, whole lines, or one line of JSON. With --quiet, nothing.
+// Never fails: that it could not be said is known at the end, by the stream.
 void Say(const Json& object, std::string_view words, std::FILE* to = stdout);
+// Whether what is said goes nowhere any more, as whoever read it has left (`| head -1`). That is no
+// failure of a command that does something.
+bool ReaderLeft();
 // What a command was asked for: several lines of JSON, for people too. Names come from files: bytes
 // that are no UTF-8 are replaced.
 void Print(const Json& json);
