@@ -82,6 +82,46 @@ TEST_F(Lanes, RangesGoWhereTheyAreToldAndUnderOtherNames) {
   Bad({"cp", file_, file_, "--lane", "b", "--as", "a"}, "lane 'a' has 2 channels");
 }
 
+TEST_F(Lanes, WhatCanBeRefusedIsRefusedBeforeTheFirstLaneIsWritten) {
+  const auto lanes = [&](const std::string& file) {
+    return nlohmann::json::parse(Good({"info", file, "--json"}).out)["lanes"];
+  };
+  int made = 0;
+  const auto another = [&](std::vector<std::string> options) {
+    other_ = dir_.path("other" + std::to_string(++made));
+    options.insert(options.begin(), {"create", other_});
+    Good(options);
+  };
+  // The first lane could be copied each time, and the second could not. What the second holds:
+  another({"--hours", "1"});
+  Good({"import", other_, dir_.path("b.wav"), "--at", "25"});
+  auto before = lanes(other_);
+  Bad({"cp", file_, other_}, "lane 'b' holds something already");
+  EXPECT_EQ(lanes(other_), before);
+  // Who owns it:
+  {
+    canvas::Canvas there = testing::OpenForWriting(other_);
+    const auto owner = testing::Must(there.Own(testing::Must(there.FindLane("b")).id));
+    Bad({"cp", file_, other_, "--overwrite"}, "lane 'b'");
+  }
+  EXPECT_EQ(lanes(other_), before);
+  // Its slot:
+  another({"--hours", "1", "--slots", "1", "--small-slots", "0"});
+  Bad({"cp", file_, other_}, "lane 'b'");
+  EXPECT_EQ(lanes(other_).size(), 0U);
+  // Its length:
+  Good({"import", file_, dir_.path("b.wav"), "--lane", "late", "--at", "50:00"});
+  another({"--hours", "0.5"});
+  Bad({"cp", file_, other_}, "lane 'late' would end past the capacity there");
+  EXPECT_EQ(lanes(other_).size(), 0U);
+  // Its name.
+  Bad({"cp", file_, other_, "--lane", "a", "--as", "new\nline"}, "control character");
+  Bad({"cp", file_, dir_.path("none.canvas"), "--lane", "a", "--as", ""}, "--as");
+  EXPECT_FALSE(fs::exists(dir_.path("none.canvas")));
+  EXPECT_EQ(lanes(other_).size(), 0U);
+  Good({"check", other_});
+}
+
 TEST_F(Lanes, DifferencesAreFoundAndSaid) {
   Good({"cp", file_, other_});
   Good({"silence", other_, "--lane", "a", "--from", "1920000f", "--to", "1920010f"});

@@ -53,33 +53,17 @@ Result<void> MakeLike(const Canvas& from, const std::string& path) {
   return Canvas::Create(path, options);
 }
 
-// The lane to copy to, made where there is none.
-Result<LaneInfo> TargetOf(Canvas& to, const LaneInfo& lane, const std::string& name) {
-  if (const auto there = to.FindLane(name)) {
-    if (!HoldsSamples(*there) || there->channels != lane.channels || there->rate != lane.rate)
-      return Fail(
-          ErrorCode::kInvalidArgument,
-          fmt::format("lane '{}' has {} here and {} there", name, ShapeOf(*there), ShapeOf(lane)),
-          "give it another name with --as");
-    return *there;
-  }
-  CANVAS_ASSIGN(const LaneId id,
-                to.AddLane({.name = name,
-                            .kind = lane.kind,
-                            .channels = lane.channels,
-                            .rate = lane.rate,
-                            .description = fmt::format("{}copy of {}", kUnfinished, lane.name),
-                            .tool = "canvas cp",
-                            .speakers = lane.speakers}));
-  return to.FindLane(id);
-}
-
 struct Plan {
   LaneInfo lane;
-  std::string name;        // in the other canvas
-  FrameRange range;        // of the lane
-  std::int64_t shift = 0;  // frames, from there to here
+  std::string name;                      // in the other canvas
+  FrameRange range;                      // of the lane
+  std::int64_t shift = 0;                // frames, from there to here
+  std::vector<FrameRange> regions = {};  // what is written of it, and is copied
 };
+
+std::string Unfinished(const LaneInfo& lane) {
+  return fmt::format("{}copy of {}", kUnfinished, lane.name);
+}
 
 Result<Plan> PlanFor(const Canvas& from, const CopyArguments& arguments, const LaneInfo& lane) {
   Plan plan{lane, arguments.as.value_or(lane.name), {}, 0};
@@ -103,35 +87,136 @@ Result<Plan> PlanFor(const Canvas& from, const CopyArguments& arguments, const L
                             FormatClock(plan.range.first, lane.rate),
                             FormatClock(plan.range.end, lane.rate)),
                 "--to lies after --from");
+  CANVAS_ASSIGN(plan.regions, reader.WrittenRanges(plan.range));
   return plan;
 }
 
-// What is written of the range; answers how many frames.
-Result<std::uint64_t> CopyLane(const Canvas& from, Canvas& to, const Plan& plan, bool overwrite,
+// What can be known of the lanes there before one is made: names, shapes, lengths, and that no lane is
+// copied over itself.
+Result<void> CheckTarget(const Canvas& from, const Canvas& to, const Plan& plan) {
+  if (const auto valid = ValidateLaneName(plan.name); !valid)
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("lane '{}': {}", Printable(plan.name), valid.error().what()),
+                "give it another name with --as");
+  const Rate rate = plan.lane.rate;
+  const Frame limit = FirstFrameOfPage(to.capacity_pages(), rate, to.Info().page_seconds);
+  if (!plan.regions.empty() && plan.regions.back().end + plan.shift > limit)
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("lane '{}' would end past the capacity there, {}", plan.name,
+                            FormatClock(limit, rate)),
+                "give an earlier --at, or make the timeline there longer with `canvas resize`");
+  const auto there = to.FindLane(plan.name);
+  if (!there) return {};
+  if (!HoldsSamples(*there) || there->channels != plan.lane.channels || there->rate != rate)
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("lane '{}' has {} here and {} there", plan.name, ShapeOf(*there),
+                            ShapeOf(plan.lane)),
+                "give it another name with --as");
+  const std::int64_t length = plan.range.end - plan.range.first;
+  if (from.Info().uuid == to.Info().uuid && there->id == plan.lane.id && plan.shift < length &&
+      plan.shift > -length)
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("lane '{}' would be copied over what is still to be copied", plan.name),
+                "copy it to another lane first, with --as");
+  return {};
+}
+
+Result<void> CheckFree(const Canvas& to, const LaneInfo& target, const Plan& plan) {
+  CANVAS_ASSIGN(const LaneReader there, to.Reader(target.id));
+  for (const FrameRange& region : plan.regions) {
+    CANVAS_ASSIGN(const auto written,
+                  there.WrittenRanges({region.first + plan.shift, region.end + plan.shift}));
+    if (!written.empty())
+      return Fail(ErrorCode::kExists,
+                  fmt::format("lane '{}' holds something already, from {} on", plan.name,
+                              FormatClock(written.front().first, plan.lane.rate)),
+                  "choose another place with --at or --as, or replace it with --overwrite");
+  }
+  return {};
+}
+
+// The lanes to copy to. All are owned, and the new ones made, before the first frame is written: what
+// can be refused is refused before. What was made and not begun goes again.
+class Targets {
+ public:
+  explicit Targets(Canvas& to) : to_(to) {}
+  Targets(const Targets&) = delete;
+  Targets& operator=(const Targets&) = delete;
+  ~Targets() {
+    for (Target& target : list_) {
+      if (!target.made || target.begun) continue;
+      // Another may have filled it before it was owned here.
+      const auto now = to_.FindLane(target.writer.lane().id);
+      if (now && now->description.starts_with(kUnfinished) && target.writer.end() == Frame(0))
+        (void)to_.RemoveLane(std::move(target.writer));
+    }
+  }
+
+  Result<void> Prepare(const Canvas& from, const std::vector<Plan>& plans, bool overwrite) {
+    for (const Plan& plan : plans) CANVAS_TRY(CheckTarget(from, to_, plan));
+    for (const Plan& plan : plans) {
+      const auto there = to_.FindLane(plan.name);
+      if (there && !overwrite) CANVAS_TRY(CheckFree(to_, *there, plan));
+    }
+    list_.reserve(plans.size());
+    for (const Plan& plan : plans) {
+      const auto there = to_.FindLane(plan.name);
+      LaneId id;
+      if (there) {
+        id = there->id;
+      } else {
+        const auto added = to_.AddLane({.name = plan.name,
+                                        .kind = plan.lane.kind,
+                                        .channels = plan.lane.channels,
+                                        .rate = plan.lane.rate,
+                                        .description = Unfinished(plan.lane),
+                                        .tool = "canvas cp",
+                                        .speakers = plan.lane.speakers});
+        if (!added)
+          return Fail(added.error().code(),
+                      fmt::format("lane '{}': {}", plan.name, added.error().what()),
+                      added.error().hint());
+        id = *added;
+      }
+      auto writer = to_.Own(id);
+      if (!writer) {
+        if (!there) (void)to_.RemoveLane(id);
+        return std::unexpected(std::move(writer).error());
+      }
+      list_.push_back({*std::move(writer), !there});
+      // From now on nobody else puts anything there.
+      if (!overwrite) CANVAS_TRY(CheckFree(to_, list_.back().writer.lane(), plan));
+    }
+    return {};
+  }
+  // The lane of a plan, which is written to from now on.
+  LaneWriter& Begin(std::size_t index) {
+    list_[index].begun = true;
+    return list_[index].writer;
+  }
+
+ private:
+  struct Target {
+    LaneWriter writer;
+    bool made = false;
+    bool begun = false;
+  };
+  Canvas& to_;
+  std::vector<Target> list_;
+};
+
+// Copies what is written; answers how many frames.
+Result<std::uint64_t> CopyLane(const Canvas& from, Canvas& to, const Plan& plan, LaneWriter& writer,
                                const StopFlag& stop) {
   CANVAS_ASSIGN(LaneReader reader, from.Reader(plan.lane.id));
-  CANVAS_ASSIGN(const auto regions, reader.WrittenRanges(plan.range));
-  CANVAS_ASSIGN(const LaneInfo target, TargetOf(to, plan.lane, plan.name));
-  CANVAS_ASSIGN(LaneWriter writer, to.Own(target.id));
-  CANVAS_ASSIGN(const LaneReader there, to.Reader(target.id));
-  if (!overwrite)
-    for (const FrameRange& region : regions) {
-      CANVAS_ASSIGN(const auto written,
-                    there.WrittenRanges({region.first + plan.shift, region.end + plan.shift}));
-      if (!written.empty())
-        return Fail(ErrorCode::kExists,
-                    fmt::format("lane '{}' holds something already, from {} on", plan.name,
-                                FormatClock(written.front().first, plan.lane.rate)),
-                    "choose another place with --at or --as, or replace it with --overwrite");
-    }
   std::uint64_t total = 0;
-  for (const FrameRange& region : regions)
+  for (const FrameRange& region : plan.regions)
     total += static_cast<std::uint64_t>(region.end - region.first);
   const std::uint32_t channels = plan.lane.channels;
   std::vector<float> samples(ChunkFrames(channels) * channels);
   ProgressBar bar(plan.name, total);
   std::uint64_t done = 0;
-  for (const FrameRange& region : regions)
+  for (const FrameRange& region : plan.regions)
     for (Frame at = region.first; at < region.end;) {
       const std::uint64_t count = writer.PreferredFrames(
           at + plan.shift, std::min<std::uint64_t>(samples.size() / channels,
@@ -145,11 +230,10 @@ Result<std::uint64_t> CopyLane(const Canvas& from, Canvas& to, const Plan& plan,
                                 FormatClock(at, plan.lane.rate)),
                     "copy it again");
       if (stop.raised())
-        return Fail(
-            ErrorCode::kBusy,
-            fmt::format("stopped; of lane '{}' {} are copied", plan.lane.name,
-                        FormatClock(Frame(static_cast<std::int64_t>(done)), plan.lane.rate)),
-            "copy it again with --overwrite");
+        return Fail(ErrorCode::kBusy,
+                    fmt::format("stopped; lane '{}' is copied up to {} there", plan.name,
+                                FormatClock(at + plan.shift, plan.lane.rate)),
+                    "copy it again with --overwrite");
       CANVAS_TRY(writer.Write(at + plan.shift, chunk));
       reader.Forget({at, at + static_cast<std::int64_t>(count)});
       at = at + static_cast<std::int64_t>(count);
@@ -157,9 +241,10 @@ Result<std::uint64_t> CopyLane(const Canvas& from, Canvas& to, const Plan& plan,
       bar.Update(done);
     }
   // Made here, or left behind by a copy of the same that was stopped.
-  const auto now = to.FindLane(target.id);
-  if (now && now->description == fmt::format("{}copy of {}", kUnfinished, plan.lane.name))
-    CANVAS_TRY(to.DescribeLane(target.id, plan.lane.description));
+  const LaneId target = writer.lane().id;
+  const auto now = to.FindLane(target);
+  if (now && now->description == Unfinished(plan.lane))
+    CANVAS_TRY(to.DescribeLane(target, plan.lane.description));
   return done;
 }
 
@@ -172,28 +257,6 @@ Result<void> GiveName(const std::string& path, const std::string& name) {
     return {};
   }
   return std::unexpected(Error::FromErrno(errno, "giving it its name").About(name));
-}
-
-// What can be known before the first frame is copied: shapes, and that no lane is copied over itself.
-Result<void> CheckTargets(const Canvas& from, const Canvas& to, const std::vector<Plan>& plans) {
-  const bool same = from.Info().uuid == to.Info().uuid;
-  for (const Plan& plan : plans) {
-    const auto there = to.FindLane(plan.name);
-    if (!there) continue;
-    if (!HoldsSamples(*there) || there->channels != plan.lane.channels ||
-        there->rate != plan.lane.rate)
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("lane '{}' has {} here and {} there", plan.name, ShapeOf(*there),
-                              ShapeOf(plan.lane)),
-                  "give it another name with --as");
-    const std::int64_t length = plan.range.end - plan.range.first;
-    if (same && there->id == plan.lane.id && plan.shift < length && plan.shift > -length)
-      return Fail(
-          ErrorCode::kInvalidArgument,
-          fmt::format("lane '{}' would be copied over what is still to be copied", plan.name),
-          "copy it to another lane first, with --as");
-  }
-  return {};
 }
 
 Result<void> CopyTempoMaps(const Canvas& from, Canvas& to) {
@@ -239,11 +302,12 @@ Result<void> RunCopy(const CopyArguments& arguments) {
     const StopFlag stop;
     const auto copy = [&]() -> Result<void> {
       CANVAS_ASSIGN(Canvas to, OpenCanvas(path, "canvas cp"));
-      if (!fresh) CANVAS_TRY(CheckTargets(from, to, plans));
+      Targets targets(to);
+      CANVAS_TRY(targets.Prepare(from, plans, arguments.overwrite));
       if (fresh && arguments.lanes.empty()) CANVAS_TRY(CopyTempoMaps(from, to));
-      for (const Plan& plan : plans) {
-        CANVAS_ASSIGN(const std::uint64_t frames,
-                      CopyLane(from, to, plan, arguments.overwrite, stop));
+      for (std::size_t i = 0; i < plans.size(); ++i) {
+        const Plan& plan = plans[i];
+        CANVAS_ASSIGN(const std::uint64_t frames, CopyLane(from, to, plan, targets.Begin(i), stop));
         Say({{"lane", plan.lane.name},
              {"into", arguments.into},
              {"as", plan.name},
@@ -261,6 +325,8 @@ Result<void> RunCopy(const CopyArguments& arguments) {
     if (copied && fresh) copied = GiveName(path, arguments.into);
     if (fresh) {
       if (!copied) unlink(path.c_str());
+      if (!copied && stop.raised())
+        copied = Fail(ErrorCode::kBusy, "stopped; nothing is left of the copy", "copy it again");
       RemoveAtSignal("");
     }
     return copied;
