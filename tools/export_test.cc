@@ -63,6 +63,20 @@ TEST_F(Export, AFileThatIsThereIsKeptUnlessForcedAndACanvasAlways) {
   Bad({"export", file_, "--lane", "x", "--out", other, "--force"}, "never replaces one");
 }
 
+TEST_F(Export, AFolderThatWasMadeForNothingIsNotLeft) {
+  const std::string stems = dir_.path("new/stems");
+  Bad({"export", file_, "--lane", "x", "--out-dir", stems, "--to", "0"}, "is empty");
+  Bad({"export", file_, "--lane", "x", "--out-dir", stems, "--dither"}, "written as float");
+  EXPECT_FALSE(fs::exists(dir_.path("new")));
+  fs::create_directory(dir_.path("old"));
+  Bad({"export", file_, "--lane", "x", "--out-dir", dir_.path("old/stems"), "--dither"},
+      "written as float");
+  EXPECT_TRUE(fs::exists(dir_.path("old"))) << "it was there before";
+  EXPECT_FALSE(fs::exists(dir_.path("old/stems")));
+  Good({"export", file_, "--lane", "x", "--out-dir", stems});
+  EXPECT_EQ(ReadAudio(stems + "/x.wav").samples, samples_);
+}
+
 TEST_F(Export, TheEndOfTheNameSaysTheFormat) {
   struct Case {
     const char* name;

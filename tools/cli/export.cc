@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <limits>
 #include <map>
@@ -112,11 +114,6 @@ Result<std::vector<Job>> Plan(const ExportArguments& arguments, const Canvas& ca
                 fmt::format("{} and one --out", Count(lanes.size(), "lane")),
                 "give --out-dir, for a file a lane");
   }
-  std::error_code error;
-  std::filesystem::create_directories(*arguments.out_dir, error);
-  if (error)
-    return std::unexpected(
-        Error::FromErrno(error.value(), "making the folder").About(*arguments.out_dir));
   std::vector<Job> jobs;
   std::map<std::string, std::string> claimed;
   for (LaneInfo& lane : lanes) {
@@ -131,6 +128,36 @@ Result<std::vector<Job>> Plan(const ExportArguments& arguments, const Canvas& ca
   }
   return jobs;
 }
+
+// The folder to export to, and those it lies in. What was made and is empty goes again, but where the
+// export did all it was asked for.
+class OutFolder {
+ public:
+  OutFolder() = default;
+  OutFolder(const OutFolder&) = delete;
+  OutFolder& operator=(const OutFolder&) = delete;
+  ~OutFolder() {
+    while (!made_.empty()) {
+      rmdir(made_.back().c_str());  // not one that holds something
+      made_.pop_back();
+    }
+  }
+  Result<void> Make(const std::string& folder) {
+    std::filesystem::path so_far;
+    for (const auto& part : std::filesystem::path(folder)) {
+      so_far /= part;
+      if (mkdir(so_far.c_str(), 0777) == 0)
+        made_.push_back(so_far.string());
+      else if (const int failure = errno; !std::filesystem::is_directory(so_far))
+        return std::unexpected(Error::FromErrno(failure, "making the folder").About(folder));
+    }
+    return {};
+  }
+  void Keep() { made_.clear(); }
+
+ private:
+  std::vector<std::string> made_;
+};
 
 Result<void> ExportOne(const Canvas& canvas, const ExportArguments& arguments,
                        const OutputFormat& format, const Job& job) {
@@ -198,6 +225,8 @@ Result<void> RunExport(const ExportArguments& arguments) {
         return std::unexpected(Error(ErrorCode::kExists, "it exists already",
                                      "choose another folder, or give --force to replace it")
                                    .About(job.out));
+    OutFolder folder;
+    if (arguments.out_dir) CANVAS_TRY(folder.Make(*arguments.out_dir));
     for (const Job& job : jobs) {
       if (arguments.all && !arguments.from && !arguments.to) {
         CANVAS_ASSIGN(const LaneReader reader, canvas.Reader(job.lane.id));
@@ -209,6 +238,7 @@ Result<void> RunExport(const ExportArguments& arguments) {
       }
       CANVAS_TRY(ExportOne(canvas, arguments, format, job));
     }
+    folder.Keep();
     return {};
   };
   auto exported = run();
