@@ -1,13 +1,16 @@
 // What `canvas export` makes, and what it never replaces; and the small verbs.
 #include <gtest/gtest.h>
 #include <sndfile.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -30,6 +33,12 @@ class Export : public Tool {
     samples_ = ReadAudio(dir_.path("x.wav")).samples;
   }
   int Shell(const std::string& command) { return WEXITSTATUS(std::system(command.c_str())); }
+  // Names that an export gives for a moment.
+  std::ptrdiff_t Litter() {
+    return std::ranges::count_if(fs::directory_iterator(dir_.path("")), [](const auto& entry) {
+      return entry.path().filename().string().starts_with(".canvas-export");
+    });
+  }
   std::vector<float> samples_;
 };
 
@@ -61,6 +70,81 @@ TEST_F(Export, AFileThatIsThereIsKeptUnlessForcedAndACanvasAlways) {
   // Its first superblock may be damaged.
   std::fstream(other, std::ios::in | std::ios::out | std::ios::binary).put('x');
   Bad({"export", file_, "--lane", "x", "--out", other, "--force"}, "never replaces one");
+}
+
+TEST_F(Export, AFileThatIsReplacedKeepsItsModeAndItsOwnerAndItsLinks) {
+  const std::string out = dir_.path("o.wav");
+  std::ofstream(out) << "old";
+  const bool given = chown(out.c_str(), 12345, 23456) == 0;  // root may, but not in a sandbox
+  ASSERT_EQ(chmod(out.c_str(), 06640), 0);
+  fs::create_symlink("o.wav", dir_.path("link.wav"));
+  fs::create_hard_link(out, dir_.path("hard.wav"));
+  const std::string text =
+      Good({"export", file_, "--lane", "x", "--out", dir_.path("link.wav"), "--force"}).out;
+  EXPECT_NE(text.find("the file that was there has 1 other name"), std::string::npos) << text;
+  EXPECT_EQ(Slurp(dir_.path("hard.wav")), "old");
+  EXPECT_TRUE(fs::is_symlink(dir_.path("link.wav")));
+  EXPECT_EQ(ReadAudio(out).samples, samples_);
+  struct stat status {};
+  ASSERT_EQ(stat(out.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777, 0640U) << "whoever may run it did not set these samples";
+  if (given) {
+    EXPECT_EQ(status.st_uid, 12345U);
+    EXPECT_EQ(status.st_gid, 23456U);
+  }
+  EXPECT_EQ(Litter(), 0);
+}
+
+// What happens to the name of the file that is replaced is seen, and met, from system call to system
+// call.
+TEST_F(Export, ACanvasThatIsMadeAtTheLastMomentIsNotReplacedAndAFileIsOnDiskFirst) {
+  if (testing::kSanitized) GTEST_SKIP() << "SKIPPED: LeakSanitizer does not run under ptrace";
+  const std::string out = dir_.path("o.wav");
+  for (const bool meet : {false, true}) {
+    std::ofstream(out) << "old";
+    const std::string err = dir_.path("err");
+    const pid_t pid = fork();
+    if (pid == 0) {
+      (void)!freopen(err.c_str(), "w", stderr);
+      (void)!freopen("/dev/null", "w", stdout);
+      ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+      execl("tools/canvas", "canvas", "export", file_.c_str(), "--lane", "x", "--force", "--out",
+            out.c_str(), static_cast<char*>(nullptr));
+      _exit(127);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(pid, &status, 0), pid);
+    if (!WIFSTOPPED(status)) GTEST_SKIP() << "SKIPPED: no ptrace here";
+    ptrace(PTRACE_SETOPTIONS, pid, nullptr, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
+    bool synced = false;
+    int renames = 0;
+    for (int deliver = 0;;) {
+      ASSERT_EQ(ptrace(PTRACE_SYSCALL, pid, nullptr, deliver), 0);
+      ASSERT_EQ(waitpid(pid, &status, 0), pid);
+      if (!WIFSTOPPED(status)) break;
+      deliver = WSTOPSIG(status) == (SIGTRAP | 0x80) ? 0 : WSTOPSIG(status);
+      if (deliver != 0) continue;
+      __ptrace_syscall_info call{};
+      ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof call, &call);
+      if (call.op != PTRACE_SYSCALL_INFO_ENTRY) continue;
+      if (call.entry.nr == SYS_fsync) synced = true;
+      if (call.entry.nr != SYS_renameat2 && call.entry.nr != SYS_rename) continue;
+      EXPECT_TRUE(synced) << "a crash might leave neither";
+      if (++renames == 1 && meet) {
+        ASSERT_EQ(unlink(out.c_str()), 0);
+        Good({"create", out});
+      }
+    }
+    EXPECT_EQ(WEXITSTATUS(status), meet ? 1 : 0) << Slurp(err);
+    EXPECT_GT(renames, 0);
+    if (meet) {
+      EXPECT_NE(Slurp(err).find("never replaces one"), std::string::npos) << Slurp(err);
+      Good({"check", out});
+    } else {
+      EXPECT_EQ(ReadAudio(out).samples, samples_);
+    }
+    EXPECT_EQ(Litter(), 0);
+  }
 }
 
 TEST_F(Export, AFolderThatWasMadeForNothingIsNotLeft) {

@@ -185,7 +185,15 @@ Result<AudioOutput> AudioOutput::Open(const std::string& path, const OutputForma
   const mode_t mask = umask(0);
   umask(mask);
   // At worst it stays private.
-  (void)!fchmod(output.fd_.get(), exists ? status.st_mode & 0777 : 0666 & ~mask);
+  mode_t mode = 0666 & ~mask;
+  if (exists) {
+    // The one who has it keeps it, where that is permitted; and nobody gets a right whom it was not given.
+    mode = status.st_mode & 0777;
+    if (fchown(output.fd_.get(), status.st_uid, status.st_gid) != 0 &&
+        fchown(output.fd_.get(), static_cast<uid_t>(-1), status.st_gid) != 0)
+      mode = (mode & 0707) | (mode & (mode << 3) & 0070);
+  }
+  (void)!fchmod(output.fd_.get(), mode);
   output.sink_ = std::make_unique<Sink>(Sink{.fd = output.fd_.get()});
   SF_VIRTUAL_IO io = Writing();
   output.file_.reset(sf_open_virtual(&io, SFM_WRITE, &info, output.sink_.get()));
@@ -327,39 +335,93 @@ Result<void> AudioOutput::Commit() {
 
 // Under a name that is free; over another file only where that was asked for.
 Result<void> AudioOutput::Name() {
-  const std::string source = named_.empty() ? fmt::format("/proc/self/fd/{}", fd_.get()) : named_;
   const auto link_to = [&](const std::string& name) {
+    const std::string source = named_.empty() ? fmt::format("/proc/self/fd/{}", fd_.get()) : named_;
     return linkat(AT_FDCWD, source.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0;
   };
-  if (link_to(target_)) return {};
-  if (errno == EEXIST && !replace_)
-    return std::unexpected(Error(ErrorCode::kExists, "somebody else has made it meanwhile",
-                                 "choose another path, or give --force to replace it")
-                               .About(path_));
-  if (errno == EEXIST) {
-    if (LooksLikeCanvas(target_))
-      return Refuse(path_, "there is a canvas of this name, and an export never replaces one",
-                    "choose another path");
-    std::string between = named_;
-    if (between.empty()) {
-      const SignalHold hold;
-      // A name for a moment; of a kind that cannot be another's.
-      between = (std::filesystem::path(target_).parent_path() /
-                 fmt::format(".canvas-export-{}", getpid()))
-                    .string();
-      if (!link_to(between))
-        return std::unexpected(Error::FromErrno(errno, "writing").About(path_));
-      if (rename(between.c_str(), target_.c_str()) == 0) return {};
-      const int failure = errno;
-      unlink(between.c_str());
-      return std::unexpected(Error::FromErrno(failure, "writing").About(path_));
+  const auto failed = [&](int failure) {
+    return std::unexpected(Error::FromErrno(failure, "writing").About(path_));
+  };
+  // What is there may go, and come again, meanwhile.
+  for (int tries = 0; tries < 10; ++tries) {
+    if (link_to(target_)) return {};
+    // A file system without links.
+    if (errno != EEXIST && !named_.empty() &&
+        renameat2(AT_FDCWD, named_.c_str(), AT_FDCWD, target_.c_str(), RENAME_NOREPLACE) == 0)
+      return {};
+    if (errno != EEXIST) return failed(errno);
+    if (!replace_)
+      return std::unexpected(Error(ErrorCode::kExists, "somebody else has made it meanwhile",
+                                   "choose another path, or give --force to replace it")
+                                 .About(path_));
+    // After a crash there is the old file or the new one, whole.
+    if (fsync(fd_.get()) != 0) return failed(errno);
+    // A name for a moment, at which no signal ends the process.
+    const SignalHold hold;
+    RemoveAtSignal("");
+    if (named_.empty()) {
+      const std::filesystem::path folder = std::filesystem::path(target_).parent_path();
+      std::string between;
+      for (int i = 0; i < 100; ++i) {
+        between = (folder / fmt::format(".canvas-export-{}-{}", getpid(), i)).string();
+        if (link_to(between)) named_ = between;
+        // One that exists was left by a process that was killed: it may be what that replaced.
+        if (!named_.empty() || errno != EEXIST) break;
+      }
+      if (named_.empty()) return failed(errno);
     }
+    CANVAS_ASSIGN(const bool done, Replace());
+    if (done) return {};
+    RemoveAtSignal(named_);
   }
-  // With a name, or on a file system without links.
-  if (!named_.empty() && (replace_ || access(target_.c_str(), F_OK) != 0) &&
-      rename(named_.c_str(), target_.c_str()) == 0)
-    return {};
-  return std::unexpected(Error::FromErrno(errno, "writing").About(path_));
+  return failed(EBUSY);
+}
+
+// Puts the file that is called `named_` in the place of another, which is looked at when it is out of
+// that place: by then nobody can make a canvas of that name any more, and a canvas is put back. While
+// it is looked at, it is not to be found under its name. False: nothing was there.
+Result<bool> AudioOutput::Replace() {
+  const auto exchange = [&] {
+    return renameat2(AT_FDCWD, named_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0;
+  };
+  const auto refuse = [&] {
+    return Refuse(path_, "there is a canvas of this name, and an export never replaces one",
+                  "choose another path");
+  };
+  if (LooksLikeCanvas(target_)) return refuse();
+  const auto sync_folder = [&] {
+    const std::string folder = std::filesystem::path(target_).parent_path().string();
+    const Descriptor fd(open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_CLOEXEC));
+    if (fd) fsync(fd.get());
+  };
+  if (!exchange()) {
+    if (errno == ENOENT) return false;
+    // A file system that cannot exchange: there a moment remains between the look and this.
+    if (errno != EINVAL || rename(named_.c_str(), target_.c_str()) != 0)
+      return std::unexpected(Error::FromErrno(errno, "writing").About(path_));
+    named_.clear();
+    sync_folder();
+    return true;
+  }
+  struct stat old {};
+  const bool is_file = lstat(named_.c_str(), &old) == 0 && S_ISREG(old.st_mode);
+  if (is_file && !LooksLikeCanvas(named_)) {
+    other_names_ = old.st_nlink - 1;
+    unlink(named_.c_str());
+    named_.clear();
+    sync_folder();
+    return true;
+  }
+  struct stat ours {};
+  struct stat back {};
+  if (exchange() && fstat(fd_.get(), &ours) == 0 && lstat(named_.c_str(), &back) == 0 &&
+      ours.st_dev == back.st_dev && ours.st_ino == back.st_ino)
+    return refuse();
+  // Someone else is at work on these names too: nothing of theirs is removed.
+  const std::string kept = std::exchange(named_, {});
+  return Refuse(path_,
+                fmt::format("it was replaced by somebody else meanwhile, and lies in {}", kept),
+                "look at both, and move it back");
 }
 
 Result<void> AudioOutput::HandOver() {

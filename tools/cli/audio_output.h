@@ -45,7 +45,8 @@ class AudioOutput {
     std::uint64_t first_frame = 0;  // where it lies on the timeline: for bext
   };
   // `path` "-" is standard output. A WAV that is too long for one becomes RF64 (EBU Tech 3306). With
-  // `replace`, what is there is replaced, a canvas never.
+  // `replace`, a file that is there is replaced, through a symbolic link; a canvas never. The new file
+  // has its mode (but not set-user-ID and set-group-ID), and its owner where that is permitted.
   // Errors: kExists, kInvalidArgument (a format that cannot hold this, saying which can), kNotFound,
   // kPermission, kNoSpace.
   static Result<AudioOutput> Open(const std::string& path, const OutputFormat& format,
@@ -63,6 +64,8 @@ class AudioOutput {
   const std::string& description() const { return description_; }
   // Whether the file says where its channels sound, where that is known.
   bool says_speakers() const { return says_speakers_; }
+  // How many other names the file has that was replaced: under them it is as it was. After Commit.
+  std::uint64_t other_names() const { return other_names_; }
   // Gives the file its name, or hands it to standard output.
   Result<void> Commit();
 
@@ -83,12 +86,15 @@ class AudioOutput {
   template <typename Int>
   void Quantize(std::span<const float> samples, double steps, int shift, std::span<Int> out);
   Result<void> Name();
+  Result<bool> Replace();
   Result<void> HandOver();
 
   std::string path_;    // as it was given
   std::string target_;  // through links
   bool replace_ = false;
-  std::string named_;  // where the file could not be made without a name: that
+  std::string
+      named_;  // a name that it has meanwhile: where there are no files without, or to exchange
+  std::uint64_t other_names_ = 0;
   Descriptor fd_;
   std::unique_ptr<Sink> sink_;  // libsndfile keeps its address
   std::unique_ptr<SNDFILE, Closer> file_;

@@ -192,6 +192,9 @@ Result<void> ExportOne(const Canvas& canvas, const ExportArguments& arguments,
   if (out.clipped() != 0)
     text +=
         fmt::format("  {} clipped: out of the format's range\n", Count(out.clipped(), "sample"));
+  if (out.other_names() != 0)
+    text += fmt::format("  the file that was there has {}, under which it is as it was\n",
+                        Count(out.other_names(), "other name"));
   if (!out.says_speakers())
     text += fmt::format("  the file does not say where its channels sound: {}\n",
                         SpeakersText(lane.speakers));
