@@ -362,9 +362,9 @@ int Run(int argc, char** argv) {
   if (cli::TheGlobals().quiet || cli::TheGlobals().json) cli::ProgressBar::TurnOff();
   if (*manual_command) return PrintManual(app, manual);
 
-  // Who reads what they say may leave (`| head -1`): they do all of what they were asked for.
-  if (*import_command || *copy_command || (*export_command && to_file.out != "-"))
-    std::signal(SIGPIPE, SIG_IGN);
+  // Who reads what they say may leave (`| head -1`): they do all of what they were asked for, and
+  // leave no lane half done.
+  if (*import_command || *copy_command) std::signal(SIGPIPE, SIG_IGN);
   const auto run = [](const std::string& file, auto command) {
     cli::InstallBusGuard(file);
     const canvas::Result<void> result = command();
