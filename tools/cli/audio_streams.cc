@@ -155,12 +155,15 @@ bool EndsWithAFrame(int fd, const FlacHeader& header, std::int64_t end) {
   const std::int64_t from = std::max(header.frames_begin, end - header.largest_frame);
   if (from >= end) return end == header.frames_begin;  // without any
   const std::string tail = BytesAt(fd, from, end - from);
-  for (std::size_t at = tail.size(); at-- > 0;) {
+  int left = 256;  // far more than there are by chance, and no work for who makes such files
+  for (std::size_t at = tail.size(); at-- > 0 && left > 0;) {
     if (tail.size() - at < 8 || tail[at] != '\xFF') continue;
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(tail[at + i]); };
     const bool header_like = (byte(1) & 0xFE) == 0xF8 && byte(2) >> 4 != 0 &&
                              (byte(2) & 15) != 15 && byte(3) >> 4 < 11 && (byte(3) & 1) == 0;
-    if (header_like && Crc16(std::string_view(tail).substr(at)) == 0) return true;
+    if (!header_like) continue;
+    if (Crc16(std::string_view(tail).substr(at)) == 0) return true;
+    --left;
   }
   return false;
 }
