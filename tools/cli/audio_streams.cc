@@ -13,9 +13,8 @@
 namespace canvas::cli {
 namespace {
 
-// As much of it as there is.
-std::string BytesAt(int fd, std::int64_t at, std::int64_t count) {
-  std::string bytes(static_cast<std::size_t>(std::max<std::int64_t>(count, 0)), '\0');
+// Fills `bytes`, or makes it as short as what there is.
+void ReadAt(int fd, std::int64_t at, std::string& bytes) {
   std::size_t done = 0;
   while (done < bytes.size()) {
     const ssize_t got =
@@ -25,6 +24,11 @@ std::string BytesAt(int fd, std::int64_t at, std::int64_t count) {
     done += static_cast<std::size_t>(got);
   }
   bytes.resize(done);
+}
+
+std::string BytesAt(int fd, std::int64_t at, std::int64_t count) {
+  std::string bytes(static_cast<std::size_t>(std::max<std::int64_t>(count, 0)), '\0');
+  ReadAt(fd, at, bytes);
   return bytes;
 }
 
@@ -170,12 +174,20 @@ bool EndsWithAFrame(int fd, const FlacHeader& header, std::int64_t end) {
 
 // Where the next stream begins, from `at` on; `size` where there is none.
 std::int64_t NextFlac(int fd, std::int64_t at, std::int64_t size) {
-  constexpr std::int64_t kPiece = 256 * 1024;
+  constexpr std::int64_t kPiece = 64 * 1024;
   constexpr std::int64_t kStart = 8;  // what IsFlac looks at
+  std::string piece;
   for (; at + kStart <= size; at += kPiece) {
-    const std::string piece = BytesAt(fd, at, std::min(kPiece + kStart - 1, size - at));
-    for (std::size_t i = piece.find('f'); i != std::string::npos; i = piece.find('f', i + 1))
+    piece.resize(static_cast<std::size_t>(std::min(kPiece + kStart - 1, size - at)));
+    ReadAt(fd, at, piece);
+    for (std::size_t i = 0;;) {
+      const void* const found =
+          memmem(piece.data() + i, piece.size() - i, kFlac.data(), kFlac.size());
+      if (found == nullptr) break;
+      i = static_cast<std::size_t>(static_cast<const char*>(found) - piece.data());
       if (IsFlac(std::string_view(piece).substr(i))) return at + static_cast<std::int64_t>(i);
+      ++i;
+    }
   }
   return size;
 }
