@@ -230,6 +230,25 @@ int Run(int argc, char** argv) {
       ->delimiter(',');
   AddOpening(export_command);
 
+  cli::CatArguments cat;
+  CLI::App* cat_command = AddCommand(
+      app, "cat", "Print the samples of a lane as text, a frame a line", cat.file,
+      std::string("  canvas cat song.canvas voice --from 1:30 --to 1:30.5 | head\n"
+                  "\nA line is the frame's time in seconds and a sample a channel, with tabs "
+                  "between; --json\nmakes it an object. Lines that begin with # tell what is not "
+                  "written. Both are exact:\nthe time, given to --from, is this frame, and a "
+                  "sample is read back as the same float.\nRaw samples for programs: canvas "
+                  "export --out -.\n") +
+          kTimesOfLane);
+  cat_command->add_option("LANE", cat.lane, "its name")->required();
+  cat_command->add_option("--from", cat.from,
+                          "TIME of the first frame; default: the lane's first written");
+  cat_command->add_option("--to", cat.to,
+                          "TIME after the last frame; default: the lane's last written");
+  cat_command->add_flag("--zeros", cat.zeros,
+                        "zeros for what was never written, not one line for each gap");
+  AddOpening(cat_command);
+
   cli::ReportArguments info;
   CLI::App* info_command = AddCommand(app, "info", "Show what is in a canvas", info.file,
                                       "  canvas info song.canvas --json\n");
@@ -373,6 +392,7 @@ int Run(int argc, char** argv) {
   if (*create_command) return run(create.file, [&] { return cli::RunCreate(create); });
   if (*import_command) return run(import.file, [&] { return cli::RunImport(import); });
   if (*export_command) return run(to_file.file, [&] { return cli::RunExport(to_file); });
+  if (*cat_command) return run(cat.file, [&] { return cli::RunCat(cat); });
   if (*info_command) return run(info.file, [&] { return cli::RunInfo(info); });
   if (*list_command) return run(list.file, [&] { return cli::RunList(list); });
   if (*watch_command) return run(watch.file, [&] { return cli::RunWatch(watch); });

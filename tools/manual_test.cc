@@ -88,6 +88,7 @@ TEST_F(Manual, BashCompletesCommandsOptionsAndLanes) {
   EXPECT_EQ(completed({"exp"}), "export\n");
   EXPECT_EQ(completed({"import", file_, "--ov"}), "--overwrite\n");
   EXPECT_EQ(completed({"export", file_, "--lane", "drums"}), "drums left\ndrums right\n");
+  EXPECT_EQ(completed({"cat", file_, "drums"}), "drums left\ndrums right\n");
   EXPECT_EQ(completed({"info", file_.substr(0, file_.size() - 3)}), file_ + "\n");
   for (const std::string& command : Commands()) {
     const std::string all = completed({command, file_, "--"});

@@ -63,6 +63,16 @@ Result<void> RunExport(const ExportArguments& arguments);
 // Errors: kInvalidArgument.
 Result<OutputFormat> FormatOf(const ExportArguments& arguments);
 
+struct CatArguments {
+  std::string file;
+  std::string lane;
+  std::optional<std::string> from;
+  std::optional<std::string> to;
+  bool zeros = false;  // a gap as zeros, not as a line about it
+};
+// A frame a line.
+Result<void> RunCat(const CatArguments& arguments);
+
 struct ReportArguments {
   std::string file;
   bool summary = false;  // watch: a line a second for each lane
@@ -129,6 +139,11 @@ Result<bool> RunCheck(const ReportArguments& arguments);
 
 // A TIME of a lane: as ParsePosition has it, or, with a minus, so long before the lane's end.
 Result<Frame> FrameAt(const std::string& text, Rate rate, Frame end);
+// What --from and --to make of a lane: by default all from its first written frame to its last.
+// Errors: kNotFound (nothing written), kInvalidArgument (empty, or past the capacity).
+Result<FrameRange> RangeOf(const Canvas& canvas, const LaneReader& reader,
+                           const std::optional<std::string>& from,
+                           const std::optional<std::string>& to);
 // The lane of this very name: for what changes it. Errors: kNotFound, with the nearest name.
 Result<LaneInfo> LaneNamed(const std::vector<LaneInfo>& lanes, const std::string& name);
 // The lanes that a name, or a glob ("drums*"), means. Errors: as above.

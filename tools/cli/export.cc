@@ -26,37 +26,6 @@ bool SameFile(const std::string& a, const std::string& b) {
          first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
-// What the options and the lane's own extent make of the range.
-Result<FrameRange> RangeOf(const ExportArguments& arguments, const Canvas& canvas,
-                           const LaneReader& reader) {
-  const Rate rate = reader.lane().rate;
-  const LaneExtent extent = reader.Extent();
-  if (extent.written_frames == 0 && !(arguments.from && arguments.to))
-    return Fail(ErrorCode::kNotFound,
-                fmt::format("lane '{}' has nothing written", reader.lane().name),
-                "give --from and --to to export silence");
-  FrameRange range{extent.first, extent.end};
-  if (arguments.from) {
-    CANVAS_ASSIGN(range.first, FrameAt(*arguments.from, rate, extent.end));
-  }
-  if (arguments.to) {
-    CANVAS_ASSIGN(range.end, FrameAt(*arguments.to, rate, extent.end));
-  }
-  const Frame limit = FirstFrameOfPage(canvas.capacity_pages(), rate, canvas.Info().page_seconds);
-  if (range.first > limit || range.end > limit)
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("{} lies past the capacity, {}",
-                            range.first > limit ? "--from" : "--to", FormatClock(limit, rate)),
-                "give an earlier time");
-  if (range.empty())
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("the range from {} to {} is empty", FormatClock(range.first, rate),
-                            FormatClock(range.end, rate)),
-                fmt::format("the lane holds {} to {}", FormatClock(extent.first, rate),
-                            FormatClock(extent.end, rate)));
-  return range;
-}
-
 // Copies the range; answers how many of its frames were written.
 Result<std::uint64_t> Copy(LaneReader& reader, FrameRange range, AudioOutput& out) {
   const std::uint32_t channels = reader.lane().channels;
@@ -163,7 +132,7 @@ Result<void> ExportOne(const Canvas& canvas, const ExportArguments& arguments,
                        const OutputFormat& format, const Job& job) {
   const LaneInfo& lane = job.lane;
   CANVAS_ASSIGN(LaneReader reader, canvas.Reader(lane.id));
-  CANVAS_ASSIGN(const FrameRange range, RangeOf(arguments, canvas, reader));
+  CANVAS_ASSIGN(const FrameRange range, RangeOf(canvas, reader, arguments.from, arguments.to));
   if (lane.rate.den != 1 || lane.rate.num > std::numeric_limits<std::int32_t>::max())
     return Fail(ErrorCode::kUnsupported,
                 fmt::format("lane '{}' has a rate of {} Hz, which an audio file cannot say",

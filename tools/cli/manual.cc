@@ -79,17 +79,19 @@ std::string Bash(const CLI::App& app) {
     commands += (commands.empty() ? "" : " ") + command->get_name();
     std::string options;
     std::string takes;
+    // FILE, and then a lane of it.
+    const CLI::Option* lane = command->get_option_no_throw("LANE");
     for (const CLI::Option* option : OptionsOf(*command)) {
       options += " " + LongName(*option);
       if (TakesValue(*option) && !IsFile(*option))
         takes += (takes.empty() ? "" : "|") + LongName(*option);
     }
-    cases += fmt::format("    {}) options='--help{}'; values='{}' ;;\n", command->get_name(),
-                         options, takes);
+    cases += fmt::format("    {}) options='--help{}'; values='{}'{} ;;\n", command->get_name(),
+                         options, takes, lane == nullptr ? "" : "; third=lane");
   }
   return fmt::format(R"sh(# bash completion for canvas
 _canvas() {{
-  local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} options values
+  local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} options values third=
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W '{0} --help --version' -- "$word"))
     return
@@ -97,6 +99,7 @@ _canvas() {{
   case ${{COMP_WORDS[1]}} in
 {1}    *) return ;;
   esac
+  if [ "$COMP_CWORD$third" = 3lane ] && [ "${{word#-}}" = "$word" ]; then before=--lane; fi
   if [ "$before" = --lane ] || [ "$before" = --with ]; then
     local IFS=$'\n'
     COMPREPLY=($(compgen -W "$(canvas ls "${{COMP_WORDS[2]}}" --json 2>/dev/null |

@@ -86,6 +86,37 @@ Result<Frame> FrameAt(const std::string& text, Rate rate, Frame end) {
   return end - static_cast<std::int64_t>(frame - Frame(0));
 }
 
+Result<FrameRange> RangeOf(const Canvas& canvas, const LaneReader& reader,
+                           const std::optional<std::string>& from,
+                           const std::optional<std::string>& to) {
+  const Rate rate = reader.lane().rate;
+  const LaneExtent extent = reader.Extent();
+  if (extent.written_frames == 0 && !(from && to))
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("lane '{}' has nothing written", reader.lane().name),
+                "give --from and --to for silence");
+  FrameRange range{extent.first, extent.end};
+  if (from) {
+    CANVAS_ASSIGN(range.first, FrameAt(*from, rate, extent.end));
+  }
+  if (to) {
+    CANVAS_ASSIGN(range.end, FrameAt(*to, rate, extent.end));
+  }
+  const Frame limit = FirstFrameOfPage(canvas.capacity_pages(), rate, canvas.Info().page_seconds);
+  if (range.first > limit || range.end > limit)
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} lies past the capacity, {}",
+                            range.first > limit ? "--from" : "--to", FormatClock(limit, rate)),
+                "give an earlier time");
+  if (range.empty())
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("the range from {} to {} is empty", FormatClock(range.first, rate),
+                            FormatClock(range.end, rate)),
+                fmt::format("the lane holds {} to {}", FormatClock(extent.first, rate),
+                            FormatClock(extent.end, rate)));
+  return range;
+}
+
 std::uint64_t AllocatedBytes(const std::string& path) {
   struct stat status {};
   if (stat(path.c_str(), &status) != 0) return 0;
