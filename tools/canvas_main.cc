@@ -334,6 +334,27 @@ int Run(int argc, char** argv) {
                          "replace what the lanes there hold; without it, that is refused");
   AddOpening(copy_command);
 
+  cli::SplitArguments split;
+  CLI::App* split_command = AddCommand(
+      app, "split", "Cut a canvas into several along the timeline", split.file,
+      std::string(
+          "  canvas split set.canvas --at 12:30 --at 48:00 --out-dir songs\n"
+          "  canvas split day.canvas --every 1:00:00 --out-dir hours\n"
+          "\nThe pieces are called day-01.canvas and so on; a number is left out where nothing "
+          "is\nwritten. Each starts at zero and has all lanes, with their names, descriptions and "
+          "speakers.\nTempo maps go to the first piece alone: their ticks count from the "
+          "beginning. All pieces\nare made, or none; every block is one version, as with cp.\n") +
+          kTimes);
+  CLI::Option* split_at =
+      split_command->add_option("--at", split.at, "TIME to cut at; several times")->take_all();
+  CLI::Option* split_every =
+      split_command->add_option("--every", split.every, "TIME that a piece is long")
+          ->excludes(split_at);
+  split_command->add_option("--out-dir", split.out_dir, "folder to put the pieces in")->required();
+  split_command->add_flag("--force", split.force,
+                          "replace canvases that are there, of the pieces' names");
+  AddOpening(split_command);
+
   cli::DiffArguments diff;
   CLI::App* diff_command = AddCommand(
       app, "diff", "Say where two canvases, or two lanes, differ; exit 1 if they do", diff.file,
@@ -374,6 +395,7 @@ int Run(int argc, char** argv) {
     app.parse(argc, argv);
     if (*export_command && !*lanes && !*all) throw CLI::RequiredError("--lane or --all");
     if (*export_command && !*out && !*out_dir) throw CLI::RequiredError("--out or --out-dir");
+    if (*split_command && !*split_at && !*split_every) throw CLI::RequiredError("--at or --every");
   } catch (const CLI::ParseError& error) {
     return ReportUsage(app, error, argc, argv);
   }
@@ -403,6 +425,7 @@ int Run(int argc, char** argv) {
   if (*rename_command) return run(rename.file, [&] { return cli::RunRename(rename); });
   if (*describe_command) return run(describe.file, [&] { return cli::RunDescribe(describe); });
   if (*copy_command) return run(copy.file, [&] { return cli::RunCopy(copy); });
+  if (*split_command) return run(split.file, [&] { return cli::RunSplit(split); });
   if (*stat_command) return run(stat.file, [&] { return cli::RunStat(stat); });
   if (*diff_command) {
     cli::InstallBusGuard(diff.file);

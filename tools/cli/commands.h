@@ -118,6 +118,16 @@ struct CopyArguments {
 };
 Result<void> RunCopy(const CopyArguments& arguments);
 
+struct SplitArguments {
+  std::string file;
+  std::vector<std::string> at;
+  std::optional<std::string> every;  // instead of `at`
+  std::string out_dir;
+  bool force = false;  // replaces canvases that are there
+};
+// A canvas a piece, all of them or none.
+Result<void> RunSplit(const SplitArguments& arguments);
+
 struct DiffArguments {
   std::string file;
   std::string other;

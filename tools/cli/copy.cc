@@ -1,4 +1,6 @@
 // cp and diff: lanes of two canvases, beside whoever writes.
+#include "tools/cli/copy.h"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -24,49 +26,16 @@ std::size_t ChunkFrames(std::uint32_t channels) {
   return std::max<std::size_t>(kChunkBytes / sizeof(float) / channels, 1);
 }
 
-bool HoldsSamples(const LaneInfo& lane) {
-  return lane.kind == LaneKind::kAudio || lane.kind == LaneKind::kSignal;
-}
-
 std::string ShapeOf(const LaneInfo& lane) {
   return fmt::format("{} at {} Hz", Count(lane.channels, "channel"), ToString(lane.rate));
 }
-
-// A canvas that does not exist yet is made like the one that is copied.
-Result<void> MakeLike(const Canvas& from, const std::string& path) {
-  const CanvasInfo info = from.Info();
-  CreateOptions options;
-  options.rate = info.rate;
-  options.page_seconds = info.page_seconds;
-  options.slots = info.slots;
-  options.small_slots = info.small_slots;
-  options.block_bytes = info.block_bytes;
-  options.capacity_seconds = info.capacity_pages * info.page_seconds;
-  options.title = info.title;
-  options.tool = "canvas cp";
-  options.allow_remote = TheGlobals().allow_remote;
-  struct stat status {};
-  if (stat(info.path.c_str(), &status) == 0) {
-    options.mode = (status.st_mode & 0777) | 0600;
-    umask(0);  // as it is there
-  }
-  return Canvas::Create(path, options);
-}
-
-struct Plan {
-  LaneInfo lane;
-  std::string name;                      // in the other canvas
-  FrameRange range;                      // of the lane
-  std::int64_t shift = 0;                // frames, from there to here
-  std::vector<FrameRange> regions = {};  // what is written of it, and is copied
-};
 
 std::string Unfinished(const LaneInfo& lane) {
   return fmt::format("{}copy of {}", kUnfinished, lane.name);
 }
 
-Result<Plan> PlanFor(const Canvas& from, const CopyArguments& arguments, const LaneInfo& lane) {
-  Plan plan{lane, arguments.as.value_or(lane.name), {}, 0};
+Result<LaneCopy> PlanFor(const Canvas& from, const CopyArguments& arguments, const LaneInfo& lane) {
+  LaneCopy plan{lane, arguments.as.value_or(lane.name), {}, 0};
   CANVAS_ASSIGN(const LaneReader reader, from.Reader(lane.id));
   const LaneExtent extent = reader.Extent();
   plan.range = {extent.first, extent.end};
@@ -93,7 +62,7 @@ Result<Plan> PlanFor(const Canvas& from, const CopyArguments& arguments, const L
 
 // What can be known of the lanes there before one is made: names, shapes, lengths, and that no lane is
 // copied over itself.
-Result<void> CheckTarget(const Canvas& from, const Canvas& to, const Plan& plan) {
+Result<void> CheckTarget(const Canvas& from, const Canvas& to, const LaneCopy& plan) {
   if (const auto valid = ValidateLaneName(plan.name); !valid)
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("lane '{}': {}", Printable(plan.name), valid.error().what()),
@@ -121,7 +90,7 @@ Result<void> CheckTarget(const Canvas& from, const Canvas& to, const Plan& plan)
   return {};
 }
 
-Result<void> CheckFree(const Canvas& to, const LaneInfo& target, const Plan& plan) {
+Result<void> CheckFree(const Canvas& to, const LaneInfo& target, const LaneCopy& plan) {
   CANVAS_ASSIGN(const LaneReader there, to.Reader(target.id));
   for (const FrameRange& region : plan.regions) {
     CANVAS_ASSIGN(const auto written,
@@ -135,79 +104,84 @@ Result<void> CheckFree(const Canvas& to, const LaneInfo& target, const Plan& pla
   return {};
 }
 
-// The lanes to copy to. All are owned, and the new ones made, before the first frame is written: what
-// can be refused is refused before. What was made and not begun goes again.
-class Targets {
- public:
-  explicit Targets(Canvas& to) : to_(to) {}
-  Targets(const Targets&) = delete;
-  Targets& operator=(const Targets&) = delete;
-  ~Targets() {
-    for (Target& target : list_) {
-      if (!target.made || target.begun) continue;
-      // Another may have filled it before it was owned here.
-      const auto now = to_.FindLane(target.writer.lane().id);
-      if (now && now->description.starts_with(kUnfinished) && target.writer.end() == Frame(0))
-        (void)to_.RemoveLane(std::move(target.writer));
-    }
-  }
+}  // namespace
 
-  Result<void> Prepare(const Canvas& from, const std::vector<Plan>& plans, bool overwrite) {
-    for (const Plan& plan : plans) CANVAS_TRY(CheckTarget(from, to_, plan));
-    for (const Plan& plan : plans) {
-      const auto there = to_.FindLane(plan.name);
-      if (there && !overwrite) CANVAS_TRY(CheckFree(to_, *there, plan));
-    }
-    list_.reserve(plans.size());
-    for (const Plan& plan : plans) {
-      const auto there = to_.FindLane(plan.name);
-      LaneId id;
-      if (there) {
-        id = there->id;
-      } else {
-        const auto added = to_.AddLane({.name = plan.name,
-                                        .kind = plan.lane.kind,
-                                        .channels = plan.lane.channels,
-                                        .rate = plan.lane.rate,
-                                        .description = Unfinished(plan.lane),
-                                        .tool = "canvas cp",
-                                        .speakers = plan.lane.speakers});
-        if (!added)
-          return Fail(added.error().code(),
-                      fmt::format("lane '{}': {}", plan.name, added.error().what()),
-                      added.error().hint());
-        id = *added;
-      }
-      auto writer = to_.Own(id);
-      if (!writer) {
-        if (!there) (void)to_.RemoveLane(id);
-        return std::unexpected(std::move(writer).error());
-      }
-      list_.push_back({*std::move(writer), !there});
-      // From now on nobody else puts anything there.
-      if (!overwrite) CANVAS_TRY(CheckFree(to_, list_.back().writer.lane(), plan));
-    }
-    return {};
-  }
-  // The lane of a plan, which is written to from now on.
-  LaneWriter& Begin(std::size_t index) {
-    list_[index].begun = true;
-    return list_[index].writer;
-  }
+bool HoldsSamples(const LaneInfo& lane) {
+  return lane.kind == LaneKind::kAudio || lane.kind == LaneKind::kSignal;
+}
 
- private:
-  struct Target {
-    LaneWriter writer;
-    bool made = false;
-    bool begun = false;
-  };
-  Canvas& to_;
-  std::vector<Target> list_;
-};
+Result<void> MakeLike(const Canvas& from, const std::string& path, std::uint64_t capacity_pages,
+                      const std::string& tool) {
+  const CanvasInfo info = from.Info();
+  CreateOptions options;
+  options.rate = info.rate;
+  options.page_seconds = info.page_seconds;
+  options.slots = info.slots;
+  options.small_slots = info.small_slots;
+  options.block_bytes = info.block_bytes;
+  options.capacity_seconds = capacity_pages * info.page_seconds;
+  options.title = info.title;
+  options.tool = tool;
+  options.allow_remote = TheGlobals().allow_remote;
+  struct stat status {};
+  if (stat(info.path.c_str(), &status) == 0) {
+    options.mode = (status.st_mode & 0777) | 0600;
+    umask(0);  // as it is there
+  }
+  return Canvas::Create(path, options);
+}
 
-// Copies what is written; answers how many frames.
-Result<std::uint64_t> CopyLane(const Canvas& from, Canvas& to, const Plan& plan, LaneWriter& writer,
-                               const StopFlag& stop) {
+CopyTargets::~CopyTargets() {
+  for (Target& target : list_) {
+    if (!target.made || target.begun) continue;
+    // Another may have filled it before it was owned here.
+    const auto now = to_.FindLane(target.writer.lane().id);
+    if (now && now->description.starts_with(kUnfinished) && target.writer.end() == Frame(0))
+      (void)to_.RemoveLane(std::move(target.writer));
+  }
+}
+
+Result<void> CopyTargets::Prepare(const Canvas& from, const std::vector<LaneCopy>& plans,
+                                  bool overwrite) {
+  for (const LaneCopy& plan : plans) CANVAS_TRY(CheckTarget(from, to_, plan));
+  for (const LaneCopy& plan : plans) {
+    const auto there = to_.FindLane(plan.name);
+    if (there && !overwrite) CANVAS_TRY(CheckFree(to_, *there, plan));
+  }
+  list_.reserve(plans.size());
+  for (const LaneCopy& plan : plans) {
+    const auto there = to_.FindLane(plan.name);
+    LaneId id;
+    if (there) {
+      id = there->id;
+    } else {
+      const auto added = to_.AddLane({.name = plan.name,
+                                      .kind = plan.lane.kind,
+                                      .channels = plan.lane.channels,
+                                      .rate = plan.lane.rate,
+                                      .description = Unfinished(plan.lane),
+                                      .tool = "canvas cp",
+                                      .speakers = plan.lane.speakers});
+      if (!added)
+        return Fail(added.error().code(),
+                    fmt::format("lane '{}': {}", plan.name, added.error().what()),
+                    added.error().hint());
+      id = *added;
+    }
+    auto writer = to_.Own(id);
+    if (!writer) {
+      if (!there) (void)to_.RemoveLane(id);
+      return std::unexpected(std::move(writer).error());
+    }
+    list_.push_back({*std::move(writer), !there});
+    // From now on nobody else puts anything there.
+    if (!overwrite) CANVAS_TRY(CheckFree(to_, list_.back().writer.lane(), plan));
+  }
+  return {};
+}
+
+Result<std::uint64_t> CopyLane(const Canvas& from, Canvas& to, const LaneCopy& plan,
+                               LaneWriter& writer, const StopFlag& stop) {
   CANVAS_ASSIGN(LaneReader reader, from.Reader(plan.lane.id));
   std::uint64_t total = 0;
   for (const FrameRange& region : plan.regions)
@@ -248,7 +222,6 @@ Result<std::uint64_t> CopyLane(const Canvas& from, Canvas& to, const Plan& plan,
   return done;
 }
 
-// Only where nothing is called so by now.
 Result<void> GiveName(const std::string& path, const std::string& name) {
   if (renameat2(AT_FDCWD, path.c_str(), AT_FDCWD, name.c_str(), RENAME_NOREPLACE) == 0) return {};
   // A file system that cannot say "only if".
@@ -264,8 +237,6 @@ Result<void> CopyTempoMaps(const Canvas& from, Canvas& to) {
   for (const TempoMap& map : maps) CANVAS_TRY(to.AddTempoMap(map));
   return {};
 }
-
-}  // namespace
 
 Result<void> RunCopy(const CopyArguments& arguments) {
   CANVAS_ASSIGN(const Canvas from, OpenCanvas(arguments.file));
@@ -286,9 +257,9 @@ Result<void> RunCopy(const CopyArguments& arguments) {
         fmt::format("--as is the name of one lane, and {} are meant", Count(lanes.size(), "lane")),
         "choose it with --lane");
   const auto run = [&]() -> Result<void> {
-    std::vector<Plan> plans;
+    std::vector<LaneCopy> plans;
     for (const LaneInfo& lane : lanes) {
-      CANVAS_ASSIGN(Plan plan, PlanFor(from, arguments, lane));
+      CANVAS_ASSIGN(LaneCopy plan, PlanFor(from, arguments, lane));
       plans.push_back(std::move(plan));
     }
     const bool fresh = access(arguments.into.c_str(), F_OK) != 0;
@@ -296,17 +267,17 @@ Result<void> RunCopy(const CopyArguments& arguments) {
     const std::string path =
         fresh ? fmt::format("{}.{}.part", arguments.into, getpid()) : arguments.into;
     if (fresh) {
-      CANVAS_TRY(MakeLike(from, path));
+      CANVAS_TRY(MakeLike(from, path, from.capacity_pages(), "canvas cp"));
       RemoveAtSignal(path);
     }
     const StopFlag stop;
     const auto copy = [&]() -> Result<void> {
       CANVAS_ASSIGN(Canvas to, OpenCanvas(path, "canvas cp"));
-      Targets targets(to);
+      CopyTargets targets(to);
       CANVAS_TRY(targets.Prepare(from, plans, arguments.overwrite));
       if (fresh && arguments.lanes.empty()) CANVAS_TRY(CopyTempoMaps(from, to));
       for (std::size_t i = 0; i < plans.size(); ++i) {
-        const Plan& plan = plans[i];
+        const LaneCopy& plan = plans[i];
         CANVAS_ASSIGN(const std::uint64_t frames, CopyLane(from, to, plan, targets.Begin(i), stop));
         Say({{"lane", plan.lane.name},
              {"into", arguments.into},

@@ -4,19 +4,22 @@
 
 #include <atomic>
 #include <cstdio>
-#include <cstring>
+#include <list>
 #include <string>
+#include <utility>
 
 namespace canvas::cli {
 namespace {
 
 // Made beforehand: a handler may only unlink, write and exit.
 const std::string* g_bus_message = nullptr;
-char g_output[4096];
-std::atomic<bool> g_has_output{false};
+std::atomic<const std::vector<std::string>*> g_outputs{nullptr};
 
 void RemoveOutput() {
-  if (g_has_output.load(std::memory_order_acquire)) unlink(g_output);
+  const auto* outputs = g_outputs.load(std::memory_order_acquire);
+  if (outputs == nullptr) return;
+  for (const std::string& path : *outputs)
+    if (unlink(path.c_str()) != 0) rmdir(path.c_str());
 }
 
 void OnBusError(int /*signal*/) {
@@ -84,11 +87,16 @@ SignalHold::SignalHold() {
 SignalHold::~SignalHold() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
 
 void RemoveAtSignal(std::string_view path) {
-  g_has_output.store(false, std::memory_order_release);
-  if (path.empty() || path.size() >= sizeof g_output) return;
-  std::memcpy(g_output, path.data(), path.size());
-  g_output[path.size()] = '\0';
-  g_has_output.store(true, std::memory_order_release);
+  RemoveAllAtSignal(path.empty() ? std::vector<std::string>{}
+                                 : std::vector<std::string>{std::string(path)});
+}
+
+void RemoveAllAtSignal(std::vector<std::string> paths) {
+  // The one before is kept, for good: a handler may be going through it.
+  static auto* const kept = new std::list<std::vector<std::string>>;
+  kept->push_back(std::move(paths));
+  g_outputs.store(kept->back().empty() ? nullptr : &kept->back(), std::memory_order_release);
+  if (g_outputs.load(std::memory_order_relaxed) == nullptr) return;
   for (const int number : {SIGHUP, SIGINT, SIGTERM}) {
     struct sigaction now {};
     sigaction(number, nullptr, &now);

@@ -8,7 +8,9 @@
 
 #include <signal.h>
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace canvas::cli {
 
@@ -29,6 +31,8 @@ class SignalHold {
 
 // The file to remove if SIGHUP, SIGINT, SIGTERM or SIGBUS ends the process; "" for none.
 void RemoveAtSignal(std::string_view path);
+// The same for several, in this order; folders too, where they are empty by then.
+void RemoveAllAtSignal(std::vector<std::string> paths);
 
 // While it lives, SIGINT and SIGTERM raise a flag instead of ending the process.
 class StopFlag {
