@@ -334,6 +334,21 @@ int Run(int argc, char** argv) {
                          "replace what the lanes there hold; without it, that is refused");
   AddOpening(copy_command);
 
+  cli::ForkArguments fork;
+  CLI::App* fork_command = AddCommand(
+      app, "fork", "Make a canvas that shares its blocks with another (reflink)", fork.file,
+      "  canvas fork song.canvas before-the-mix.canvas\n"
+      "\nAt once, and at no cost until either is written to; on xfs and btrfs. Beside writers "
+      "the new\ncanvas is as if all of them had been killed at one instant: across all lanes, "
+      "every block old\nor new. It has a uuid of its own, and no owners. What is still shared is "
+      "copied when it is\nwritten to, in either canvas, and room for that is not reserved: on a "
+      "full disk a writer of\neither is ended. Where there are no reflinks, canvas cp copies: "
+      "each block is one version, and\nblocks may be of different instants.\n");
+  fork_command->add_option("INTO", fork.into, "the new canvas")->required();
+  fork_command->add_flag("--copy", fork.copy,
+                         "copy as cp does, where the file system has no reflinks");
+  AddOpening(fork_command);
+
   cli::SplitArguments split;
   CLI::App* split_command = AddCommand(
       app, "split", "Cut a canvas into several along the timeline", split.file,
@@ -425,6 +440,7 @@ int Run(int argc, char** argv) {
   if (*rename_command) return run(rename.file, [&] { return cli::RunRename(rename); });
   if (*describe_command) return run(describe.file, [&] { return cli::RunDescribe(describe); });
   if (*copy_command) return run(copy.file, [&] { return cli::RunCopy(copy); });
+  if (*fork_command) return run(fork.file, [&] { return cli::RunFork(fork); });
   if (*split_command) return run(split.file, [&] { return cli::RunSplit(split); });
   if (*stat_command) return run(stat.file, [&] { return cli::RunStat(stat); });
   if (*diff_command) {

@@ -94,6 +94,19 @@ Result<void> Canvas::Create(const std::string& path, const CreateOptions& option
   });
 }
 
+Result<void> Canvas::Reflink(const std::string& path, const std::string& into, bool allow_remote) {
+  return NoThrow([&]() -> Result<void> {
+    auto from = os::OpenRegular(path, Access::kReadOnly);
+    if (!from) return std::unexpected(std::move(from).error().About(path));
+    storage::ReflinkRequest request{.allow_remote = allow_remote};
+    struct stat status {};
+    if (fstat(from->get(), &status) == 0) request.mode = (status.st_mode & 0777) | 0600;
+    auto made = storage::ReflinkCanvasFile(*from, into, request);
+    if (!made) return std::unexpected(std::move(made).error().About(into));
+    return {};
+  });
+}
+
 Result<Canvas> Canvas::Open(const std::string& path, const OpenOptions& options) {
   return NoThrow([&]() -> Result<Canvas> {
     storage::FileOptions file_options;

@@ -125,6 +125,17 @@ class Canvas {
   // kUnsupported (file system), kIo.
   static Result<void> Create(const std::string& path, const CreateOptions& options = {});
 
+  // Makes a canvas at `into` that shares its blocks with the one at `path`, where the file system can
+  // (xfs, btrfs): at once, and at no cost until either is written to. It has a uuid of its own.
+  // Beside writers it is as if all of them had been killed at one instant: what a writer had stored
+  // by then is there, across blocks and lanes; a block in the midst of an overwrite reads as its old
+  // version, and the next owner mends it. Nobody's writing fails of it; it waits meanwhile.
+  // What is still shared is copied when it is written to, in either of the two. Room for that is not
+  // reserved: where the disk is full by then, a writer of either faults (SIGBUS).
+  // Errors: as Create and Open; kUnsupported: the file system has no reflinks, or is another.
+  static Result<void> Reflink(const std::string& path, const std::string& into,
+                              bool allow_remote = false);
+
   // How long the file would be, in bytes, if every page of its capacity were used: no file system
   // makes one for which that is too much. Errors: kInvalidArgument.
   static Result<std::uint64_t> LargestFile(const CreateOptions& options);

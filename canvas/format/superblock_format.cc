@@ -27,7 +27,7 @@ void ForEachField(S& s, Visit visit) {
   visit(16, s.features.incompatible);
   visit(24, s.features.read_only_compatible);
   visit(32, s.features.compatible);
-  visit(48, s.uuid);
+  visit(kSuperblockUuidOffset, s.uuid);
   visit(64, s.created_unix_ns);
   visit(72, g.rate.num);
   visit(80, g.rate.den);

@@ -53,6 +53,7 @@ using SuperblockBytes = std::array<std::byte, kSuperblockBytes>;
 using Uuid = std::array<std::uint8_t, 16>;
 
 inline constexpr std::array<std::uint8_t, 8> kMagic = {0x89, 'C', 'N', 'V', 0x0D, 0x0A, 0x1A, 0x0A};
+inline constexpr std::size_t kSuperblockUuidOffset = 48;
 inline constexpr std::uint32_t kByteOrder = 0x01020304;
 inline constexpr std::uint16_t kMajorVersion = 1;
 inline constexpr std::uint16_t kMinorVersion = 0;

@@ -2,13 +2,18 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "canvas/format/byte_io.h"
@@ -77,38 +82,86 @@ Result<void> ProbeLargestSize(const os::UniqueFd& fd, const format::GeometryFiel
   return SetSize(fd, 0);
 }
 
-}  // namespace
+std::string DirectoryOf(const std::string& path) {
+  std::string directory = std::filesystem::path(path).parent_path().string();
+  return directory.empty() ? "." : directory;
+}
 
-Result<void> CreateCanvasFile(const std::string& path, const CreateRequest& request) {
-  CANVAS_TRY(format::Geometry::Make(request.geometry));
-  const std::filesystem::path target(path);
-  std::string directory = target.parent_path().string();
-  if (directory.empty()) directory = ".";
-  if (path.empty() || target.filename().empty())
+// A file without a name, in the folder that `path` is in. Errors: kExists, and of open.
+Result<os::UniqueFd> MakeUnnamed(const std::string& path, mode_t mode) {
+  if (path.empty() || std::filesystem::path(path).filename().empty())
     return Fail(ErrorCode::kInvalidArgument, "no file name", "give a path to a new file");
   if (faccessat(AT_FDCWD, path.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
     return Fail(ErrorCode::kExists, "exists already", "choose another path, or remove it first");
-
-  const os::UniqueFd fd(open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, request.mode));
+  const std::string directory = DirectoryOf(path);
+  os::UniqueFd fd(open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, mode));
   if (!fd) {
     if (errno == EOPNOTSUPP || errno == EISDIR)
       return Fail(ErrorCode::kUnsupported, "the file system has no unnamed files (O_TMPFILE)",
                   "keep canvases on ext4, xfs or tmpfs");
     return FailErrno(errno, fmt::format("creating a file in {}", directory));
   }
-  CANVAS_TRY(CheckFileSystem(fd, request.allow_remote));
-  CANVAS_TRY(ProbeLargestSize(fd, request.geometry));
-  CANVAS_TRY(Fill(fd, request));
+  return fd;
+}
 
+// Only where nothing is called so by now; on disk when this returns.
+Result<void> Name(const os::UniqueFd& fd, const std::string& path) {
   const std::string unnamed = fmt::format("/proc/self/fd/{}", fd.get());
   if (linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) != 0) {
     if (errno == EEXIST)
       return Fail(ErrorCode::kExists, "exists already", "choose another path, or remove it first");
     return FailErrno(errno, "naming the new file");
   }
-  const os::UniqueFd parent(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const os::UniqueFd parent(open(DirectoryOf(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!parent || fsync(parent.get()) != 0) return FailErrno(errno, "fsync of the directory");
   return {};
+}
+
+// Bytes of a superblock that is whole, as they are: with what a newer program put into them.
+Result<format::SuperblockBytes> SuperblockOf(const os::UniqueFd& fd) {
+  format::SuperblockBytes bytes;
+  CANVAS_TRY(ReadAt(fd, 0, bytes));
+  auto decoded = format::DecodeSuperblock(bytes, false);
+  if (decoded) return bytes;
+  CANVAS_TRY(ReadAt(fd, format::kSuperblockBytes, bytes));
+  if (format::DecodeSuperblock(bytes, false)) return bytes;
+  return std::unexpected(std::move(decoded).error());
+}
+
+}  // namespace
+
+Result<void> CreateCanvasFile(const std::string& path, const CreateRequest& request) {
+  CANVAS_TRY(format::Geometry::Make(request.geometry));
+  CANVAS_ASSIGN(const os::UniqueFd fd, MakeUnnamed(path, request.mode));
+  CANVAS_TRY(CheckFileSystem(fd, request.allow_remote));
+  CANVAS_TRY(ProbeLargestSize(fd, request.geometry));
+  CANVAS_TRY(Fill(fd, request));
+  return Name(fd, path);
+}
+
+Result<void> ReflinkCanvasFile(const os::UniqueFd& from, const std::string& path,
+                               const ReflinkRequest& request) {
+  CANVAS_TRY(SuperblockOf(from));
+  CANVAS_ASSIGN(const os::UniqueFd fd, MakeUnnamed(path, request.mode));
+  CANVAS_TRY(CheckFileSystem(fd, request.allow_remote));
+  if (ioctl(fd.get(), FICLONE, from.get()) != 0) {
+    if (errno == EXDEV)
+      return Fail(ErrorCode::kUnsupported,
+                  "it would lie on another file system, and files share blocks only within one",
+                  "copy it instead");
+    if (errno == EOPNOTSUPP || errno == EINVAL || errno == ENOTTY || errno == ENOSYS)
+      return Fail(ErrorCode::kUnsupported, "the file system has no reflinks", "copy it instead");
+    return FailErrno(errno, "sharing the blocks (FICLONE)");
+  }
+  CANVAS_ASSIGN(format::SuperblockBytes superblock, SuperblockOf(fd));
+  CANVAS_ASSIGN(const format::Uuid uuid, RandomUuid());
+  std::ranges::copy(std::as_bytes(std::span(uuid)),
+                    superblock.begin() + format::kSuperblockUuidOffset);
+  format::SealSuperblock(superblock);
+  for (std::uint64_t copy = 0; copy < format::kSuperblockCopies; ++copy)
+    CANVAS_TRY(WriteAt(fd, copy * format::kSuperblockBytes, superblock));
+  if (fsync(fd.get()) != 0) return FailErrno(errno, "fsync");
+  return Name(fd, path);
 }
 
 }  // namespace canvas::storage

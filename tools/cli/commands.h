@@ -118,6 +118,14 @@ struct CopyArguments {
 };
 Result<void> RunCopy(const CopyArguments& arguments);
 
+struct ForkArguments {
+  std::string file;
+  std::string into;
+  bool copy = false;  // as cp does, where the file system has no reflinks
+};
+// A canvas that shares its blocks with another.
+Result<void> RunFork(const ForkArguments& arguments);
+
 struct SplitArguments {
   std::string file;
   std::vector<std::string> at;

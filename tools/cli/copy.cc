@@ -1,4 +1,4 @@
-// cp and diff: lanes of two canvases, beside whoever writes.
+// cp, fork and diff: lanes of two canvases, beside whoever writes.
 #include "tools/cli/copy.h"
 
 #include <fcntl.h>
@@ -304,6 +304,31 @@ Result<void> RunCopy(const CopyArguments& arguments) {
   };
   auto copied = run();
   if (!copied) return std::unexpected(std::move(copied).error().About(arguments.into));
+  return {};
+}
+
+Result<void> RunFork(const ForkArguments& arguments) {
+  // What cannot be opened is not forked.
+  CANVAS_ASSIGN(Canvas from, OpenCanvas(arguments.file));
+  CANVAS_TRY(from.Close());
+  umask(0);  // in the mode of the other
+  auto forked = Canvas::Reflink(arguments.file, arguments.into, TheGlobals().allow_remote);
+  if (!forked && forked.error().code() == ErrorCode::kUnsupported) {
+    if (arguments.copy) {
+      CopyArguments all;
+      all.file = arguments.file;
+      all.into = arguments.into;
+      return RunCopy(all);
+    }
+    return std::unexpected(Error(ErrorCode::kUnsupported, forked.error().what(),
+                                 fmt::format("`canvas cp {} {}` copies it, and so does --copy",
+                                             ShellWord(arguments.file), ShellWord(arguments.into)))
+                               .About(arguments.into));
+  }
+  if (!forked) return forked;
+  Say({{"file", arguments.file}, {"into", arguments.into}, {"shared", true}},
+      fmt::format("{} -> {}: shares its blocks until either is written to\n",
+                  Printable(arguments.file), Printable(arguments.into)));
   return {};
 }
 

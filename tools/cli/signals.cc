@@ -40,8 +40,9 @@ void OnEnd(int signal_number) {
 
 void InstallBusGuard(std::string_view path) {
   g_bus_message = new std::string("canvas: " + std::string(path) +
-                                  ": the file was cut short, or its disk failed, while it was in "
-                                  "use (restore it from a copy)\n");
+                                  ": the file was cut short, or its disk failed, or is full while "
+                                  "it shares blocks with a fork (free some space, or restore it "
+                                  "from a copy)\n");
   struct sigaction action {};
   action.sa_handler = OnBusError;
   sigaction(SIGBUS, &action, nullptr);
