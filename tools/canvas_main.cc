@@ -37,9 +37,22 @@ CLI::App* AddCommand(CLI::App& app, const char* name, const char* purpose, std::
   CLI::App* command = app.add_subcommand(name, purpose);
   command->add_option("FILE", file, "the canvas")->required();
   command->footer("\nExample:\n" + example);
-  command->add_flag("--json", cli::TheGlobals().json,
-                    "answer in JSON, and errors too; of what is done, an object a line");
+  command->add_flag(
+      "--json", cli::TheGlobals().json,
+      "answer in JSON, and errors too; of what is done, an object a line; on standard "
+      "error, after a second and once in each, how far it is");
   command->add_flag("--quiet", cli::TheGlobals().quiet, "say nothing but what is wrong");
+  command
+      ->add_option_function<std::string>(
+          "--color",
+          [](const std::string& when) {
+            cli::UseColor(when == "always"  ? cli::Color::kAlways
+                          : when == "never" ? cli::Color::kNever
+                                            : cli::Color::kAuto);
+          },
+          "colors: auto (on a terminal, unless NO_COLOR is set), always or never; default: auto")
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->trigger_on_parse();
   command->add_flag("--allow-remote", cli::TheGlobals().allow_remote,
                     "on network and FUSE file systems too, where sharing may not work");
   return command;
@@ -59,10 +72,7 @@ CLI::Option* AddLane(CLI::App* command, std::string& lane, const char* purpose) 
 }
 
 // Never fails: there may be no standard error.
-void PrintError(const std::string& message) {
-  std::fflush(stdout);
-  std::fputs(("canvas: " + cli::Printable(message) + "\n").c_str(), stderr);
-}
+void PrintError(const std::string& message) { cli::Complain(message); }
 
 int Failed(const canvas::Error& error) {
   cli::Report(error);
@@ -415,7 +425,8 @@ int Run(int argc, char** argv) {
     return ReportUsage(app, error, argc, argv);
   }
 
-  if (cli::TheGlobals().quiet || cli::TheGlobals().json) cli::ProgressBar::TurnOff();
+  if (cli::TheGlobals().quiet) cli::ProgressBar::TurnOff();
+  if (cli::TheGlobals().json) cli::ProgressBar::TellTo(cli::TellProgress);
   if (*manual_command) return PrintManual(app, manual);
 
   // Who reads what they say may leave (`| head -1`): they do all of what they were asked for, and

@@ -35,15 +35,34 @@ void Say(const Json& object, std::string_view words, std::FILE* to) {
 
 bool ReaderLeft() { return g_reader_left; }
 
-void Report(const Error& error) {
-  if (!TheGlobals().json) return Note(error.Message());
+namespace {
+
+void PutObject(const Json& object) {
   std::fflush(stdout);
+  std::fputs((Line(object) + "\n").c_str(), stderr);
+}
+
+}  // namespace
+
+void Remark(std::string_view text) {
+  if (!TheGlobals().json) return Note(text);
+  PutObject({{"note", text}});
+}
+
+void TellProgress(const std::string& what, std::uint64_t done, std::uint64_t total) {
+  PutObject(
+      {{"progress",
+        {{"what", what}, {"done", done}, {"total", total == 0 ? Json(nullptr) : Json(total)}}}});
+}
+
+void Report(const Error& error) {
+  if (!TheGlobals().json) return Complain(error.Message());
   const Json json = {{"error",
                       {{"code", ErrorCodeName(error.code())},
                        {"path", error.path()},
                        {"what", error.what()},
                        {"hint", error.hint()}}}};
-  std::fputs((Line(json) + "\n").c_str(), stderr);
+  PutObject(json);
 }
 
 }  // namespace canvas::cli

@@ -35,6 +35,11 @@ bool ReaderLeft();
 void Print(const Json& json);
 // One line of it.
 std::string Line(const Json& json);
+// What is worth knowing beside: a line on standard error, or an object {"note": TEXT}.
+void Remark(std::string_view text);
+// How far a command is: {"progress": {"what", "done", "total"}} on standard error, in frames; of
+// an unknown total, null.
+void TellProgress(const std::string& what, std::uint64_t done, std::uint64_t total);
 // What went wrong: on standard error, behind what standard output has so far.
 void Report(const Error& error);
 

@@ -111,7 +111,7 @@ Result<void> RunCreate(const CreateArguments& arguments) {
   const auto usage = canvas ? canvas->Usage() : Result<DiskUsage>(std::unexpected(canvas.error()));
   if (!usage) {
     Say({{"file", arguments.file}}, fmt::format("{}: made\n", arguments.file));
-    Note(fmt::format("{}: it cannot be opened here: {}", arguments.file, usage.error().what()));
+    Remark(fmt::format("{}: it cannot be opened here: {}", arguments.file, usage.error().what()));
     return {};
   }
   Say({{"file", arguments.file},

@@ -88,7 +88,7 @@ Result<void> Copy(Work& work, AudioInput& input, const Source& source, LaneWrite
 Result<LaneWriter> OwnLane(Canvas& canvas, LaneId lane, double wait_seconds, const StopFlag& stop) {
   auto owned = canvas.Own(lane);
   if (owned || owned.error().code() != ErrorCode::kOwned || wait_seconds <= 0) return owned;
-  Note(fmt::format("{}; waiting up to {} s", owned.error().what(), wait_seconds));
+  Remark(fmt::format("{}; waiting up to {} s", owned.error().what(), wait_seconds));
   // In short stretches: a signal is not kept waiting.
   const auto end = std::chrono::steady_clock::now() +
                    std::chrono::milliseconds(std::llround(wait_seconds * 1000));
@@ -245,11 +245,15 @@ Outcome ImportGroup(Work& work, const Group& group) {
 // their order. After an error, or a signal, none is begun any more.
 Result<void> ImportAll(Work& work, const std::vector<Group>& groups) {
   std::uint64_t frames = 0;
+  bool known = true;
   for (const Group& group : groups)
-    for (const Job& job : group.jobs) frames += job.source.frames.value_or(0);
+    for (const Job& job : group.jobs) {
+      frames += job.source.frames.value_or(0);
+      known = known && job.source.frames;
+    }
   ProgressBar bar(groups.size() == 1 ? BaseName(groups.front().jobs.front().source)
                                      : Count(groups.size(), "lane"),
-                  frames);
+                  known ? frames : 0);
   std::mutex mutex;
   std::condition_variable done;
   std::vector<std::optional<Outcome>> outcomes(groups.size());
@@ -287,7 +291,7 @@ Result<void> ImportAll(Work& work, const std::vector<Group>& groups) {
     const Outcome& outcome = *outcomes[told++];
     if (!outcome.told.empty() || !outcome.notes.empty()) bar.Clear();
     for (const auto& [json, text] : outcome.told) Say(json, text);
-    for (const std::string& note : outcome.notes) Note(note);
+    for (const std::string& note : outcome.notes) Remark(note);
     if (!outcome.result && result) result = std::unexpected(outcome.result.error());
   }
   return result;

@@ -79,7 +79,7 @@ void PrintOwners(const std::vector<LaneSummary>& rows, const std::vector<OwnerIn
 }
 
 void PrintInfo(const CanvasInfo& info, const std::vector<LaneSummary>& rows) {
-  fmt::print("{}\n", info.path);
+  fmt::print("{}\n", Styled(Style::kHeading, info.path));
   if (!info.title.empty()) fmt::print("  {}\n", Printable(info.title));
   fmt::print("  canvas {}, format {}\n", info.uuid, info.format_version);
   fmt::print("  pages of {} s, {} of {} ready; {} wide slots for stereo at {} Hz, {} small ones\n",
@@ -115,7 +115,8 @@ void PrintInfo(const CanvasInfo& info, const std::vector<LaneSummary>& rows) {
   for (const LaneSummary& row : rows)
     if (IsUnfinished(row.lane))
       fmt::print("\n  lane '{}' is an {}: do it again with --overwrite, or `canvas rm`\n",
-                 Printable(row.lane.name), Printable(row.lane.description));
+                 Printable(row.lane.name),
+                 Styled(Style::kWarning, Printable(row.lane.description)));
 }
 
 }  // namespace
@@ -125,13 +126,15 @@ namespace {
 // A header that was lost takes lanes with it: whoever looks is told.
 void WarnIfRecovered(const Canvas& canvas) {
   const CanvasInfo info = canvas.Info();
-  if (info.header_recovered)
-    std::fputs(
-        fmt::format("canvas: {}: warning: the newest header cannot be read, and an older one "
-                    "is in use; lanes may be missing (see `canvas check`)\n",
-                    info.path)
-            .c_str(),
-        stderr);
+  if (!info.header_recovered) return;
+  constexpr const char* kWhat =
+      "the newest header cannot be read, and an older one is in use; lanes may be missing (see "
+      "`canvas check`)";
+  if (TheGlobals().json) return Remark(fmt::format("{}: warning: {}", info.path, kWhat));
+  std::fputs(fmt::format("canvas: {}: {} {}\n", info.path,
+                         Styled(Style::kWarning, "warning:", stderr), kWhat)
+                 .c_str(),
+             stderr);
 }
 
 }  // namespace
@@ -181,7 +184,7 @@ Result<void> RunDu(const ReportArguments& arguments) {
     Print(json);
     return {};
   }
-  fmt::print("{}\n", arguments.file);
+  fmt::print("{}\n", Styled(Style::kHeading, arguments.file));
   Table totals({{""}, {"", kRight}, {"", kRight}, {""}});
   const auto row = [&](const char* name, std::uint64_t bytes, const char* meaning) {
     totals.Add({name, Bytes(bytes), fmt::format("{} B", bytes), meaning});
@@ -269,13 +272,14 @@ Result<bool> RunCheck(const ReportArguments& arguments) {
   fmt::print("{}: looked at 2 superblocks, the header, the owner table, {}, {}, {} and {}\n",
              arguments.file, Count(report.lanes, "lane"), Count(report.pages, "page"),
              Count(report.parts, "part") + " of lanes", Count(report.blocks, "written block"));
-  for (const std::string& note : notes) fmt::print("  note: {}\n", Printable(note));
+  for (const std::string& note : notes)
+    fmt::print("  {} {}\n", Styled(Style::kWarning, "note:"), Printable(note));
   if (report.ok())
     fmt::print(
         "  nothing is wrong with these; not looked at: the samples, which carry no checksums\n");
   std::fflush(stdout);
   for (const std::string& finding : report.findings)
-    std::fputs(fmt::format("canvas: {}: {}\n", arguments.file, Printable(finding)).c_str(), stderr);
+    Complain(fmt::format("{}: {}", arguments.file, finding));
   return report.ok();
 }
 

@@ -31,17 +31,47 @@ std::size_t TerminalWidth() {
 }
 
 bool g_bars = true;
+ProgressBar::Teller g_teller = nullptr;
+Color g_color = Color::kAuto;
 constexpr auto kPatience = std::chrono::seconds(1);
 constexpr auto kRedraw = std::chrono::milliseconds(100);
+constexpr auto kTell = std::chrono::seconds(1);
+
+bool IsSet(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value != nullptr && *value != '\0';
+}
+
+bool HasColor(std::FILE* to) {
+  if (g_color != Color::kAuto) return g_color == Color::kAlways;
+  const char* terminal = std::getenv("TERM");
+  return isatty(fileno(to)) != 0 && !IsSet("NO_COLOR") &&
+         (terminal == nullptr || std::strcmp(terminal, "dumb") != 0);
+}
+
+void PutLine(std::string_view name, std::string_view text) {
+  std::fflush(stdout);
+  std::fputs(fmt::format("{} {}\n", name, Printable(text)).c_str(), stderr);
+}
 
 }  // namespace
 
+void UseColor(Color when) { g_color = when; }
+
+std::string Styled(Style style, std::string_view text, std::FILE* to) {
+  if (!HasColor(to)) return std::string(text);
+  // Select Graphic Rendition (ECMA-48): bold; bold red; yellow.
+  const char* code = style == Style::kHeading ? "1" : style == Style::kError ? "1;31" : "33";
+  return fmt::format("\033[{}m{}\033[0m", code, text);
+}
+
 ProgressBar::ProgressBar(std::string label, std::uint64_t total)
-    : label_(Printable(label)),
+    : label_(std::move(label)),
       total_(total),
-      enabled_(total > 0 && g_bars && isatty(STDERR_FILENO) != 0) {}
+      enabled_(g_bars && (g_teller != nullptr || (total > 0 && isatty(STDERR_FILENO) != 0))) {}
 
 void ProgressBar::TurnOff() { g_bars = false; }
+void ProgressBar::TellTo(Teller teller) { g_teller = teller; }
 
 ProgressBar::~ProgressBar() { Clear(); }
 
@@ -76,13 +106,15 @@ std::string ProgressLine(const std::string& label, double share, double elapsed_
 void ProgressBar::Update(std::uint64_t done) {
   if (!enabled_) return;
   const auto now = Clock::now();
-  if (now - start_ < kPatience || now - last_draw_ < kRedraw) return;
+  if (now - start_ < kPatience || now - last_draw_ < (g_teller != nullptr ? kTell : kRedraw))
+    return;
   last_draw_ = now;
+  if (g_teller != nullptr) return g_teller(label_, done, total_);
   drawn_ = true;
   const double share = static_cast<double>(done) / static_cast<double>(total_);
   fmt::print(stderr, "\r{}\033[K",
-             ProgressLine(label_, share, std::chrono::duration<double>(now - start_).count(),
-                          TerminalWidth()));
+             ProgressLine(Printable(label_), share,
+                          std::chrono::duration<double>(now - start_).count(), TerminalWidth()));
   std::fflush(stderr);
 }
 
@@ -110,10 +142,8 @@ std::string Clipped(const std::string& text, std::size_t columns) {
   return columns == 0 ? "" : clipped + "…";
 }
 
-void Note(std::string_view text) {
-  std::fflush(stdout);
-  std::fputs(fmt::format("canvas: {}\n", Printable(text)).c_str(), stderr);
-}
+void Note(std::string_view text) { PutLine("canvas:", text); }
+void Complain(std::string_view text) { PutLine(Styled(Style::kError, "canvas:", stderr), text); }
 
 std::string Table::Render() const {
   std::vector<std::size_t> widths;
@@ -123,19 +153,20 @@ std::string Table::Render() const {
     widths.push_back(width);
   }
   std::string text;
-  const auto line = [&](const auto& cell_of) {
+  const auto line = [&](const auto& cell_of, bool heading) {
     std::string row = "  ";
     for (std::size_t c = 0; c < columns_.size(); ++c) {
       const std::string cell = cell_of(c);
       const std::string fill(widths[c] - Width(cell), ' ');
+      const std::string shown = heading && !cell.empty() ? Styled(Style::kHeading, cell) : cell;
       if (c > 0) row += "  ";
-      row += columns_[c].align == Align::kRight ? fill + cell : cell + fill;
+      row += columns_[c].align == Align::kRight ? fill + shown : shown + fill;
     }
     row.erase(row.find_last_not_of(' ') + 1);
     text += row + '\n';
   };
-  line([&](std::size_t c) { return columns_[c].title; });
-  for (const auto& row : rows_) line([&](std::size_t c) { return row[c]; });
+  line([&](std::size_t c) { return columns_[c].title; }, true);
+  for (const auto& row : rows_) line([&](std::size_t c) { return row[c]; }, false);
   return text;
 }
 

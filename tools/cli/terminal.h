@@ -1,15 +1,25 @@
-// What a person sees: a progress bar, tables, sizes and durations in words.
+// What a person sees: a progress bar, tables, colours, sizes and durations in words.
 //
 // Thread safety: one thread at a time.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace canvas::cli {
+
+// When what is printed has colours. kAuto: on a terminal, unless NO_COLOR is set to something
+// (no-color.org) or TERM is dumb.
+enum class Color : std::uint8_t { kAuto, kAlways, kNever };
+// From now on; kAuto before.
+void UseColor(Color when);
+enum class Style : std::uint8_t { kHeading, kError, kWarning };
+// The text in this style, for a stream that has colours; else as it is.
+std::string Styled(Style style, std::string_view text, std::FILE* to = stdout);
 
 // On standard error, only on a terminal, only after a second; gone when it ends.
 class ProgressBar {
@@ -24,6 +34,9 @@ class ProgressBar {
   void Clear();
   // From now on there are none.
   static void TurnOff();
+  // From now on this is called instead, terminal or not: after the first second, and once in each.
+  using Teller = void (*)(const std::string& label, std::uint64_t done, std::uint64_t total);
+  static void TellTo(Teller teller);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -59,6 +72,8 @@ class Table {
 
 // A line on standard error, behind what standard output has so far.
 void Note(std::string_view text);
+// The same, of an error.
+void Complain(std::string_view text);
 
 // Text out of a file, without what a terminal would act on.
 std::string Printable(std::string_view text);

@@ -1,10 +1,12 @@
 #include "tools/cli/terminal.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <clocale>
 #include <cstdio>
+#include <regex>
 #include <string>
 
 namespace canvas::cli {
@@ -38,6 +40,28 @@ TEST_F(Terminal, AProgressBarStaysOnItsLine) {
   EXPECT_NE(ProgressLine("a.wav", 0.5, 10, 80).find("█░"), std::string::npos);
   EXPECT_NE(ProgressLine(std::string(71, 'n'), 0.5, 10, 80).find("…"), std::string::npos);
   EXPECT_NE(ProgressLine(std::string(71, 'n'), 0.5, 10, 30).find(" 50%"), std::string::npos);
+}
+
+std::string Plain(const std::string& text) {
+  return std::regex_replace(text, std::regex("\x1b\\[[0-9;]*m"), "");
+}
+
+TEST_F(Terminal, ColoursTakeNoColumns) {
+  const auto render = [](Color when) {
+    UseColor(when);
+    Table table({{"id", Table::Align::kRight}, {"a long title"}, {"Länge", Table::Align::kRight}});
+    table.Add({"1", "x", "12345678"});
+    table.Add({"12345", "弦楽器 and a name as long as this", "1"});
+    return table.Render();
+  };
+  const std::string plain = render(Color::kNever);
+  const std::string coloured = render(Color::kAlways);
+  EXPECT_EQ(plain.find('\x1b'), std::string::npos);
+  EXPECT_NE(coloured.find("\x1b[1ma long title\x1b[0m"), std::string::npos) << coloured;
+  EXPECT_EQ(Plain(coloured), plain);
+  std::printf("%s", coloured.c_str());
+  // What the test itself prints to is no terminal.
+  EXPECT_EQ(render(Color::kAuto), isatty(STDOUT_FILENO) != 0 ? coloured : plain);
 }
 
 TEST_F(Terminal, TextIsClippedBetweenCharacters) {
