@@ -127,7 +127,7 @@ class Canvas {
 
   // Makes a canvas at `into` that shares its blocks with the one at `path`, where the file system can
   // (xfs, btrfs): at once, and at no cost until either is written to. It has a uuid of its own.
-  // Beside writers it is as if all of them had been killed at one instant: what a writer had stored
+  // Beside writers (shown on xfs) it is as if all of them had been killed at one instant: what a writer had stored
   // by then is there, across blocks and lanes; a block in the midst of an overwrite reads as its old
   // version, and the next owner mends it. Nobody's writing fails of it; it waits meanwhile.
   // What is still shared is copied when it is written to, in either of the two. Room for that is not
