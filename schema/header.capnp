@@ -9,13 +9,14 @@ struct Header {
   nextLaneId @0 :UInt32 = 1;          # ids are never reused
   lanes @1 :List(Lane);               # ascending by id
   tempoMaps @2 :List(TempoMap);       # ascending by id
-  markers @3 :List(Marker);           # ascending by position; provisional
+  markers @3 :List(Marker);           # ascending by position, then by id
   wallClock @4 :WallClock;            # provisional
   timecode @5 :Timecode;              # provisional
   title @6 :Text;
   description @7 :Text;
   provenance @8 :Common.Provenance;
   nextTempoMapId @9 :UInt32 = 1;
+  nextMarkerId @10 :UInt32 = 1;
 }
 
 struct Lane {
@@ -52,6 +53,12 @@ struct Lane {
   tempoMapId @13 :UInt32;                 # 0: none
   speakers @14 :UInt32;                   # where its channels sound: a bit each, ascending, numbered
                                           # as dwChannelMask of WAVEFORMATEXTENSIBLE does; 0: not said
+  tags @15 :List(Tag);                    # what the file it came from said: tempo, key
+}
+
+struct Tag {
+  name @0 :Text;                          # 1 to 255 characters from space to }, and no =
+  value @1 :Text;
 }
 
 struct RangeProvenance {
@@ -78,10 +85,17 @@ struct TempoMap {
 }
 
 struct Marker {
-  timeNum @0 :Int64;                      # seconds, an exact rational: timeNum / timeDen
+  # A point of the timeline, or, where the end is later, the range from the one to the other, half-open.
+  timeNum @0 :Int64;                      # seconds, an exact rational in lowest terms: timeNum / timeDen
   timeDen @1 :UInt64 = 1;
   name @2 :Text;
-  color @3 :UInt32;                       # 0xRRGGBB
+  color @3 :UInt32;                       # 0xRRGGBB; 0: none
+  id @4 :UInt32;                          # never reused
+  endNum @5 :Int64;                       # likewise; equal to the time: a point
+  endDen @6 :UInt64 = 1;
+  laneId @7 :UInt32;                      # whose it is; 0: the whole canvas
+  tags @8 :List(Text);                    # words to find it by
+  json @9 :Text;                          # what a program keeps with it; meant to be JSON, unchecked
 }
 
 struct WallClock {

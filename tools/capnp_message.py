@@ -109,6 +109,20 @@ class Struct(NamedTuple):
         return [Struct(self.message, segment, 8 * (at + 1 + i * (data + pointers)), 8 * data,
                        pointers) for i in range(count)]
 
+    def texts(self, index: int) -> list[bytes]:
+        """The elements of a list of texts."""
+        found = self._named(index, 1)
+        if found is None:
+            return []
+        segment, at, pointer = found
+        count = pointer >> 35
+        if pointer >> 32 & 7 != 6:
+            raise CanvasError("message: not a list of texts")
+        self.message.take(segment, at, count, count)
+        # A list of pointers lies as a struct that has nothing else.
+        them = Struct(self.message, segment, 8 * at, 0, count)
+        return [them.text(i) for i in range(count)]
+
     def text(self, index: int) -> bytes:
         """A text's bytes, without the zero behind it."""
         found = self._named(index, 1)

@@ -22,6 +22,7 @@ import time
 import uuid
 from collections import namedtuple
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import NamedTuple
 
 from capnp_message import CanvasError, Message, Struct
@@ -206,6 +207,19 @@ class Lane(NamedTuple):
                    -(-blocks // self.block.words(kind)))
 
 
+class Marker(NamedTuple):
+    """A marker as the header has it; times are (numerator, denominator)."""
+
+    id: int
+    start: tuple[int, int]
+    end: tuple[int, int]
+    lane: int
+    name: bytes
+    color: int
+    tags: tuple[bytes, ...]
+    json: bytes
+
+
 class Header(NamedTuple):
     """What the current snapshot says."""
 
@@ -214,6 +228,8 @@ class Header(NamedTuple):
     lanes: tuple[Lane, ...] = ()
     next_tempo: int = 1
     tempo_maps: tuple[int, ...] = ()
+    next_marker: int = 1
+    markers: tuple[Marker, ...] = ()
 
 
 def decode_header(message: bytes, block: Superblock) -> Header:
@@ -228,7 +244,36 @@ def decode_header(message: bytes, block: Superblock) -> Header:
             rate.uint(8, 8, 1), lane.uint(6, 2), lane.uint(12, 2), lane.uint(16, 4),
             lane.uint(20, 4), frames - (frames & channels & 1), block))
     return Header(root.text(5), root.uint(0, 4, 1), tuple(lanes), root.uint(4, 4, 1),
-                  tuple(tempo.uint(0, 4) for tempo in root.structs(1)))
+                  tuple(tempo.uint(0, 4) for tempo in root.structs(1)), root.uint(8, 4, 1),
+                  tuple(Marker(marker.uint(20, 4), (marker.uint(0, 8), marker.uint(8, 8, 1)),
+                               (marker.uint(24, 8), marker.uint(32, 8, 1)), marker.uint(40, 4),
+                               marker.text(0), marker.uint(16, 4), tuple(marker.texts(1)),
+                               marker.text(2)) for marker in root.structs(2)))
+
+
+def marker_faults(header: Header) -> Iterator[str]:
+    """The rules that its markers break."""
+    before, seen = (Fraction(-1), 0), set[int]()
+    if len(header.markers) > 65536:
+        yield f"{len(header.markers)} markers"
+    for marker in header.markers:
+        who = f"marker {marker.id}"
+        if not 1 <= marker.id < header.next_marker or marker.id in seen:
+            yield f"{who}: the id is another's, or was never given"
+        seen.add(marker.id)
+        if any(num >= 2**63 or not 1 <= den < 2**32 or math.gcd(num, den) != 1
+               for num, den in (marker.start, marker.end)):
+            yield f"{who}: its times are {marker.start} and {marker.end}"
+            continue
+        start, end = Fraction(*marker.start), Fraction(*marker.end)
+        if end < start or (start, marker.id) <= before:
+            yield f"{who}: times do not ascend"
+        before = start, marker.id
+        texts = (marker.name, marker.json, *marker.tags)
+        if marker.color > 0xFFFFFF or len(marker.name) > 1024 or len(marker.json) > 65536 or (
+                len(marker.tags) > 64 or not all(1 <= len(tag) <= 255 for tag in marker.tags)) or (
+                any(text.decode("utf-8", "replace").encode() != text for text in texts)):
+            yield f"{who}: a colour or text that cannot be"
 
 
 def header_faults(header: Header, block: Superblock) -> Iterator[str]:
@@ -237,6 +282,7 @@ def header_faults(header: Header, block: Superblock) -> Iterator[str]:
                            ("tempo map", list(header.tempo_maps), header.next_tempo)):
         if any(a >= b for a, b in zip([0] + ids, ids + [end])):
             yield f"{what} ids {ids} do not ascend from 1 to below {end}"
+    yield from marker_faults(header)
     if header.next_lane > 2**28:
         yield f"nextLaneId {header.next_lane} is above 2^28"
     taken: dict[tuple[int, int], int] = {}
@@ -506,6 +552,10 @@ def info(path: str) -> None:
               f"{f'/{lane.den}' if lane.den != 1 else ''} Hz, {('wide', 'small')[lane.slot_kind]} "
               f"slots {lane.first_slot} to {lane.first_slot + lane.slot_count - 1}"
               f"{', opaque' if lane.opaque else ''}")
+    for mark in header.markers:
+        start, end = ("/".join(map(str, when)) for when in (mark.start, mark.end))
+        print(f"marker {mark.id}: {start} to {end} s, lane {mark.lane}, {mark.color:06x}, "
+              f"{b','.join(mark.tags).decode()}, {mark.json.decode()}, {mark.name.decode()}")
     for note in canvas.notes:
         print(f"note: {note}")
 

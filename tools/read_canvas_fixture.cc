@@ -101,6 +101,19 @@ void MakeLanes(const std::string& path) {
   // Its slot goes to another lane, which has other pages.
   Must(canvas.RemoveLane(Must(canvas.FindLane("gone")).id));
   add("in its place", 2, {8000, 1}, LaneKind::kAudio);
+  // Points and ranges, of the canvas and of lanes.
+  for (std::int64_t i = 0; i < 20; ++i) {
+    const auto at = static_cast<std::int64_t>(Below(1'000'000));
+    canvas::Marker marker{.start = {at, 48000}, .end = {at, 48000}};
+    if (i % 3 == 0) marker.end = {at + 100, 44100};
+    marker.lane = canvas::LaneId(static_cast<std::uint32_t>(Below(4)));
+    if (i % 2 == 0) marker.name = fmt::format("marker {}", i);
+    marker.color = static_cast<std::uint32_t>(Below(1 << 24));
+    for (std::uint64_t n = Below(3); n > 0; --n) marker.tags.push_back(fmt::format("tag {}", n));
+    if (i % 4 == 0) marker.json = fmt::format("[{}]", i);
+    Must(canvas.AddMarker(marker));
+  }
+  Must(canvas.RemoveMarker(7));
   // A page given back, and written again.
   canvas::LaneWriter writer = Must(canvas.Own(Must(canvas.FindLane("2 channels")).id));
   Must(writer.Erase({Frame(0), Frame(20 * 8000)}));
@@ -171,6 +184,13 @@ void LeaveHalfRewritten(const std::string& path) {
 // What the library reads of every lane.
 void Tell(const std::string& path) {
   const Canvas canvas = Must(Canvas::Open(path));
+  std::ofstream markers(path + ".markers");
+  for (const canvas::Marker& marker : Must(canvas.Markers()))
+    markers << fmt::format("marker {}: {}/{} to {}/{} s, lane {}, {:06x}, {}, {}, {}\n", marker.id,
+                           marker.start.num, marker.start.den, marker.end.num, marker.end.den,
+                           marker.lane.value(), marker.color, fmt::join(marker.tags, ","),
+                           marker.json, marker.name);
+  markers.close();
   for (const canvas::LaneInfo& lane : Must(canvas.Lanes())) {
     canvas::LaneReader reader = Must(canvas.Reader(lane.id));
     const canvas::LaneExtent extent = reader.Extent();

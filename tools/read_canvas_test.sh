@@ -31,6 +31,8 @@ for canvas in lanes torn killed; do
     cmp "${expected%.f32}.ranges" got.ranges || fail "$canvas, lane $lane: other stretches"
     lanes=$((lanes + 1))
   done
+  "${reader[@]}" info "$canvas.canvas" | sed -n "/^marker/p" | cmp "$canvas.canvas.markers" - \
+    || fail "$canvas: other markers"
   python3 "$checker" "$canvas.canvas" || fail "$canvas: the reader finds something wrong"
 done
 [ "$lanes" -ge 25 ] || fail "only $lanes lanes were compared"

@@ -39,6 +39,7 @@
 #include "canvas/api/watcher.h"
 #include "canvas/api/window.h"
 #include "canvas/base/error.h"
+#include "canvas/base/marker.h"
 #include "canvas/base/tempo.h"
 #include "canvas/base/time.h"
 #include "canvas/base/units.h"
@@ -174,6 +175,10 @@ class Canvas {
   Result<LaneId> AddLane(const LaneSpec& spec);
   Result<void> RenameLane(LaneId id, const std::string& name);
   Result<void> DescribeLane(LaneId id, const std::string& description);
+  // What is kept of the file that the lane came from, in place of what was. Errors: kInvalidArgument
+  // (a name or value that is none, or too many), kNotFound.
+  Result<void> TagLane(LaneId id, const std::vector<SourceTag>& tags);
+  // Its markers go with it.
   // Gives all its space back, as the last thing that can fail: what it held stays where the lane
   // cannot be removed. But a window or a hold over one of its pages is met on the way (kBusy): the
   // pages before that one are given back then. Waits for the disk, so that a power loss does not
@@ -188,6 +193,23 @@ class Canvas {
   Result<std::uint32_t> AddTempoMap(const TempoMap& map);
   Result<void> RemoveTempoMap(std::uint32_t id);
   Result<std::vector<TempoMap>> TempoMaps() const;
+
+  // Markers (canvas/base/marker.h: what they are, and how many and how long), ascending by start, then by
+  // id: a snapshot of the moment. Errors: kClosed, kCorrupt, kNoMemory.
+  // Concurrency: waits for nobody. Not for realtime threads.
+  Result<std::vector<Marker>> Markers() const;
+  // Edits of the metadata, as above. Times are exact seconds; they need not be in lowest terms, and are kept
+  // so. The id is given here, whatever `marker` has there: ids are never reused. Of several, all are added or
+  // none; their ids are in a row, in the order of `markers`, and the first is answered (of none, the next).
+  // Concurrency: waits while another thread or process edits, at most edit_wait. Not for realtime threads.
+  // Errors: kInvalidArgument (as ValidateMarker says), kNotFound (its lane), kLimit (kMaxMarkers, or all ids).
+  Result<std::uint32_t> AddMarker(const Marker& marker);
+  Result<std::uint32_t> AddMarkers(std::span<const Marker> markers);
+  // Puts `marker` in place of the one with its id: whoever edits one that others edit too overwrites what
+  // they changed meanwhile. Errors: as AddMarker, and kNotFound (its id). A lane that is gone may stay.
+  Result<void> SetMarker(const Marker& marker);
+  // Errors: kNotFound.
+  Result<void> RemoveMarker(std::uint32_t id);
 
   // Becomes the owner of a lane over some pages, by default all; repairs first what a dead owner
   // left half done. Errors: kOwned naming the holder, kNotFound, kReadOnly.

@@ -1,4 +1,4 @@
-// The lane table and tempo maps of a canvas, and the readers and writers made from it.
+// The lane table, tempo maps and markers of a canvas, and the readers and writers made from it.
 #include <errno.h>
 #include <fmt/format.h>
 
@@ -6,6 +6,7 @@
 #include <bit>
 #include <functional>
 #include <iterator>
+#include <limits>
 #include <thread>
 #include <utility>
 
@@ -14,7 +15,8 @@
 
 namespace canvas {
 LaneInfo ToInfo(const metadata::LaneRecord& lane) {
-  return {lane.id, lane.name, lane.kind, lane.channels, lane.rate, lane.description, lane.speakers};
+  return {lane.id,   lane.name,        lane.kind,     lane.channels,
+          lane.rate, lane.description, lane.speakers, lane.tags};
 }
 
 void CountIn(LaneExtent& extent, const part::LanePlace& place, PageIndex page,
@@ -121,6 +123,7 @@ Result<LaneId> Canvas::AddLane(const LaneSpec& spec) {
             ErrorCode::kInvalidArgument,
             fmt::format("{} speakers for {} channels", std::popcount(spec.speakers), spec.channels),
             "a speaker belongs to a channel; 0 where it is not known");
+      CANVAS_TRY(metadata::ValidateSourceTags(spec.tags));
       CANVAS_ASSIGN(const Rate rate, Rate::Make(spec.rate.num, spec.rate.den));
       CANVAS_ASSIGN(const auto slots,
                     metadata::FindSlots(header, core_->file->geometry(), rate, spec.channels));
@@ -136,6 +139,7 @@ Result<LaneId> Canvas::AddLane(const LaneSpec& spec) {
       lane.slots = slots;
       lane.description = spec.description;
       lane.speakers = spec.speakers;
+      lane.tags = spec.tags;
       lane.provenance = {program_invocation_short_name, spec.tool, std::nullopt, os::NowUnixNs()};
       header.lanes.push_back(std::move(lane));
       return {};
@@ -190,6 +194,17 @@ Result<void> Canvas::DescribeLane(LaneId id, const std::string& description) {
   });
 }
 
+Result<void> Canvas::TagLane(LaneId id, const std::vector<SourceTag>& tags) {
+  return NoThrow([&]() -> Result<void> {
+    CANVAS_TRY(CheckOpen());
+    CANVAS_TRY(metadata::ValidateSourceTags(tags));
+    return EditLane(*core_, id, [&](metadata::Header&, metadata::LaneRecord& lane) -> Result<void> {
+      lane.tags = tags;
+      return {};
+    });
+  });
+}
+
 Result<void> Canvas::RaiseCapacity(std::uint64_t seconds) {
   return NoThrow([&]() -> Result<void> {
     CANVAS_TRY(CheckOpen());
@@ -218,6 +233,7 @@ Result<void> Canvas::RemoveLane(LaneWriter writer) {
     const LaneId id = writer.lane().id;
     const auto leave = [&](metadata::Header& header, metadata::LaneRecord&) -> Result<void> {
       std::erase_if(header.lanes, [&](const metadata::LaneRecord& lane) { return lane.id == id; });
+      std::erase_if(header.markers, [&](const Marker& marker) { return marker.lane == id; });
       return {};
     };
     // Last of all that may fail, and before the header without it is there: whoever gets its slots
@@ -262,6 +278,94 @@ Result<std::vector<TempoMap>> Canvas::TempoMaps() const {
     CANVAS_TRY(CheckOpen());
     CANVAS_ASSIGN(const auto header, core_->headers.Current());
     return header->tempo_maps;
+  });
+}
+
+namespace {
+
+// As it is kept: in lowest terms, and valid.
+Result<Marker> Kept(const Marker& marker) {
+  Marker kept = marker;
+  // What is negative is refused as it is.
+  if (kept.start.num >= 0) kept.start = InLowestTerms(kept.start);
+  if (kept.end.num >= 0) kept.end = InLowestTerms(kept.end);
+  if (auto valid = ValidateMarker(kept); !valid)
+    return Fail(valid.error().code(), fmt::format("the marker cannot be: {}", valid.error().what()),
+                valid.error().hint());
+  return kept;
+}
+
+Result<void> CheckLaneOf(const metadata::Header& header, const Marker& marker) {
+  if (marker.lane == LaneId(0) || header.Find(marker.lane) != nullptr) return {};
+  return NoSuchLane(fmt::format("with id {}", marker.lane.value()));
+}
+
+std::unexpected<Error> NoSuchMarker(std::uint32_t id) {
+  return Fail(ErrorCode::kNotFound, fmt::format("no marker with id {}", id),
+              "`canvas marker ls` lists the markers");
+}
+
+}  // namespace
+
+Result<std::vector<Marker>> Canvas::Markers() const {
+  return NoThrow([&]() -> Result<std::vector<Marker>> {
+    CANVAS_TRY(CheckOpen());
+    CANVAS_ASSIGN(const auto header, core_->headers.Current());
+    return header->markers;
+  });
+}
+
+Result<std::uint32_t> Canvas::AddMarker(const Marker& marker) { return AddMarkers({&marker, 1}); }
+
+Result<std::uint32_t> Canvas::AddMarkers(std::span<const Marker> markers) {
+  return NoThrow([&]() -> Result<std::uint32_t> {
+    CANVAS_TRY(CheckOpen());
+    std::uint32_t first = 0;
+    const auto add = [&](metadata::Header& header) -> Result<void> {
+      first = header.next_marker_id;
+      if (markers.size() > kMaxMarkers || header.markers.size() > kMaxMarkers - markers.size())
+        return Fail(ErrorCode::kLimit,
+                    fmt::format("{} markers, and {} more", header.markers.size(), markers.size()),
+                    fmt::format("a canvas has at most {}", kMaxMarkers));
+      if (markers.size() > std::numeric_limits<std::uint32_t>::max() - first)
+        return Fail(ErrorCode::kLimit, "all marker ids have been used", "start a new canvas");
+      for (const Marker& marker : markers) {
+        CANVAS_ASSIGN(Marker kept, Kept(marker));
+        CANVAS_TRY(CheckLaneOf(header, kept));
+        kept.id = header.next_marker_id++;
+        header.markers.push_back(std::move(kept));
+      }
+      std::ranges::sort(header.markers, ComesBefore);
+      return {};
+    };
+    CANVAS_TRY(core_->headers.Edit(add));
+    return first;
+  });
+}
+
+Result<void> Canvas::SetMarker(const Marker& marker) {
+  return NoThrow([&]() -> Result<void> {
+    CANVAS_TRY(CheckOpen());
+    return core_->headers.Edit([&](metadata::Header& header) -> Result<void> {
+      const auto there = std::ranges::find(header.markers, marker.id, &Marker::id);
+      if (there == header.markers.end()) return NoSuchMarker(marker.id);
+      CANVAS_ASSIGN(Marker kept, Kept(marker));
+      if (kept.lane != there->lane) CANVAS_TRY(CheckLaneOf(header, kept));
+      *there = std::move(kept);
+      std::ranges::sort(header.markers, ComesBefore);
+      return {};
+    });
+  });
+}
+
+Result<void> Canvas::RemoveMarker(std::uint32_t id) {
+  return NoThrow([&]() -> Result<void> {
+    CANVAS_TRY(CheckOpen());
+    return core_->headers.Edit([&](metadata::Header& header) -> Result<void> {
+      if (std::erase_if(header.markers, [&](const Marker& marker) { return marker.id == id; }) == 0)
+        return NoSuchMarker(id);
+      return {};
+    });
   });
 }
 

@@ -33,6 +33,14 @@ Result<std::vector<TempoMap>> MetadataPin::TempoMaps() const {
   });
 }
 
+Result<std::vector<Marker>> MetadataPin::Markers() const {
+  return NoThrow([&]() -> Result<std::vector<Marker>> {
+    CANVAS_TRY(CheckUsable());
+    CANVAS_ASSIGN(metadata::Header header, pin_.Decode());
+    return std::move(header.markers);
+  });
+}
+
 PageHold::PageHold(std::shared_ptr<CanvasCore> core, LaneId lane, PageRange pages)
     : core_(std::move(core)), lane_(lane), pages_(pages) {}
 

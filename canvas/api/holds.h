@@ -15,6 +15,7 @@
 
 #include "canvas/api/lane.h"
 #include "canvas/base/error.h"
+#include "canvas/base/marker.h"
 #include "canvas/base/tempo.h"
 #include "canvas/storage/header_store.h"
 
@@ -32,6 +33,7 @@ class MetadataPin {
   // the file against the rules), kClosed (in a forked child).
   Result<std::vector<LaneInfo>> Lanes() const;
   Result<std::vector<TempoMap>> TempoMaps() const;
+  Result<std::vector<Marker>> Markers() const;
 
  private:
   friend class Canvas;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "canvas/base/time.h"
 #include "canvas/base/units.h"
@@ -18,6 +19,10 @@ using LaneKind = metadata::LaneKind;
 using metadata::LaneKindName;
 // Whether a text can be a lane's name: 1 to 255 bytes of UTF-8 without control characters.
 using metadata::ValidateLaneName;
+// What the file that a lane came from says of itself, such as BPM or KEY: a name of 1 to 255 characters from
+// space to } without =, and a value of at most 4,096 bytes of UTF-8; at most 64 a lane. Kept for whoever
+// writes such a file again; nothing here acts on them, and a tempo among them is no tempo map.
+using metadata::SourceTag;
 
 // What a new lane shall be.
 struct LaneSpec {
@@ -31,6 +36,7 @@ struct LaneSpec {
   // WAVEFORMATEXTENSIBLE numbers speakers (0x3: left and right; 0x3F: 5.1). Not more bits than
   // channels. 0: not said.
   std::uint32_t speakers = 0;
+  std::vector<SourceTag> tags = {};
 };
 
 struct LaneInfo {
@@ -41,6 +47,7 @@ struct LaneInfo {
   Rate rate;
   std::string description = {};
   std::uint32_t speakers = 0;  // see LaneSpec; of a file as it is there, unchecked
+  std::vector<SourceTag> tags = {};
 };
 
 // How much of a lane is written: numbers of a moment, for a lane that is being written.

@@ -1,4 +1,4 @@
-// The lane table: added, renamed, described, removed, by one process and by several handles.
+// The lane table, tempo maps and markers: added, renamed, described, removed, by one process and by several handles.
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -143,6 +143,7 @@ TEST_F(Lanes, AReadOnlyHandleChangesNothing) {
   EXPECT_EQ(CodeOf(sut.RenameLane(id, "b")), ErrorCode::kReadOnly);
   EXPECT_EQ(CodeOf(sut.RemoveLane(id)), ErrorCode::kReadOnly);
   EXPECT_EQ(CodeOf(sut.Own(id)), ErrorCode::kReadOnly);
+  EXPECT_EQ(CodeOf(sut.AddMarker({})), ErrorCode::kReadOnly);
   EXPECT_EQ(CodeOf(sut.AllocatePage(PageIndex(0))), ErrorCode::kReadOnly);
   EXPECT_EQ(CodeOf(sut.PunchPage(PageIndex(0))), ErrorCode::kReadOnly);
   EXPECT_EQ(CodeOf(sut.Sync()), ErrorCode::kReadOnly);
@@ -230,6 +231,81 @@ TEST_F(Lanes, TempoMapsAreKeptById) {
   EXPECT_EQ(maps[0].id, second);
   EXPECT_EQ(maps[0].meters, map.meters);
   EXPECT_GT(Must(sut.AddTempoMap(map)), second);
+}
+
+TEST_F(Lanes, TagsAreKeptAsTheyWereGiven) {
+  Canvas sut = OpenForWriting(path_);
+  const std::vector<SourceTag> tags{{"BPM", "127.5"}, {"KEY", "F♯m"}};
+  LaneSpec spec = Spec("a");
+  spec.tags = tags;
+  const LaneId id = Must(sut.AddLane(spec));
+  EXPECT_EQ(Must(Must(Canvas::Open(path_)).FindLane(id)).tags, tags);
+  Must(sut.TagLane(id, {{"BPM", "90"}}));
+  EXPECT_EQ(Must(sut.FindLane(id)).tags, (std::vector<SourceTag>{{"BPM", "90"}}));
+  EXPECT_EQ(CodeOf(sut.TagLane(id, {{"A=B", "90"}})), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(sut.TagLane(LaneId(9), {})), ErrorCode::kNotFound);
+  spec.name = "b";
+  spec.tags = {{"", "x"}};
+  EXPECT_EQ(CodeOf(sut.AddLane(spec)), ErrorCode::kInvalidArgument);
+}
+
+TEST_F(Lanes, MarkersAscendByTimeAndTheirIdsAreNeverReused) {
+  Canvas sut = OpenForWriting(path_);
+  const LaneId lane = Must(sut.AddLane(Spec("a")));
+  const Marker verse{.start = {96000, 48000},
+                     .end = {7, 2},
+                     .lane = lane,
+                     .name = "verse",
+                     .color = 0x00FF00,
+                     .tags = {"section", "quiet"},
+                     .json = R"({"take":3})"};
+  const std::uint32_t first = Must(sut.AddMarker(verse));
+  EXPECT_EQ(first, 1U);
+  const std::vector<Marker> more{{.id = 99, .start = {2, 1}, .end = {2, 1}, .name = "same time"},
+                                 {.start = {1, 44100}, .end = {1, 44100}, .name = "early"}};
+  EXPECT_EQ(Must(sut.AddMarkers(more)), 2U);
+  EXPECT_EQ(Must(sut.AddMarkers({})), 4U) << "none were added";
+  const auto markers = Must(Must(Canvas::Open(path_)).Markers());
+  ASSERT_EQ(markers.size(), 3U);
+  EXPECT_EQ(markers[0].id, 3U);
+  EXPECT_EQ(markers[1].start, (Time{2, 1})) << "in lowest terms";
+  EXPECT_TRUE(markers[1].is_range());
+  EXPECT_EQ(markers[1].tags, verse.tags);
+  EXPECT_EQ(markers[1].json, verse.json);
+  EXPECT_EQ(markers[1].lane, lane);
+  EXPECT_EQ(markers[2].id, 2U) << "at one time, by id";
+  EXPECT_FALSE(markers[2].is_range());
+  const MetadataPin pin = Must(sut.Pin());
+
+  Marker changed = markers[0];
+  changed.start = changed.end = {10, 4};
+  Must(sut.SetMarker(changed));
+  EXPECT_EQ(Must(sut.Markers()).back().start, (Time{5, 2}));
+  Must(sut.RemoveMarker(2));
+  EXPECT_EQ(CodeOf(sut.RemoveMarker(2)), ErrorCode::kNotFound);
+  changed.id = 2;
+  EXPECT_EQ(CodeOf(sut.SetMarker(changed)), ErrorCode::kNotFound);
+  EXPECT_EQ(Must(sut.AddMarker({})), 4U);
+  EXPECT_EQ(Must(pin.Markers()), markers) << "as they were";
+
+  Marker bad = verse;
+  bad.lane = LaneId(7);
+  EXPECT_EQ(CodeOf(sut.AddMarker(bad)), ErrorCode::kNotFound);
+  bad = verse;
+  bad.end = {1, 1};
+  EXPECT_EQ(CodeOf(sut.AddMarker(bad)), ErrorCode::kInvalidArgument);
+  bad = verse;
+  bad.start = {-1, 1};
+  const std::vector<Marker> half{verse, bad};
+  EXPECT_EQ(CodeOf(sut.AddMarkers(half)), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(Must(sut.Markers()).size(), 3U) << "all or none";
+  EXPECT_EQ(CodeOf(sut.AddMarkers(std::vector<Marker>(kMaxMarkers))), ErrorCode::kLimit);
+
+  // A lane's go with it.
+  Must(sut.RemoveLane(lane));
+  for (const Marker& marker : Must(sut.Markers())) EXPECT_EQ(marker.lane, LaneId(0));
+  EXPECT_EQ(Must(sut.Markers()).size(), 2U);
+  EXPECT_TRUE(Must(sut.Check()).ok());
 }
 
 TEST_F(Lanes, HundredsOfEditsRotateThroughThePlaces) {

@@ -242,6 +242,8 @@ TEST_F(NoMemory, Looking) {
   EveryAllocation("FindLane by name", [&] { return sut_->FindLane("a"); });
   EveryAllocation("FindLane by id", [&] { return sut_->FindLane(lane_); });
   EveryAllocation("TempoMaps", [&] { return sut_->TempoMaps(); });
+  Must(sut_->AddMarker({.name = "a name that is too long for a small string"}));
+  EveryAllocation("Markers", [&] { return sut_->Markers(); });
   EveryAllocation("Owners", [&] { return sut_->Owners(); });
   EveryAllocation("Usage", [&] { return sut_->Usage(); });
   EveryAllocation("Check", [&] { return sut_->Check(); });
@@ -274,6 +276,35 @@ TEST_F(NoMemory, Edits) {
   map.tempi = {{Tick(0), 500'000'000}};
   map.meters = {{Tick(0), 4, 4}};
   EveryAllocation("AddTempoMap", [&] { return sut_->AddTempoMap(map); });
+  const std::vector<SourceTag> tags{{long_name, text}};
+  EveryAllocation(
+      "TagLane", [&] { return sut_->TagLane(lane_, tags); },
+      [&] { Must(sut_->TagLane(lane_, {})); });
+  Marker marker{.name = long_name, .tags = {text}, .json = "{}"};
+  const auto forget = [&] {
+    for (const Marker& each : Must(sut_->Markers())) Must(sut_->RemoveMarker(each.id));
+  };
+  EveryAllocation(
+      "AddMarker", [&] { return sut_->AddMarker(marker); }, forget);
+  const std::vector<Marker> several{marker, marker};
+  EveryAllocation(
+      "AddMarkers", [&] { return sut_->AddMarkers(several); }, forget);
+  EXPECT_TRUE(Must(sut_->Markers()).empty());
+  marker.id = Must(sut_->AddMarker(marker));
+  EveryAllocation(
+      "SetMarker",
+      [&] {
+        marker.start = {0, 1};
+        marker.end = {1, 2};
+        return sut_->SetMarker(marker);
+      },
+      [&] {
+        marker.end = {0, 1};
+        Must(sut_->SetMarker(marker));
+      });
+  EveryAllocation(
+      "RemoveMarker", [&] { return sut_->RemoveMarker(marker.id); },
+      [&] { marker.id = Must(sut_->AddMarker(marker)); });
   LaneId doomed = Must(sut_->AddLane({.name = "c", .channels = 2, .rate = {8000, 1}}));
   EveryAllocation(
       "RemoveLane", [&] { return sut_->RemoveLane(doomed); },
@@ -312,6 +343,7 @@ TEST_F(NoMemory, Reading) {
   const MetadataPin pin = Must(sut_->Pin());
   EveryAllocation("lanes of a pin", [&] { return pin.Lanes(); });
   EveryAllocation("tempo maps of a pin", [&] { return pin.TempoMaps(); });
+  EveryAllocation("markers of a pin", [&] { return pin.Markers(); });
   EveryAllocation("Hold", [&] { return sut_->Hold(lane_, {PageIndex(0), PageIndex(2)}); });
   EveryAllocation("Watch", [&] { return sut_->Watch(); });
   Watcher watcher = Must(sut_->Watch());
@@ -407,6 +439,12 @@ TEST_F(NoMemory, WhatWasMovedFrom) {
   moved("AddTempoMap", [&] { return canvas.AddTempoMap({}); });
   moved("RemoveTempoMap", [&] { return canvas.RemoveTempoMap(1); });
   moved("TempoMaps", [&] { return canvas.TempoMaps(); });
+  moved("TagLane", [&] { return canvas.TagLane(lane, {}); });
+  moved("Markers", [&] { return canvas.Markers(); });
+  moved("AddMarker", [&] { return canvas.AddMarker({}); });
+  moved("AddMarkers", [&] { return canvas.AddMarkers({}); });
+  moved("SetMarker", [&] { return canvas.SetMarker({}); });
+  moved("RemoveMarker", [&] { return canvas.RemoveMarker(1); });
   moved("Own", [&] { return canvas.Own(lane); });
   moved("Own of pages", [&] { return canvas.Own(lane, pages); });
   moved("OwnWithin", [&] { return canvas.OwnWithin(lane, kLong); });
@@ -473,6 +511,7 @@ TEST_F(NoMemory, WhatWasMovedFrom) {
   moved("Next", [&] { return watcher.Next(kLong); });
   moved("Lanes of a pin", [&] { return pin.Lanes(); });
   moved("TempoMaps of a pin", [&] { return pin.TempoMaps(); });
+  moved("Markers of a pin", [&] { return pin.Markers(); });
   EXPECT_NE(pin.generation(), 0U) << "which it was";
   EXPECT_EQ(hold.pages(), pages) << "which it held";
   EXPECT_EQ(hold.lane(), lane);

@@ -125,6 +125,27 @@ Result<Position> ParsePosition(std::string_view text) {
   return position;
 }
 
+Time InLowestTerms(Time time) {
+  if (time.den <= 0) return time;
+  const std::int64_t divisor = std::gcd(time.num, time.den);
+  return {time.num / divisor, time.den / divisor};
+}
+
+bool IsEarlier(Time a, Time b) { return Int128{a.num} * b.den < Int128{b.num} * a.den; }
+
+Result<Time> TimeOfFrame(Frame frame, Rate rate) {
+  // In lowest terms before the product is taken: it need not fit.
+  const auto den = static_cast<std::int64_t>(rate.num);
+  const std::int64_t divisor = std::gcd(frame.value(), den);
+  const Int128 num = Int128{frame.value() / divisor} * rate.den;
+  if (num > std::numeric_limits<std::int64_t>::max() ||
+      num < std::numeric_limits<std::int64_t>::min())
+    return Fail(ErrorCode::kInvalidArgument, "the time is too large");
+  return InLowestTerms({static_cast<std::int64_t>(num), den / divisor});
+}
+
+Result<Frame> FrameOfTime(Time time, Rate rate) { return Position{false, time, {}}.ToFrame(rate); }
+
 Result<Frame> Position::ToFrame(Rate rate) const {
   if (is_frame) return frame;
   const Int128 value =

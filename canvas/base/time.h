@@ -32,11 +32,21 @@ struct Rate {
 Result<Rate> ParseRate(std::string_view text);
 std::string ToString(Rate rate);
 
-// Seconds, exactly: num / den, den a power of ten up to 10^9.
+// Seconds, exactly: num / den, den from 1 on. Of ParsePosition den is a power of ten up to 10^9.
 struct Time {
   std::int64_t num = 0;
   std::int64_t den = 1;
+  // By what is written: 1/2 and 2/4 differ. See InLowestTerms.
+  friend bool operator==(const Time&, const Time&) = default;
 };
+// The same instant with the smallest den there is; what has no den above 0 is left as it is.
+Time InLowestTerms(Time time);
+// Whether `a` is earlier, for dens from 1 on.
+bool IsEarlier(Time a, Time b);
+// When a frame starts, in lowest terms. Errors: kInvalidArgument where that does not fit.
+Result<Time> TimeOfFrame(Frame frame, Rate rate);
+// The last frame that starts no later: floor(time x rate). Errors: kInvalidArgument where it does not fit.
+Result<Frame> FrameOfTime(Time time, Rate rate);
 
 // A position as a person gives it: seconds ("90", "90.5"), a clock ("1:30", "1:02:03.250"; minutes
 // and seconds below 60), or frames ("4320000f"). At most nine decimals.

@@ -9,25 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include "canvas/base/utf8.h"
+
 namespace canvas::metadata {
 namespace {
-
-// One UTF-8 sequence at the front of `text` (RFC 3629: shortest form, no surrogates, up to
-// U+10FFFF); 0 where there is none.
-std::size_t Utf8Length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return 1;
-  const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-  if (lead < 0xC2 || lead > 0xF4 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i)
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  const unsigned char second = byte(1);
-  if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
-      (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F))
-    return 0;
-  return length;
-}
 
 std::unexpected<Error> Bad(const LaneRecord& lane, std::string_view what) {
   return Fail(ErrorCode::kCorrupt, fmt::format("header: lane {}: {}", lane.id.value(), what));
@@ -84,6 +69,23 @@ Result<void> ValidateLaneName(std::string_view name) {
   return {};
 }
 
+Result<void> ValidateSourceTags(std::span<const SourceTag> tags) {
+  if (tags.size() > kMaxSourceTags)
+    return Fail(ErrorCode::kInvalidArgument, fmt::format("the lane has {} tags", tags.size()),
+                fmt::format("it has at most {}", kMaxSourceTags));
+  for (const SourceTag& tag : tags) {
+    if (tag.name.empty() || tag.name.size() > kMaxSourceTagNameBytes ||
+        !std::ranges::all_of(tag.name, [](char c) { return c >= ' ' && c <= '}' && c != '='; }))
+      return Fail(ErrorCode::kInvalidArgument, "the name of one of the lane's tags is none",
+                  "it is 1 to 255 characters from space to }, and no =");
+    if (tag.value.size() > kMaxSourceTagValueBytes || !IsUtf8(tag.value))
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("the value of the lane's tag {} is too long, or not UTF-8", tag.name),
+                  fmt::format("it has at most {} bytes of UTF-8", kMaxSourceTagValueBytes));
+  }
+  return {};
+}
+
 Result<void> CheckTexts(const Header& header) {
   const auto check = [](const std::string& text, std::string_view what) -> Result<void> {
     if (text.size() <= kMaxTextBytes) return {};
@@ -113,6 +115,31 @@ Result<format::LaneShape> ShapeOf(const LaneRecord& lane, const format::Geometry
   return format::LaneShape::Make(geometry, lane.rate, lane.channels, lane.slots.kind);
 }
 
+namespace {
+
+Result<void> ValidateMarkers(const Header& header) {
+  if (header.markers.size() > kMaxMarkers)
+    return Fail(ErrorCode::kCorrupt, fmt::format("header: {} markers, and at most {} can be",
+                                                 header.markers.size(), kMaxMarkers));
+  std::set<std::uint32_t> ids;
+  const Marker* previous = nullptr;
+  for (const Marker& marker : header.markers) {
+    const auto bad = [&](std::string_view what) {
+      return Fail(ErrorCode::kCorrupt, fmt::format("header: marker {}: {}", marker.id, what));
+    };
+    if (marker.id == 0 || marker.id >= header.next_marker_id)
+      return bad("the id was never given out");
+    if (!ids.insert(marker.id).second) return bad("two markers have its id");
+    if (auto valid = ValidateMarker(marker); !valid) return bad(valid.error().what());
+    if (previous != nullptr && !ComesBefore(*previous, marker))
+      return bad("markers do not ascend by position");
+    previous = &marker;
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<void> ValidateHeader(const Header& header, const format::Geometry& geometry) {
   std::set<std::string_view> names;
   std::set<std::pair<format::SlotKind, std::uint32_t>> taken;
@@ -123,6 +150,7 @@ Result<void> ValidateHeader(const Header& header, const format::Geometry& geomet
     previous = lane.id;
     if (auto name = ValidateLaneName(lane.name); !name) return Bad(lane, name.error().what());
     if (!names.insert(lane.name).second) return Bad(lane, "two lanes have its name");
+    if (auto tags = ValidateSourceTags(lane.tags); !tags) return Bad(lane, tags.error().what());
     const bool opaque = !HoldsFrames(lane.kind);
     if (opaque && lane.slots.count == 0) continue;
     if (!geometry.Holds(lane.slots)) return Bad(lane, "its slots lie outside the page");
@@ -149,6 +177,7 @@ Result<void> ValidateHeader(const Header& header, const format::Geometry& geomet
     if (auto valid = ValidateTempoMap(map); !valid) return bad(valid.error().what());
     previous_map = map.id;
   }
+  CANVAS_TRY(ValidateMarkers(header));
   if (header.next_lane_id > format::kMaxLaneId + 1)
     return Fail(ErrorCode::kCorrupt, "header: the next lane id is out of range");
   return {};

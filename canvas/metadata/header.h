@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "canvas/base/error.h"
+#include "canvas/base/marker.h"
 #include "canvas/base/tempo.h"
 #include "canvas/base/time.h"
 #include "canvas/base/units.h"
@@ -52,6 +53,18 @@ struct RangeProvenance {
   friend bool operator==(const RangeProvenance&, const RangeProvenance&) = default;
 };
 
+// What a file says of itself and a lane that is made from it keeps: tempo, key.
+struct SourceTag {
+  std::string name;   // 1 to 255 characters from space to }, and no = (as in Vorbis comments)
+  std::string value;  // UTF-8
+  friend bool operator==(const SourceTag&, const SourceTag&) = default;
+};
+inline constexpr std::size_t kMaxSourceTags = 64;
+inline constexpr std::size_t kMaxSourceTagNameBytes = 255;
+inline constexpr std::size_t kMaxSourceTagValueBytes = 4096;
+// Errors: kInvalidArgument naming what is wrong.
+Result<void> ValidateSourceTags(std::span<const SourceTag> tags);
+
 struct LaneRecord {
   LaneId id;
   std::string name;
@@ -65,15 +78,8 @@ struct LaneRecord {
   std::uint32_t source_ticks_per_quarter = 0;
   std::uint32_t tempo_map_id = 0;
   std::uint32_t speakers = 0;
+  std::vector<SourceTag> tags;
   friend bool operator==(const LaneRecord&, const LaneRecord&) = default;
-};
-
-struct MarkerRecord {
-  std::int64_t time_num = 0;
-  std::uint64_t time_den = 1;
-  std::string name;
-  std::uint32_t color = 0;
-  friend bool operator==(const MarkerRecord&, const MarkerRecord&) = default;
 };
 
 struct TimecodeRecord {
@@ -88,7 +94,8 @@ struct Header {
   std::vector<LaneRecord> lanes;  // ascending by id
   std::uint32_t next_tempo_map_id = 1;
   std::vector<TempoMap> tempo_maps;
-  std::vector<MarkerRecord> markers;
+  std::uint32_t next_marker_id = 1;
+  std::vector<Marker> markers;  // in the order of ComesBefore
   std::optional<std::int64_t> wall_clock_origin_unix_ns;
   std::optional<TimecodeRecord> timecode;
   std::string title;
@@ -108,8 +115,9 @@ inline constexpr std::size_t kMaxTextBytes = 1024 * 1024;
 
 // Whether the lanes fit the geometry and each other: ids ascending and below next_lane_id, names
 // valid and unique, slots inside the geometry, as many as the shape needs, none taken twice. Of an
-// opaque lane: all but the shape.
-// Errors: kCorrupt, naming the lane.
+// opaque lane: all but the shape. And whether tempo maps and markers are valid, their ids below those to
+// be given next, and in their order. The lane of a marker need not be there.
+// Errors: kCorrupt, naming the lane, the tempo map or the marker.
 Result<void> ValidateHeader(const Header& header, const format::Geometry& geometry);
 
 // Whether the header's texts can be stored at all, before work is done on them.

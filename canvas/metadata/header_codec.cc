@@ -5,7 +5,6 @@
 #include <kj/debug.h>
 
 #include <map>
-#include <tuple>
 
 #include "canvas/metadata/capnp_message.h"
 #include "schema/header.capnp.h"
@@ -84,8 +83,10 @@ LaneRecord Decode(schema::Lane::Reader from);
 void Encode(schema::Lane::Builder to, const LaneRecord& from);
 TempoMap Decode(schema::TempoMap::Reader from);
 void Encode(schema::TempoMap::Builder to, const TempoMap& from);
-MarkerRecord Decode(schema::Marker::Reader from);
-void Encode(schema::Marker::Builder to, const MarkerRecord& from);
+Marker Decode(schema::Marker::Reader from);
+void Encode(schema::Marker::Builder to, const Marker& from);
+SourceTag Decode(schema::Tag::Reader from);
+void Encode(schema::Tag::Builder to, const SourceTag& from);
 
 // What a list may claim to hold. An element may take no bytes of the message at all.
 constexpr unsigned kMostElements = 1U << 20;
@@ -100,6 +101,8 @@ void CheckSize(List list, unsigned most) {
 // list: so what lists claim together says nothing of what is there.
 thread_local std::uint64_t t_room = ~std::uint64_t{0};
 
+std::string Decode(capnp::Text::Reader from) { return ToStd(from); }
+
 template <typename Record, typename List>
 std::vector<Record> DecodeList(List from) {
   CheckSize(from, kMostElements);
@@ -109,6 +112,15 @@ std::vector<Record> DecodeList(List from) {
   to.reserve(from.size());
   for (const auto& each : from) to.push_back(Decode(each));
   return to;
+}
+
+SourceTag Decode(schema::Tag::Reader from) {
+  return {ToStd(from.getName()), ToStd(from.getValue())};
+}
+
+void Encode(schema::Tag::Builder to, const SourceTag& from) {
+  to.setName(ToText(from.name));
+  to.setValue(ToText(from.value));
 }
 
 // A list within a record: as it is where it says the same, or else made anew by `init`.
@@ -152,6 +164,7 @@ LaneRecord Decode(schema::Lane::Reader from) {
   to.source_ticks_per_quarter = from.getSourceTicksPerQuarter();
   to.tempo_map_id = from.getTempoMapId();
   to.speakers = from.getSpeakers();
+  to.tags = DecodeList<SourceTag>(from.getTags());
   return to;
 }
 
@@ -178,6 +191,7 @@ void Encode(schema::Lane::Builder to, const LaneRecord& from) {
   to.setSourceTicksPerQuarter(from.source_ticks_per_quarter);
   to.setTempoMapId(from.tempo_map_id);
   to.setSpeakers(from.speakers);
+  EncodeList(to.asReader().getTags(), from.tags, [&](unsigned size) { return to.initTags(size); });
 }
 
 TempoMap Decode(schema::TempoMap::Reader from) {
@@ -195,15 +209,35 @@ void Encode(schema::TempoMap::Builder to, const TempoMap& from) {
              [&](unsigned size) { return to.initMeters(size); });
 }
 
-MarkerRecord Decode(schema::Marker::Reader from) {
-  return {from.getTimeNum(), from.getTimeDen(), ToStd(from.getName()), from.getColor()};
+// A den that does not fit becomes a negative one, which no rule lets pass.
+Marker Decode(schema::Marker::Reader from) {
+  Marker to;
+  to.id = from.getId();
+  to.start = {from.getTimeNum(), static_cast<std::int64_t>(from.getTimeDen())};
+  to.end = {from.getEndNum(), static_cast<std::int64_t>(from.getEndDen())};
+  to.lane = LaneId(from.getLaneId());
+  to.name = ToStd(from.getName());
+  to.color = from.getColor();
+  to.tags = DecodeList<std::string>(from.getTags());
+  to.json = ToStd(from.getJson());
+  return to;
 }
 
-void Encode(schema::Marker::Builder to, const MarkerRecord& from) {
-  to.setTimeNum(from.time_num);
-  to.setTimeDen(from.time_den);
-  if (ToStd(to.asReader().getName()) != from.name) to.setName(ToText(from.name));
+void Encode(schema::Marker::Builder to, const Marker& from) {
+  const Marker there = Decode(to.asReader());
+  to.setId(from.id);
+  to.setTimeNum(from.start.num);
+  to.setTimeDen(static_cast<std::uint64_t>(from.start.den));
+  to.setEndNum(from.end.num);
+  to.setEndDen(static_cast<std::uint64_t>(from.end.den));
+  to.setLaneId(from.lane.value());
   to.setColor(from.color);
+  if (there.name != from.name) to.setName(ToText(from.name));
+  if (there.tags != from.tags) {
+    auto tags = to.initTags(Size(from.tags));
+    for (unsigned i = 0; i < tags.size(); ++i) tags.set(i, ToText(from.tags[i]));
+  }
+  if (there.json != from.json) to.setJson(ToText(from.json));
 }
 
 Header DecodeRoot(schema::Header::Reader from) {
@@ -214,7 +248,9 @@ Header DecodeRoot(schema::Header::Reader from) {
   to.lanes = DecodeList<LaneRecord>(from.getLanes());
   to.next_tempo_map_id = from.getNextTempoMapId();
   to.tempo_maps = DecodeList<TempoMap>(from.getTempoMaps());
-  to.markers = DecodeList<MarkerRecord>(from.getMarkers());
+  to.next_marker_id = from.getNextMarkerId();
+  CheckSize(from.getMarkers(), kMaxMarkers);
+  to.markers = DecodeList<Marker>(from.getMarkers());
   if (from.getWallClock().getIsSet())
     to.wall_clock_origin_unix_ns = from.getWallClock().getOriginUnixNs();
   if (const auto timecode = from.getTimecode(); timecode.getIsSet())
@@ -226,12 +262,10 @@ Header DecodeRoot(schema::Header::Reader from) {
   return to;
 }
 
-// Which record an element is of: by id, or by all it says.
+// Which record an element is of.
 std::uint32_t KeyOf(const LaneRecord& lane) { return lane.id.value(); }
 std::uint32_t KeyOf(const TempoMap& map) { return map.id; }
-auto KeyOf(const MarkerRecord& marker) {
-  return std::tuple(marker.time_num, marker.time_den, marker.name, marker.color);
-}
+std::uint32_t KeyOf(const Marker& marker) { return marker.id; }
 
 // A list of records with elements large enough for whatever the elements of `before` hold. An
 // element begins as that of `before` with its key, or as nothing.
@@ -266,6 +300,7 @@ void Encode(schema::Header::Builder root, schema::Header::Reader before, const H
   if (there.tempo_maps != header.tempo_maps)
     root.adoptTempoMaps(Merge<schema::TempoMap>(orphanage, before.getTempoMaps(), there.tempo_maps,
                                                 header.tempo_maps));
+  root.setNextMarkerId(header.next_marker_id);
   if (there.markers != header.markers)
     root.adoptMarkers(
         Merge<schema::Marker>(orphanage, before.getMarkers(), there.markers, header.markers));

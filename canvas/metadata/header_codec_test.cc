@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <cstdio>
+#include <limits>
 #include <random>
+#include <string>
+#include <utility>
 
 namespace canvas::metadata {
 namespace {
@@ -24,11 +28,15 @@ Header Full() {
   lane.source_ticks_per_quarter = 480;
   lane.tempo_map_id = 2;
   lane.speakers = 0x3F;
-  h.lanes = {lane};
   h.next_tempo_map_id = 3;
   h.tempo_maps = {
       {2, "main", {{Tick(0), 500'000'000}, {Tick(960), 468'750'000}}, {{Tick(0), 7, 8}}}};
-  h.markers = {{90, 4, "chorus", 0xFF8800}};
+  lane.tags = {{"BPM", "128"}, {"KEY", "F♯m"}};
+  h.lanes = {lane};
+  h.next_marker_id = 12;
+  h.markers = {
+      {11, {45, 2}, {1801, 80}, LaneId(3), "chorus", 0xFF8800, {"section", "loud"}, "{\"a\":1}"},
+      {2, {45, 2}, {45, 2}}};
   h.wall_clock_origin_unix_ns = 1'700'000'000'000'000'000;
   h.timecode = TimecodeRecord{{30000, 1001}, true, -12};
   h.title = "title";
@@ -107,6 +115,51 @@ TEST(ValidateHeader, FindsContradictions) {
   EXPECT_TRUE(refused([](Header& h) { h.lanes[1].rate = {48000, 0}; }));
   EXPECT_TRUE(refused([](Header& h) { h.lanes[1].rate = {96000, 2}; }));
   EXPECT_TRUE(refused([](Header& h) { h.lanes[1].rate = {4294967295, 1}; }));
+  // Tags of a lane.
+  const auto tagged = [&](const std::string& name, const std::string& value) {
+    return refused([&](Header& h) { h.lanes[1].tags = {{name, value}}; });
+  };
+  EXPECT_FALSE(tagged("BPM", ""));
+  EXPECT_FALSE(tagged("BPM", std::string(4096, 'x')));
+  EXPECT_TRUE(tagged("BPM", std::string(4097, 'x')));
+  EXPECT_TRUE(tagged("BPM", "\xff"));
+  for (const std::string& name : {std::string(), std::string("A=B"), std::string("ü"),
+                                  std::string("a\n"), std::string(256, 'x')})
+    EXPECT_TRUE(tagged(name, "1")) << name;
+  EXPECT_TRUE(refused([](Header& h) { h.lanes[1].tags.assign(65, {"BPM", "1"}); }));
+  // Markers.
+  good.next_marker_id = 10;
+  good.markers = {{4, {1, 3}, {1, 3}},
+                  {9, {1, 3}, {2, 3}, LaneId(77), "of a lane that is gone"},
+                  {2, {4294967295, 4294967294}, {9223372036854775807, 1}}};
+  ASSERT_TRUE(ValidateHeader(good, geometry).has_value());
+  EXPECT_TRUE(refused([](Header& h) { h.next_marker_id = 9; }));
+  EXPECT_TRUE(refused([](Header& h) { h.markers[0].id = 0; }));
+  EXPECT_TRUE(refused([](Header& h) { h.markers[0].id = 2; })) << "twice";
+  EXPECT_TRUE(refused([](Header& h) { std::swap(h.markers[0], h.markers[1]); })) << "by id";
+  EXPECT_TRUE(refused([](Header& h) { std::swap(h.markers[0], h.markers[2]); })) << "by position";
+  using Limits = std::numeric_limits<std::int64_t>;
+  for (const Time time :
+       {Time{-1, 1}, Time{1, 0}, Time{1, -1}, Time{2, 4}, Time{0, 2}, Time{1, 4294967296},
+        Time{Limits::min(), 1}, Time{1, Limits::min()}, Time{Limits::max(), Limits::max()}}) {
+    EXPECT_TRUE(refused([&](Header& h) { h.markers = {{4, time, {100, 1}}}; })) << time.num;
+    EXPECT_TRUE(refused([&](Header& h) { h.markers = {{4, {0, 1}, time}}; })) << time.num;
+  }
+  EXPECT_TRUE(refused([](Header& h) { h.markers[1].end = {1, 4}; }));
+  EXPECT_TRUE(refused([](Header& h) { h.markers[0].color = 0x1000000; }));
+  EXPECT_TRUE(refused([](Header& h) { h.markers[0].name = "\xc0\x80"; }));
+  EXPECT_TRUE(refused([](Header& h) { h.markers[0].name.assign(1025, 'x'); }));
+  EXPECT_TRUE(refused([](Header& h) { h.markers[0].json.assign(65537, ' '); }));
+  EXPECT_TRUE(refused([](Header& h) { h.markers[0].json = "\xed\xa0\x80"; }));
+  EXPECT_TRUE(refused([](Header& h) { h.markers[0].tags = {""}; }));
+  EXPECT_TRUE(refused([](Header& h) { h.markers[0].tags = {std::string(256, 'x')}; }));
+  EXPECT_TRUE(refused([](Header& h) { h.markers[0].tags.assign(65, "x"); }));
+  EXPECT_TRUE(refused([](Header& h) {
+    h.next_marker_id = 100'000;
+    h.markers.clear();
+    for (std::uint32_t i = 1; i <= 65537; ++i) h.markers.push_back({i, {1, 1}, {1, 1}});
+  }));
+  EXPECT_FALSE(refused([](Header& h) { h.markers[0].json = "no JSON"; })) << "unchecked";
   // An opaque lane keeps its slots, and what a version that knows it says of it is its own business.
   const auto opaque = [&](auto spoil) {
     return refused([&](Header& h) {

@@ -254,7 +254,8 @@ TEST_F(HeaderStoreTest, HundredsOfMarkersAreEditedOneByOne) {
   HeaderStore sut(*file);
   for (int i = 0; i < 300; ++i) {
     const auto edited = sut.Edit([&](metadata::Header& header) -> Result<void> {
-      header.markers.push_back({i, 1, "marker " + std::to_string(i), 0});
+      const std::uint32_t id = header.next_marker_id++;
+      header.markers.push_back({id, {i, 1}, {i, 1}, LaneId(0), "marker " + std::to_string(i)});
       return {};
     });
     ASSERT_TRUE(edited.has_value()) << i << ": " << edited.error().Message();
@@ -339,6 +340,17 @@ std::vector<std::byte> NewerMessage() {
   auto meter = map.initMeters(1)[0];
   meter.setNumerator(4);
   meter.setDenominator(4);
+  lanes[0].initTags(1)[0].setName("BPM");
+  lanes[0].getTags()[0].setTrust(0.75);
+  root.setNextMarkerId(3);
+  auto markers = root.initMarkers(2);
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    markers[i].setId(2 - i);
+    markers[i].setTimeNum(i);
+    markers[i].setEndNum(i + 1);
+    markers[i].setIcon(i == 0 ? "a bell" : "a drum");
+    markers[i].setWeight(0.5);
+  }
   const auto words = capnp::messageToFlatArray(message);
   const auto bytes = std::as_bytes(std::span(words.begin(), words.size()));
   return {bytes.begin(), bytes.end()};
@@ -374,6 +386,11 @@ TEST_F(NewerHeader, AnEditKeepsWhatIsNotKnown) {
     header.lanes[0].provenance.tool = "an older tool";
     header.lanes.push_back(Lane(header.next_lane_id++, "new", 5));
     header.tempo_maps[0].name = "renamed too";
+    header.markers[0].name = "named";
+    header.markers[0].start = {3, 2};
+    header.markers[0].end = {3, 2};
+    std::swap(header.markers[0], header.markers[1]);
+    header.markers.push_back({header.next_marker_id++, {2, 1}, {2, 1}, LaneId(0), "new"});
     header.provenance.writer = "me";
     return {};
   });
@@ -406,6 +423,19 @@ TEST_F(NewerHeader, AnEditKeepsWhatIsNotKnown) {
     EXPECT_EQ(header.getTempoMaps()[0].getName(), "renamed too");
     EXPECT_EQ(header.getTempoMaps()[0].getSwing(), 0.5F);
     EXPECT_TRUE(header.getTempoMaps()[0].getTempi()[0].getRamp());
+    EXPECT_EQ(header.getLanes()[0].getTags()[0].getTrust(), 0.75F) << "the list is as it was";
+    EXPECT_EQ(header.getNextMarkerId(), 4U);
+    ASSERT_EQ(header.getMarkers().size(), 3U);
+    const auto drum = header.getMarkers()[0];
+    EXPECT_EQ(drum.getId(), 1U);
+    EXPECT_EQ(drum.getIcon(), "a drum");
+    const auto bell = header.getMarkers()[1];
+    EXPECT_EQ(bell.getId(), 2U);
+    EXPECT_EQ(bell.getName(), "named");
+    EXPECT_EQ(bell.getIcon(), "a bell");
+    EXPECT_EQ(bell.getWeight(), 0.5);
+    EXPECT_EQ(header.getMarkers()[2].getName(), "new");
+    EXPECT_EQ(header.getMarkers()[2].getWeight(), 1) << "as a newer program's default has it";
   });
 }
 

@@ -23,18 +23,19 @@ struct Header {
   nextLaneId @0 :UInt32 = 1;
   lanes @1 :List(Lane);
   tempoMaps @2 :List(TempoMap);
-  markers @3 :AnyPointer;
+  markers @3 :List(Marker);
   wallClock @4 :AnyPointer;
   timecode @5 :AnyPointer;
   title @6 :Text;
   description @7 :Text;
   provenance @8 :Provenance;
   nextTempoMapId @9 :UInt32 = 1;
-  tuning @10 :Float64 = 440;              # new
-  sections @11 :List(Text);               # new
+  nextMarkerId @10 :UInt32 = 1;
+  tuning @11 :Float64 = 440;              # new
+  sections @12 :List(Text);               # new
   union {                                 # new
-    plain @12 :Void;
-    album @13 :Text;
+    plain @13 :Void;
+    album @14 :Text;
   }
 }
 
@@ -72,8 +73,30 @@ struct Lane {
   sourceTicksPerQuarter @12 :UInt32;
   tempoMapId @13 :UInt32;
   speakers @14 :UInt32;
-  gain @15 :Float64 = 1;                  # new
-  layout @16 :List(Text);                 # new
+  tags @15 :List(Tag);
+  gain @16 :Float64 = 1;                  # new
+  layout @17 :List(Text);                 # new
+}
+
+struct Tag {
+  name @0 :Text;
+  value @1 :Text;
+  trust @2 :Float32;                      # new
+}
+
+struct Marker {
+  timeNum @0 :Int64;
+  timeDen @1 :UInt64 = 1;
+  name @2 :Text;
+  color @3 :UInt32;
+  id @4 :UInt32;
+  endNum @5 :Int64;
+  endDen @6 :UInt64 = 1;
+  laneId @7 :UInt32;
+  tags @8 :List(Text);
+  json @9 :Text;
+  icon @10 :Text;                         # new
+  weight @11 :Float64 = 1;                # new
 }
 
 struct TempoMap {
