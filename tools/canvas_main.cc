@@ -31,10 +31,16 @@ constexpr const char* kTimesOfLane =
     "with\n"
     "a minus, so long before the lane's end (--from=-10).\n";
 
-// Adds a subcommand that works on FILE, with an example below its help.
+// Adds a subcommand that works on FILE, with an example below its help; of several actions, the first
+// word is one.
 CLI::App* AddCommand(CLI::App& app, const char* name, const char* purpose, std::string& file,
-                     const std::string& example) {
+                     const std::string& example, std::string* action = nullptr,
+                     const std::vector<std::string>& actions = {}) {
   CLI::App* command = app.add_subcommand(name, purpose);
+  if (action != nullptr)
+    command->add_option("ACTION", *action, "what to do: " + CLI::detail::join(actions, ", "))
+        ->check(CLI::IsMember(actions))
+        ->required();
   command->add_option("FILE", file, "the canvas")->required();
   command->footer("\nExample:\n" + example);
   command->add_flag(
@@ -224,6 +230,12 @@ int Run(int argc, char** argv) {
   export_command->add_flag("--dither", to_file.dither, "before rounding to pcm16 or pcm24");
   export_command->add_flag("--bext", to_file.bext,
                            "say in the file where its first frame lies (WAV, RF64)");
+  export_command
+      ->add_option("--markers", to_file.markers,
+                   "which markers become cue points of a WAV, RF64 or AIFF: those of the lane, all "
+                   "(those of the whole canvas too) or none")
+      ->check(CLI::IsMember({"lane", "all", "none"}))
+      ->capture_default_str();
   export_command->add_flag("--force", to_file.force,
                            "replace a file that is there; a canvas never");
   export_command->add_option("--from", to_file.from,
@@ -391,6 +403,32 @@ int Run(int argc, char** argv) {
       ->needs(diff_lane);
   AddOpening(diff_command);
 
+  cli::MarkerArguments marker;
+  CLI::App* marker_command = AddCommand(
+      app, "marker", "Add, list and remove named points and ranges of the timeline", marker.file,
+      std::string("  canvas marker add song.canvas 1:30 --to 2:00 --name chorus --color '#ff8800'\n"
+                  "  canvas marker add song.canvas 96000f --lane voice --tag breath --data "
+                  "'{\"take\": 3}'\n"
+                  "  canvas marker ls song.canvas\n"
+                  "  canvas marker rm song.canvas 3 4\n") +
+          kTimes,
+      &marker.action, {"add", "ls", "rm"});
+  marker_command->add_option("WHAT", marker.what,
+                             "add: the TIME of the marker, or of its beginning; rm: the ids of "
+                             "those to remove");
+  marker_command->add_option("--to", marker.to, "TIME that the range ends at; default: a point");
+  marker_command->add_option("--name", marker.name, "what it is called");
+  marker_command->add_option("--color", marker.color, "such as '#ff8800'; black says none");
+  marker_command
+      ->add_option("--tag", marker.tags,
+                   "a word to find it by, as often as there are; ls: only those that have it")
+      ->allow_extra_args(false);
+  marker_command->add_option("--data", marker.data, "JSON to keep with it");
+  marker_command->add_option(
+      "--lane", marker.lane,
+      "the lane whose it is; default: the whole canvas; ls: only those of this lane");
+  AddOpening(marker_command);
+
   cli::StatArguments stat;
   CLI::App* stat_command =
       AddCommand(app, "stat", "Measure lanes: peak, true peak, loudness, silence", stat.file,
@@ -453,6 +491,7 @@ int Run(int argc, char** argv) {
   if (*copy_command) return run(copy.file, [&] { return cli::RunCopy(copy); });
   if (*fork_command) return run(fork.file, [&] { return cli::RunFork(fork); });
   if (*split_command) return run(split.file, [&] { return cli::RunSplit(split); });
+  if (*marker_command) return run(marker.file, [&] { return cli::RunMarker(marker); });
   if (*stat_command) return run(stat.file, [&] { return cli::RunStat(stat); });
   if (*diff_command) {
     cli::InstallBusGuard(diff.file);

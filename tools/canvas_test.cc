@@ -76,6 +76,7 @@ TEST_F(Tool, InfoTellsWhatTheSpecificationSays) {
                                               {"first_frame", 44100 * 60},
                                               {"end_frame", 44100 * 60 + 1000},
                                               {"speakers", 3},
+                                              {"tags", nlohmann::json::array()},
                                               {"description", "imported from x.wav"}}));
   EXPECT_NE(Good({"info", file_}).out.find("1:00.000"), std::string::npos);
   const auto du = nlohmann::json::parse(Good({"du", file_, "--json"}).out);

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
@@ -18,6 +19,7 @@
 #include <string_view>
 #include <utility>
 
+#include "tools/cli/comments.h"
 #include "tools/cli/signals.h"
 #include "tools/cli/speakers.h"
 
@@ -203,6 +205,7 @@ Result<AudioInput> AudioInput::Open(const std::string& path) {
     constexpr std::int64_t kTrailer = 64 * 1024;  // tags stand behind, and pictures in them
     input.goes_on_ = tag.end != 0 && status.st_size > tag.end + kTrailer;
   }
+  if (input.mpeg_) input.tags_ = ReadId3(fd);
   if (input.untagged_) {
     CANVAS_TRY(input.OpenMpeg());
     input.speakers_ = input.channels() == 1 ? 0x4 : 0x3;
@@ -228,6 +231,7 @@ Result<AudioInput> AudioInput::Open(const std::string& path) {
   if (said(frames)) input.frames_ = static_cast<std::uint64_t>(frames);
   input.cut_short_ = !streams.ended;
   input.LookForCut();
+  input.LookForWords();
   SF_BROADCAST_INFO bext{};
   if (sf_command(input.file_.get(), SFC_GET_BROADCAST_INFO, &bext, sizeof bext) == SF_TRUE)
     input.time_reference_ = std::uint64_t{bext.time_reference_high} << 32 | bext.time_reference_low;
@@ -275,6 +279,18 @@ Result<sf_count_t> AudioInput::OpenStream(std::size_t index) {
                         info.samplerate),
             "cut it into files, and give each a lane of its own")
           .About(path_));
+}
+
+void AudioInput::LookForWords() {
+  const std::vector<SourceTag> comments = ReadComments(fd_.get());
+  for (SourceTag& tag : TempoAndKey(comments)) tags_.push_back(std::move(tag));
+  cues_ = Chapters(comments, rate());
+  if (streams_.size() > 1) return;
+  for (Cue& cue : ReadCues(file_.get(), info_.format)) cues_.push_back(std::move(cue));
+  SF_LOOP_INFO loop{};
+  if (sf_command(file_.get(), SFC_GET_LOOP_INFO, &loop, sizeof loop) == SF_TRUE &&
+      std::isfinite(loop.bpm) && loop.bpm > 0)
+    tags_.push_back({"BPM", fmt::format("{}", loop.bpm)});
 }
 
 // Not in SF_INFO: libsndfile cuts the count to what is there and only its log tells.

@@ -14,8 +14,10 @@
 #include <string>
 #include <vector>
 
+#include "canvas/api/lane.h"
 #include "canvas/base/error.h"
 #include "tools/cli/audio_streams.h"
+#include "tools/cli/cues.h"
 #include "tools/cli/descriptor.h"
 
 struct mpg123_handle_struct;
@@ -39,6 +41,10 @@ class AudioInput {
   // How many there will be, where the file says: as its header has it, cut to what is there. A file
   // that was written into a pipe does not say, nor a stream that has no end.
   std::optional<std::uint64_t> frames() const { return frames_; }
+  // Its cue points (WAV, RF64, AIFF) or chapters (Vorbis comments), ascending.
+  const std::vector<Cue>& cues() const { return cues_; }
+  // What it says of its tempo and key: Vorbis comments, ID3, the acid chunk of a WAV.
+  const std::vector<SourceTag>& tags() const { return tags_; }
   // The name of its format, where float32 does not hold every sample of that exactly.
   const std::string& rounded_from() const { return rounded_from_; }
 
@@ -65,6 +71,7 @@ class AudioInput {
   Result<void> OpenMpeg();
   Result<std::size_t> ReadMpeg(std::span<float> samples);
   void LookForCut();
+  void LookForWords();
 
   std::string path_;
   Descriptor fd_;
@@ -83,6 +90,8 @@ class AudioInput {
   std::optional<std::uint64_t> frames_;
   std::optional<std::uint64_t> promised_;
   std::optional<std::uint64_t> time_reference_;
+  std::vector<Cue> cues_;
+  std::vector<SourceTag> tags_;
   std::string rounded_from_;
   bool cut_short_ = false;
   std::uint64_t read_ = 0;

@@ -57,7 +57,7 @@ std::unexpected<Error> Refuse(const std::string& path, std::string what, std::st
 
 // What libsndfile is to write. Errors: kInvalidArgument.
 Result<SF_INFO> InfoFor(const std::string& path, const OutputFormat& format, Samples samples,
-                        const AudioOutput::Content& content) {
+                        const AudioOutput::Content& content, std::uint64_t behind) {
   constexpr std::uint64_t kHeaderRoom = 4096;
   const Kind& kind = KindOf(format.container);
   SF_INFO info{};
@@ -77,7 +77,7 @@ Result<SF_INFO> InfoFor(const std::string& path, const OutputFormat& format, Sam
                               (samples == Samples::kFloat   ? 4U
                                : samples == Samples::kPcm16 ? 2U
                                                             : 3U);
-  const bool large = bytes > UINT32_MAX - kHeaderRoom;
+  const bool large = bytes + behind > UINT32_MAX - kHeaderRoom;
   if (format.container == Container::kWav && large)
     info.format = SF_FORMAT_RF64 | (info.format & SF_FORMAT_SUBMASK);
   if ((format.container == Container::kAiff || format.container == Container::kAu) && large)
@@ -146,7 +146,20 @@ Result<AudioOutput> AudioOutput::Open(const std::string& path, const OutputForma
   output.channels_ = content.channels;
   output.dither_ = format.dither;
   output.samples_ = format.samples.value_or(KindOf(format.container).usual);
-  CANVAS_ASSIGN(SF_INFO info, InfoFor(path, format, output.samples_, content));
+  switch (format.container) {
+    case Container::kWav:
+    case Container::kRf64:
+      output.chunks_ = WavChunks(content.cues, output.cues_left_out_);
+      break;
+    case Container::kAiff:
+      output.chunks_ = AiffChunk(content.cues, output.cues_left_out_);
+      break;
+    default:
+      output.cues_left_out_ = content.cues.size();
+      break;
+  }
+  CANVAS_ASSIGN(SF_INFO info,
+                InfoFor(path, format, output.samples_, content, output.chunks_.size()));
   if (format.dither && (output.samples_ == Samples::kFloat))
     return Refuse(path, "--dither is for whole numbers, and this is written as float",
                   "give --format pcm16 or pcm24 too");
@@ -330,7 +343,33 @@ Result<void> AudioOutput::Commit() {
     const int failure = sink_->failure;
     return std::unexpected(Error::FromErrno(failure != 0 ? failure : EIO, "writing").About(path_));
   }
+  if (!chunks_.empty()) CANVAS_TRY(AppendChunks());
   return path_ == "-" ? HandOver() : Name();
+}
+
+// libsndfile would put them into the header, of which it makes no more than 100 KB.
+Result<void> AudioOutput::AppendChunks() {
+  SF_VIRTUAL_IO io = Writing();
+  const auto put = [&](sf_count_t at, std::string_view bytes) {
+    sink_->at = at;
+    io.write(bytes.data(), static_cast<sf_count_t>(bytes.size()), sink_.get());
+  };
+  if (sink_->size % 2 != 0) put(sink_->size, std::string_view("", 1));
+  put(sink_->size, chunks_);
+  // What the first chunk says of its length: all behind its first eight bytes.
+  std::array<char, 4> magic{};
+  sink_->at = 0;
+  io.read(magic.data(), magic.size(), sink_.get());
+  const std::string_view form(magic.data(), magic.size());
+  const bool big = form == "FORM";
+  const std::size_t bytes = form == "RF64" ? 8 : 4;
+  const auto length = static_cast<std::uint64_t>(sink_->size - 8);
+  std::string size;
+  for (std::size_t i = 0; i < bytes; ++i)
+    size += static_cast<char>(length >> 8 * (big ? bytes - 1 - i : i));
+  put(form == "RF64" ? 20 : 4, size);  // of RF64, in its chunk ds64
+  if (sink_->failure == 0) return {};
+  return std::unexpected(Error::FromErrno(sink_->failure, "writing").About(path_));
 }
 
 // Under a name that is free; over another file only where that was asked for.

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "canvas/base/error.h"
+#include "tools/cli/cues.h"
 #include "tools/cli/descriptor.h"
 
 namespace canvas::cli {
@@ -43,6 +44,7 @@ class AudioOutput {
     std::uint64_t frames = 0;
     std::uint32_t speakers = 0;
     std::uint64_t first_frame = 0;  // where it lies on the timeline: for bext
+    std::vector<Cue> cues = {};     // ascending
   };
   // `path` "-" is standard output. A WAV that is too long for one becomes RF64 (EBU Tech 3306). With
   // `replace`, a file that is there is replaced, through a symbolic link; a canvas never. The new file
@@ -66,6 +68,8 @@ class AudioOutput {
   bool says_speakers() const { return says_speakers_; }
   // How many other names the file has that was replaced: under them it is as it was. After Commit.
   std::uint64_t other_names() const { return other_names_; }
+  // How many of the cue points are not in the file: all, of a format for which nothing here writes them.
+  std::uint64_t cues_left_out() const { return cues_left_out_; }
   // Gives the file its name, or hands it to standard output.
   Result<void> Commit();
 
@@ -85,6 +89,7 @@ class AudioOutput {
   double Random();
   template <typename Int>
   void Quantize(std::span<const float> samples, double steps, int shift, std::span<Int> out);
+  Result<void> AppendChunks();
   Result<void> Name();
   Result<bool> Replace();
   Result<void> HandOver();
@@ -105,6 +110,8 @@ class AudioOutput {
   std::string description_;
   bool says_speakers_ = true;
   std::uint64_t clipped_ = 0;
+  std::string chunks_;  // to stand behind all that libsndfile writes
+  std::uint64_t cues_left_out_ = 0;
   bool dither_ = false;
   std::uint64_t random_ = 0x9E3779B97F4A7C15;
 };

@@ -57,7 +57,8 @@ struct ExportArguments {
   std::vector<std::string> formats;
   bool dither = false;
   bool bext = false;
-  bool force = false;  // replaces a file that is there
+  bool force = false;            // replaces a file that is there
+  std::string markers = "lane";  // which become cue points: lane, all, none
 };
 Result<void> RunExport(const ExportArguments& arguments);
 // Errors: kInvalidArgument.
@@ -144,6 +145,23 @@ struct DiffArguments {
 };
 // Answers whether there is no difference.
 Result<bool> RunDiff(const DiffArguments& arguments);
+
+struct MarkerArguments {
+  std::string action;  // add, ls, rm
+  std::string file;
+  std::vector<std::string> what;  // add: a TIME; rm: ids
+  std::optional<std::string> to;
+  std::optional<std::string> lane;
+  std::string name;
+  std::optional<std::string> color;
+  std::vector<std::string> tags;
+  std::string data;  // JSON
+};
+Result<void> RunMarker(const MarkerArguments& arguments);
+// Adds those of which there is none yet of the same lane, times and name. Answers how many.
+Result<std::size_t> AddNewMarkers(Canvas& canvas, std::vector<Marker> markers);
+// "1:02:03.250", as FormatClock.
+std::string FormatTime(Time time);
 
 struct StatArguments {
   std::string file;

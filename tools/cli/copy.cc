@@ -161,7 +161,8 @@ Result<void> CopyTargets::Prepare(const Canvas& from, const std::vector<LaneCopy
                                       .rate = plan.lane.rate,
                                       .description = Unfinished(plan.lane),
                                       .tool = "canvas cp",
-                                      .speakers = plan.lane.speakers});
+                                      .speakers = plan.lane.speakers,
+                                      .tags = plan.lane.tags});
       if (!added)
         return Fail(added.error().code(),
                     fmt::format("lane '{}': {}", plan.name, added.error().what()),
@@ -232,6 +233,37 @@ Result<void> GiveName(const std::string& path, const std::string& name) {
   return std::unexpected(Error::FromErrno(errno, "giving it its name").About(name));
 }
 
+// Those of the lane that lie where it was copied; of a lane that was copied whole, all. They are moved as
+// its frames are. Answers how many.
+Result<std::size_t> CopyMarkers(const Canvas& from, Canvas& to, const LaneCopy& plan, bool whole) {
+  CANVAS_ASSIGN(const auto markers, from.Markers());
+  CANVAS_ASSIGN(const LaneInfo target, to.FindLane(plan.name));
+  const auto moved = [&](Time time) -> Result<Time> {
+    if (plan.shift == 0) return time;
+    CANVAS_ASSIGN(const Frame frame, FrameOfTime(time, plan.lane.rate));
+    return TimeOfFrame(std::max(frame + plan.shift, Frame(0)), plan.lane.rate);
+  };
+  std::vector<Marker> copies;
+  for (const Marker& marker : markers) {
+    if (marker.lane != plan.lane.id) continue;
+    const auto frame = FrameOfTime(marker.start, plan.lane.rate);
+    if (!frame || (!whole && (*frame < plan.range.first || *frame >= plan.range.end))) continue;
+    Marker copy = marker;
+    copy.lane = target.id;
+    CANVAS_ASSIGN(copy.start, moved(marker.start));
+    CANVAS_ASSIGN(copy.end, moved(marker.end));
+    copies.push_back(std::move(copy));
+  }
+  return AddNewMarkers(to, std::move(copies));
+}
+
+Result<void> CopyMarkersOfAll(const Canvas& from, Canvas& to) {
+  CANVAS_ASSIGN(auto markers, from.Markers());
+  std::erase_if(markers, [](const Marker& marker) { return marker.lane != LaneId(0); });
+  CANVAS_TRY(AddNewMarkers(to, std::move(markers)));
+  return {};
+}
+
 Result<void> CopyTempoMaps(const Canvas& from, Canvas& to) {
   CANVAS_ASSIGN(const auto maps, from.TempoMaps());
   for (const TempoMap& map : maps) CANVAS_TRY(to.AddTempoMap(map));
@@ -275,20 +307,27 @@ Result<void> RunCopy(const CopyArguments& arguments) {
       CANVAS_ASSIGN(Canvas to, OpenCanvas(path, "canvas cp"));
       CopyTargets targets(to);
       CANVAS_TRY(targets.Prepare(from, plans, arguments.overwrite));
-      if (fresh && arguments.lanes.empty()) CANVAS_TRY(CopyTempoMaps(from, to));
+      if (fresh && arguments.lanes.empty()) {
+        CANVAS_TRY(CopyTempoMaps(from, to));
+        CANVAS_TRY(CopyMarkersOfAll(from, to));
+      }
       for (std::size_t i = 0; i < plans.size(); ++i) {
         const LaneCopy& plan = plans[i];
         CANVAS_ASSIGN(const std::uint64_t frames, CopyLane(from, to, plan, targets.Begin(i), stop));
+        CANVAS_ASSIGN(const std::size_t markers,
+                      CopyMarkers(from, to, plan, !arguments.from && !arguments.to));
         Say({{"lane", plan.lane.name},
              {"into", arguments.into},
              {"as", plan.name},
-             {"frames", frames}},
-            fmt::format("lane '{}' -> {}: {} ({})\n", Printable(plan.lane.name),
+             {"frames", frames},
+             {"markers", markers}},
+            fmt::format("lane '{}' -> {}: {} ({}{})\n", Printable(plan.lane.name),
                         plan.name == plan.lane.name
                             ? arguments.into
                             : fmt::format("'{}' in {}", Printable(plan.name), arguments.into),
                         FormatClock(Frame(static_cast<std::int64_t>(frames)), plan.lane.rate),
-                        Count(frames, "frame")));
+                        Count(frames, "frame"),
+                        markers == 0 ? "" : ", " + Count(markers, "marker")));
       }
       return to.Close();
     };

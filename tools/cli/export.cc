@@ -128,6 +128,27 @@ class OutFolder {
   std::vector<std::string> made_;
 };
 
+// The markers that lie in the range, as cue points of a file that begins where it does; ranges are cut to it.
+Result<std::vector<Cue>> CuesOf(const Canvas& canvas, const ExportArguments& arguments,
+                                const LaneInfo& lane, FrameRange range) {
+  std::vector<Cue> cues;
+  if (arguments.markers == "none") return cues;
+  CANVAS_ASSIGN(const auto markers, canvas.Markers());
+  for (const Marker& marker : markers) {
+    if (marker.lane != lane.id && (marker.lane != LaneId(0) || arguments.markers != "all"))
+      continue;
+    const auto start = FrameOfTime(marker.start, lane.rate);
+    if (!start || *start >= range.end) continue;
+    const Frame end = FrameOfTime(marker.end, lane.rate).value_or(range.end);
+    if (*start < range.first && end <= range.first) continue;
+    const Frame first = std::max(*start, range.first);
+    cues.push_back({static_cast<std::uint64_t>(first - range.first),
+                    static_cast<std::uint64_t>(std::max(std::min(end, range.end), first) - first),
+                    marker.name});
+  }
+  return cues;
+}
+
 Result<void> ExportOne(const Canvas& canvas, const ExportArguments& arguments,
                        const OutputFormat& format, const Job& job) {
   const LaneInfo& lane = job.lane;
@@ -139,13 +160,16 @@ Result<void> ExportOne(const Canvas& canvas, const ExportArguments& arguments,
                             lane.name, ToString(lane.rate)),
                 "read it through the library");
   const auto frames = static_cast<std::uint64_t>(range.end - range.first);
+  CANVAS_ASSIGN(std::vector<Cue> cues, CuesOf(canvas, arguments, lane, range));
+  const std::uint64_t markers = cues.size();
   CANVAS_ASSIGN(AudioOutput out,
                 AudioOutput::Open(job.out, format,
                                   {.channels = lane.channels,
                                    .rate = static_cast<std::uint32_t>(lane.rate.num),
                                    .frames = frames,
                                    .speakers = lane.speakers,
-                                   .first_frame = static_cast<std::uint64_t>(range.first.value())},
+                                   .first_frame = static_cast<std::uint64_t>(range.first.value()),
+                                   .cues = std::move(cues)},
                                   arguments.force));
   CANVAS_ASSIGN(const std::uint64_t written, Copy(reader, range, out));
   CANVAS_TRY(out.Commit());
@@ -164,6 +188,10 @@ Result<void> ExportOne(const Canvas& canvas, const ExportArguments& arguments,
   if (out.other_names() != 0)
     text += fmt::format("  the file that was there has {}, under which it is as it was\n",
                         Count(out.other_names(), "other name"));
+  if (out.cues_left_out() != 0)
+    text +=
+        fmt::format("  {} left out: the file cannot say {}\n", Count(out.cues_left_out(), "marker"),
+                    out.cues_left_out() == 1 ? "it" : "them");
   if (!out.says_speakers())
     text += fmt::format("  the file does not say where its channels sound: {}\n",
                         SpeakersText(lane.speakers));
@@ -173,7 +201,9 @@ Result<void> ExportOne(const Canvas& canvas, const ExportArguments& arguments,
        {"first_frame", range.first.value()},
        {"end_frame", range.end.value()},
        {"written_frames", written},
-       {"clipped_samples", out.clipped()}},
+       {"clipped_samples", out.clipped()},
+       {"markers", markers - out.cues_left_out()},
+       {"markers_left_out", out.cues_left_out()}},
       text, words);
   return {};
 }

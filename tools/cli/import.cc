@@ -102,6 +102,27 @@ Result<LaneWriter> OwnLane(Canvas& canvas, LaneId lane, double wait_seconds, con
   }
 }
 
+// The cue points of a file become markers of the lane, where the file was put; those that it has already
+// do not become others. What cannot be a marker is told in `words`. Answers how many.
+std::size_t ImportMarkers(Canvas& canvas, const AudioInput& input, const LaneInfo& lane, Frame at,
+                          std::uint64_t frames, std::string& words) {
+  std::vector<Marker> markers;
+  for (const Cue& cue : input.cues()) {
+    if (cue.frame > frames) continue;  // of what is not there
+    const Frame first = at + static_cast<std::int64_t>(cue.frame);
+    const Frame end = first + static_cast<std::int64_t>(std::min(cue.frames, frames - cue.frame));
+    const auto start = TimeOfFrame(first, lane.rate);
+    const auto stop = TimeOfFrame(end, lane.rate);
+    if (start && stop)
+      markers.push_back({.start = *start, .end = *stop, .lane = lane.id, .name = cue.label});
+  }
+  const std::size_t count = markers.size();
+  const auto added = AddNewMarkers(canvas, std::move(markers));
+  if (added) return *added;
+  words += fmt::format("  its {} left out: {}\n", Count(count, "cue point"), added.error().what());
+  return 0;
+}
+
 std::pair<Json, std::string> Told(const Source& source, const AudioInput& input,
                                   const LaneInfo& lane, Frame at, std::uint64_t frames) {
   std::string text = fmt::format(
@@ -196,7 +217,11 @@ Result<std::optional<Frame>> ImportOne(Work& work, const Job& job, LaneWriter& w
         Error(error.code(), std::move(what), std::move(hint)).About(error.path()));
   }
   if (!progress.stopped) {
-    outcome.told.push_back(Told(source, input, lane, at, progress.frames));
+    auto [json, words] = Told(source, input, lane, at, progress.frames);
+    const std::size_t markers = ImportMarkers(work.canvas, input, lane, at, progress.frames, words);
+    if (markers != 0) words += fmt::format("  {} of its cue points\n", Count(markers, "marker"));
+    json["markers"] = markers;
+    outcome.told.emplace_back(std::move(json), std::move(words));
     return at + static_cast<std::int64_t>(progress.frames);
   }
   outcome.notes.push_back(fmt::format("{}: stopped; {}", work.arguments.file, left.what));

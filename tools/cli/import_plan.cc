@@ -24,6 +24,17 @@ namespace fs = std::filesystem;
 // Below the slowest rate that sound is kept at: parameters, envelopes, sensors.
 constexpr std::uint64_t kSlowestAudio = 8000;
 
+// What all that goes into a lane says alike: of files of different tempi the lane says none.
+std::vector<SourceTag> TagsOf(const std::vector<Job>& jobs, const std::string& lane_name) {
+  const Job* first = nullptr;
+  for (const Job& job : jobs) {
+    if (job.lane_name != lane_name) continue;
+    if (first == nullptr) first = &job;
+    if (job.source.tags != first->source.tags) return {};
+  }
+  return first == nullptr ? std::vector<SourceTag>() : first->source.tags;
+}
+
 }  // namespace
 
 std::unexpected<Error> Refuse(const std::string& file, std::string what, std::string hint) {
@@ -98,7 +109,8 @@ Result<Source> Look(const ImportArguments& arguments, const std::string& shown,
                 input.rate(),
                 input.speakers(),
                 input.frames(),
-                input.time_reference()};
+                input.time_reference(),
+                input.tags()};
 }
 
 }  // namespace
@@ -296,7 +308,8 @@ Result<void> Lanes::Prepare(std::vector<Job>& jobs) {
          .rate = rate,
          .description = Unfinished(job.source),
          .tool = "canvas import",
-         .speakers = job.source.speakers});
+         .speakers = job.source.speakers,
+         .tags = TagsOf(jobs, job.lane_name)});
     if (!added)
       return Fail(added.error().code(),
                   fmt::format("{}: {}", job.source.shown, added.error().what()),

@@ -27,6 +27,7 @@ struct Source {
   std::uint32_t speakers = 0;
   std::optional<std::uint64_t> frames;
   std::optional<std::uint64_t> time_reference;
+  std::vector<SourceTag> tags;
 };
 
 // One input on its way to a place in a lane.

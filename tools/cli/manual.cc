@@ -101,8 +101,9 @@ _canvas() {{
   esac
   if [ "$COMP_CWORD$third" = 3lane ] && [ "${{word#-}}" = "$word" ]; then before=--lane; fi
   if [ "$before" = --lane ] || [ "$before" = --with ]; then
-    local IFS=$'\n'
-    COMPREPLY=($(compgen -W "$(canvas ls "${{COMP_WORDS[2]}}" --json 2>/dev/null |
+    local IFS=$'\n' file=${{COMP_WORDS[2]}}
+    [ "${{COMP_WORDS[1]}}" != marker ] || file=${{COMP_WORDS[3]}}
+    COMPREPLY=($(compgen -W "$(canvas ls "$file" --json 2>/dev/null |
       sed -n 's/^    "name": "\(.*\)",$/\1/p')" -- "$word"))
     return
   fi

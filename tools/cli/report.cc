@@ -40,7 +40,7 @@ std::string LocalTime(std::int64_t unix_ns) {
 }
 
 Json InfoJson(const CanvasInfo& info, const std::vector<LaneSummary>& rows,
-              const std::vector<OwnerInfo>& owners) {
+              const std::vector<OwnerInfo>& owners, std::size_t markers) {
   Json json = {{"uuid", info.uuid},
                {"format_version", info.format_version},
                {"rate", RateJson(info.rate)},
@@ -48,7 +48,14 @@ Json InfoJson(const CanvasInfo& info, const std::vector<LaneSummary>& rows,
                {"slots", info.slots},
                {"small_slots", info.small_slots},
                {"pages", {{"capacity", info.capacity_pages}, {"ready", info.ready_pages}}},
+               {"markers", markers},
                {"lanes", Json::array()}};
+  const auto tags_of = [](const LaneInfo& lane) {
+    Json tags = Json::array();
+    for (const SourceTag& tag : lane.tags)
+      tags.push_back({{"name", tag.name}, {"value", tag.value}});
+    return tags;
+  };
   for (const auto& [lane, extent] : rows)
     json["lanes"].push_back({{"id", lane.id.value()},
                              {"name", lane.name},
@@ -59,6 +66,7 @@ Json InfoJson(const CanvasInfo& info, const std::vector<LaneSummary>& rows,
                              {"first_frame", extent.first.value()},
                              {"end_frame", extent.end.value()},
                              {"speakers", lane.speakers},
+                             {"tags", tags_of(lane)},
                              {"description", lane.description}});
   json["owners"] = Json::array();
   for (const OwnerInfo& owner : owners) json["owners"].push_back(OwnerJson(owner));
@@ -78,7 +86,7 @@ void PrintOwners(const std::vector<LaneSummary>& rows, const std::vector<OwnerIn
   if (!owners.empty()) fmt::print("\n{}", table.Render());
 }
 
-void PrintInfo(const CanvasInfo& info, const std::vector<LaneSummary>& rows) {
+void PrintInfo(const CanvasInfo& info, const std::vector<LaneSummary>& rows, std::size_t markers) {
   fmt::print("{}\n", Styled(Style::kHeading, info.path));
   if (!info.title.empty()) fmt::print("  {}\n", Printable(info.title));
   fmt::print("  canvas {}, format {}\n", info.uuid, info.format_version);
@@ -88,6 +96,9 @@ void PrintInfo(const CanvasInfo& info, const std::vector<LaneSummary>& rows) {
   if (info.mapped_pages < info.capacity_pages)
     fmt::print("  only the first {} can be reached here: for more, there is no address space\n",
                Count(info.mapped_pages, "page"));
+  if (markers != 0)
+    fmt::print("  {}: `canvas marker ls {}` lists them\n", Count(markers, "marker"),
+               ShellWord(info.path));
   if (rows.empty()) {
     fmt::print("  no lanes yet: `canvas import {} FILE.wav` makes one\n", ShellWord(info.path));
     return;
@@ -112,6 +123,10 @@ void PrintInfo(const CanvasInfo& info, const std::vector<LaneSummary>& rows) {
                any ? Duration(extent.written_frames, lane.rate) : "nothing"});
   }
   fmt::print("\n{}", table.Render());
+  for (const LaneSummary& row : rows)
+    for (const SourceTag& tag : row.lane.tags)
+      fmt::print("  lane '{}' came with {}={}\n", Printable(row.lane.name), tag.name,
+                 Printable(tag.value));
   for (const LaneSummary& row : rows)
     if (IsUnfinished(row.lane))
       fmt::print("\n  lane '{}' is an {}: do it again with --overwrite, or `canvas rm`\n",
@@ -160,10 +175,11 @@ Result<void> RunInfo(const ReportArguments& arguments) {
   WarnIfRecovered(canvas);
   CANVAS_ASSIGN(const auto rows, canvas.LaneExtents());
   CANVAS_ASSIGN(const auto owners, canvas.Owners());
+  CANVAS_ASSIGN(const auto markers, canvas.Markers());
   if (TheGlobals().json) {
-    Print(InfoJson(canvas.Info(), rows, owners));
+    Print(InfoJson(canvas.Info(), rows, owners, markers.size()));
   } else {
-    PrintInfo(canvas.Info(), rows);
+    PrintInfo(canvas.Info(), rows, markers.size());
     PrintOwners(rows, owners);
   }
   return {};
