@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "canvas/api/canvas.h"
 #include "tools/tool_test.h"
 
 namespace canvas::cli {
@@ -147,8 +148,8 @@ TEST_F(MarkerTool, GoOutAndComeBackAsCuePoints) {
   EXPECT_EQ(Brief(Markers({"--lane", "p"})), "0-201 range\n");
   // As another program sees them.
   if (Shell("ffprobe -version > /dev/null 2>&1") == 0) {
-    EXPECT_EQ(Shell("ffprobe -v error " + dir_.path("a.wav") + " && sox " +
-                    dir_.path("a.wav") + " -n stat 2> /dev/null"),
+    EXPECT_EQ(Shell("ffprobe -v error " + dir_.path("a.wav") + " && sox " + dir_.path("a.wav") +
+                    " -n stat 2> /dev/null"),
               0);
   }
   SF_INFO info{};
@@ -239,6 +240,60 @@ TEST_F(MarkerTool, TempoKeyAndChaptersOfFilesAreKept) {
       EXPECT_EQ(Brief(Markers({"--lane", lane})), "12000-12000 first\n") << name;
     }
   }
+  // Out again, where there is a place for them; as canvas and as others read them.
+  for (const std::string name : {"out.flac", "out.ogg", "out.opus"}) {
+    const std::string out = dir_.path(name);
+    EXPECT_EQ(Good({"export", file_, "--lane", "f", "--out", out}).out.find("tags left out"),
+              std::string::npos);
+    Good({"import", file_, out, "--lane", name});
+    for (const json& each : Info()["lanes"])
+      if (each["name"] == name) {
+        EXPECT_EQ(each["tags"], (json{{{"name", "BPM"}, {"value", "127.5"}},
+                                      {{"name", "INITIALKEY"}, {"value", "F#m"}}}))
+            << name;
+      }
+    EXPECT_EQ(Shell("ffmpeg -v error -i " + out + " -f null - 2> " + dir_.path("said")), 0);
+    EXPECT_EQ(Slurp(dir_.path("said")), "") << name << ": checksums of pages too";
+    EXPECT_EQ(Shell("ffprobe -v error -show_entries format_tags:stream_tags " + out + " > " +
+                    dir_.path("said")),
+              0);
+    EXPECT_NE(Slurp(dir_.path("said")).find("BPM=127.5"), std::string::npos) << name;
+    EXPECT_EQ(Slurp(dir_.path("said")).find("xxx"), std::string::npos) << name;
+  }
+  EXPECT_EQ(ReadAudio(dir_.path("out.flac")).samples, ReadAudio(dir_.path("f.flac")).samples);
+  EXPECT_NE(Good({"export", file_, "--lane", "f", "--out", dir_.path("out.wav")})
+                .out.find("2 tags left out"),
+            std::string::npos);
+  // More than a page of Ogg holds.
+  {
+    Canvas canvas = Canvas::Open(file_, {.access = Access::kReadWrite}).value();
+    std::vector<SourceTag> many(60, {"KEY", std::string(4000, 'k')});
+    ASSERT_TRUE(canvas.TagLane(canvas.FindLane("f")->id, many).has_value());
+  }
+  for (const std::string name : {"many.flac", "many.ogg", "many.opus"}) {
+    const std::string told = Good({"export", file_, "--lane", "f", "--out", dir_.path(name)}).out;
+    const bool opus = name.ends_with("opus");  // libsndfile makes no good file of so much
+    EXPECT_EQ(told.find("60 tags left out") != std::string::npos, opus) << told;
+    Good({"import", file_, dir_.path(name), "--lane", name});
+    EXPECT_EQ(Shell("ffmpeg -v error -i " + dir_.path(name) + " -f null - 2> " + dir_.path("said")),
+              0);
+    EXPECT_EQ(Slurp(dir_.path("said")), "") << name;
+    for (const json& each : Info()["lanes"])
+      if (each["name"] == name) {
+        EXPECT_EQ(each["tags"].size(), opus ? 0U : 60U) << name;
+      }
+  }
+  {
+    Canvas canvas = Canvas::Open(file_, {.access = Access::kReadWrite}).value();
+    const std::vector<SourceTag> most(2, {"KEY", std::string(4070, 'k')});
+    ASSERT_TRUE(canvas.TagLane(canvas.FindLane("f")->id, most).has_value());
+  }
+  Good({"export", file_, "--lane", "f", "--out", dir_.path("most.opus")});
+  Good({"import", file_, dir_.path("most.opus")});
+  for (const json& each : Info()["lanes"])
+    if (each["name"] == "most") {
+      EXPECT_EQ(each["tags"].size(), 2U) << "as much as is written into Opus";
+    }
   // Of files that differ, one lane has none.
   Good({"import", file_, dir_.path("f.flac"), dir_.path("x.wav"), "--lane", "both"});
   for (const json& each : Info()["lanes"])

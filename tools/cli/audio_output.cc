@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "canvas/api/canvas.h"
+#include "tools/cli/comments.h"
 #include "tools/cli/signals.h"
 #include "tools/cli/speakers.h"
 
@@ -225,6 +226,16 @@ Result<AudioOutput> AudioOutput::Open(const std::string& path, const OutputForma
       return Refuse(path, fmt::format("{} has no bext chunk", NameOf(format.container)),
                     "give --format wav or rf64, or leave --bext out");
   }
+  if (!content.tags.empty()) {
+    const bool comments = format.container == Container::kFlac || IsLossy(format.container);
+    const std::string placeholder = Placeholder(content.tags);
+    // Of Opus with very long comments libsndfile 1.2.0 makes files that nobody reads.
+    constexpr std::size_t kMostOfOpus = 8192;
+    output.says_tags_ =
+        comments && (format.container != Container::kOpus || placeholder.size() <= kMostOfOpus) &&
+        sf_set_string(output.file_.get(), SF_STR_COMMENT, placeholder.c_str()) == SF_ERR_NO_ERROR;
+    if (output.says_tags_) output.tags_ = content.tags;
+  }
   // The best there is, of what loses something.
   double quality = 1.0;
   if (IsLossy(format.container))
@@ -344,6 +355,14 @@ Result<void> AudioOutput::Commit() {
     return std::unexpected(Error::FromErrno(failure != 0 ? failure : EIO, "writing").About(path_));
   }
   if (!chunks_.empty()) CANVAS_TRY(AppendChunks());
+  if (!tags_.empty()) {
+    const Replaced replaced = ReplacePlaceholder(fd_.get(), tags_);
+    if (replaced == Replaced::kFailed)
+      return std::unexpected(
+          Error(ErrorCode::kIo, "writing the lane's tags failed", "look at the disk; try again")
+              .About(path_));
+    says_tags_ = replaced == Replaced::kDone;
+  }
   return path_ == "-" ? HandOver() : Name();
 }
 

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "canvas/api/lane.h"
 #include "canvas/base/error.h"
 #include "tools/cli/cues.h"
 #include "tools/cli/descriptor.h"
@@ -45,6 +46,7 @@ class AudioOutput {
     std::uint32_t speakers = 0;
     std::uint64_t first_frame = 0;  // where it lies on the timeline: for bext
     std::vector<Cue> cues = {};     // ascending
+    std::vector<SourceTag> tags = {};
   };
   // `path` "-" is standard output. A WAV that is too long for one becomes RF64 (EBU Tech 3306). With
   // `replace`, a file that is there is replaced, through a symbolic link; a canvas never. The new file
@@ -70,6 +72,8 @@ class AudioOutput {
   std::uint64_t other_names() const { return other_names_; }
   // How many of the cue points are not in the file: all, of a format for which nothing here writes them.
   std::uint64_t cues_left_out() const { return cues_left_out_; }
+  // Whether the file says the tags: of FLAC, Vorbis and Opus.
+  bool says_tags() const { return says_tags_; }
   // Gives the file its name, or hands it to standard output.
   Result<void> Commit();
 
@@ -112,6 +116,8 @@ class AudioOutput {
   std::uint64_t clipped_ = 0;
   std::string chunks_;  // to stand behind all that libsndfile writes
   std::uint64_t cues_left_out_ = 0;
+  std::vector<SourceTag> tags_;  // to be put where their placeholder is
+  bool says_tags_ = true;
   bool dither_ = false;
   std::uint64_t random_ = 0x9E3779B97F4A7C15;
 };

@@ -24,6 +24,13 @@ std::vector<SourceTag> ReadId3(int fd);
 // Those of tempo and key among comments: what a lane keeps.
 std::vector<SourceTag> TempoAndKey(const std::vector<SourceTag>& comments);
 
+// libsndfile writes comments, but none of a name that it has not. So it is given a COMMENT of this text, as
+// long as `tags` are together and a little longer; once it has closed the file (FLAC, Ogg Vorbis, Opus), they
+// are put in its place, and what is left of it becomes padding.
+std::string Placeholder(const std::vector<SourceTag>& tags);
+enum class Replaced : std::uint8_t { kDone, kNotThere, kFailed };
+Replaced ReplacePlaceholder(int fd, const std::vector<SourceTag>& tags);
+
 // CHAPTER000=HH:MM:SS.mmm and CHAPTER000NAME (https://wiki.xiph.org/Chapter_Extension), as points,
 // ascending.
 std::vector<Cue> Chapters(const std::vector<SourceTag>& comments, std::uint64_t rate);

@@ -169,7 +169,8 @@ Result<void> ExportOne(const Canvas& canvas, const ExportArguments& arguments,
                                    .frames = frames,
                                    .speakers = lane.speakers,
                                    .first_frame = static_cast<std::uint64_t>(range.first.value()),
-                                   .cues = std::move(cues)},
+                                   .cues = std::move(cues),
+                                   .tags = lane.tags},
                                   arguments.force));
   CANVAS_ASSIGN(const std::uint64_t written, Copy(reader, range, out));
   CANVAS_TRY(out.Commit());
@@ -192,6 +193,9 @@ Result<void> ExportOne(const Canvas& canvas, const ExportArguments& arguments,
     text +=
         fmt::format("  {} left out: the file cannot say {}\n", Count(out.cues_left_out(), "marker"),
                     out.cues_left_out() == 1 ? "it" : "them");
+  if (!out.says_tags())
+    text += fmt::format("  its {} left out: the file cannot say them\n",
+                        Count(lane.tags.size(), "tag"));
   if (!out.says_speakers())
     text += fmt::format("  the file does not say where its channels sound: {}\n",
                         SpeakersText(lane.speakers));
