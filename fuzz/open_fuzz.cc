@@ -156,9 +156,11 @@ void Exercise(const std::string& path) {
     (void)sut->Usage();
     (void)sut->Owners();
     (void)sut->TempoMaps();
+    (void)sut->Markers();
     if (const auto pin = sut->Pin()) {
       (void)pin->Lanes();
       (void)pin->TempoMaps();
+      (void)pin->Markers();
     }
     const auto lanes = sut->Lanes();
     if (!lanes) continue;

@@ -87,7 +87,7 @@ TEST_F(MarkerTool, AreAddedListedAndRemoved) {
   EXPECT_NE(Good({"marker", "ls", file_}).out.find("chorus"), std::string::npos);
   EXPECT_EQ(Info()["markers"], 2);
   EXPECT_NE(Good({"info", file_}).out.find("2 markers: `canvas marker ls"), std::string::npos);
-  Good({"marker", "add", file_, "-0.25", "--lane", "x"}).out;
+  Good({"marker", "add", file_, "-0.25", "--lane", "x"});
   EXPECT_EQ(Brief(Markers({"--lane", "x"})), "24001-24001 \n36000-36000 \n");
 
   Bad({"marker", "add", file_, "1:30", "--to", "1:00"}, "is empty");

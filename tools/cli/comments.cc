@@ -331,7 +331,7 @@ std::vector<Cue> Chapters(const std::vector<SourceTag>& comments, std::uint64_t 
     cues.push_back({static_cast<std::uint64_t>(frame->value()), 0,
                     name == comments.end() ? "" : TextOf(name->value, kMaxMarkerNameBytes)});
   }
-  std::ranges::stable_sort(cues, {}, &Cue::frame);
+  std::ranges::sort(cues, {}, &Cue::frame);
   return cues;
 }
 

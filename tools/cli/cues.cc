@@ -156,7 +156,7 @@ std::vector<Cue> ReadCues(SNDFILE* file, int format) {
     default:
       break;
   }
-  std::ranges::stable_sort(cues, {}, &Cue::frame);
+  std::ranges::sort(cues, {}, &Cue::frame);
   if (cues.size() > kMaxMarkers) cues.resize(kMaxMarkers);
   return cues;
 }
