@@ -406,7 +406,7 @@ int Run(int argc, char** argv) {
   cli::MarkerArguments marker;
   CLI::App* marker_command = AddCommand(
       app, "marker", "Add, list and remove named points and ranges of the timeline", marker.file,
-      std::string("  canvas marker add song.canvas 1:30 --to 2:00 --name chorus --color '#ff8800'\n"
+      std::string("  canvas marker add song.canvas 1:30 --to 2:00 --name chorus --rgb '#ff8800'\n"
                   "  canvas marker add song.canvas 96000f --lane voice --tag breath --data "
                   "'{\"take\": 3}'\n"
                   "  canvas marker ls song.canvas\n"
@@ -418,7 +418,7 @@ int Run(int argc, char** argv) {
                              "those to remove");
   marker_command->add_option("--to", marker.to, "TIME that the range ends at; default: a point");
   marker_command->add_option("--name", marker.name, "what it is called");
-  marker_command->add_option("--color", marker.color, "such as '#ff8800'; black says none");
+  marker_command->add_option("--rgb", marker.color, "such as '#ff8800'; black says none");
   marker_command
       ->add_option("--tag", marker.tags,
                    "a word to find it by, as often as there are; ls: only those that have it")

@@ -61,7 +61,7 @@ class MarkerTool : public Tool {
 TEST_F(MarkerTool, AreAddedListedAndRemoved) {
   Good({"import", file_, dir_.path("x.wav")});
   EXPECT_EQ(Good({"marker", "ls", file_}).out, file_ + ": no markers\n");
-  EXPECT_EQ(Good({"marker", "add", file_, "1:30", "--to", "2:00.5", "--name", "chorus", "--color",
+  EXPECT_EQ(Good({"marker", "add", file_, "1:30", "--to", "2:00.5", "--name", "chorus", "--rgb",
                   "#ff8800"})
                 .out,
             "marker 1 'chorus' at 1:30.000 to 2:00.500\n");
@@ -93,7 +93,7 @@ TEST_F(MarkerTool, AreAddedListedAndRemoved) {
   Bad({"marker", "add", file_, "1:30", "--to", "1:00"}, "is empty");
   Bad({"marker", "add", file_, "100f"}, "is a time of a lane");
   Bad({"marker", "add", file_, "2:00:00"}, "past the capacity");
-  Bad({"marker", "add", file_, "1", "--color", "red"}, "no colour");
+  Bad({"marker", "add", file_, "1", "--rgb", "red"}, "no colour");
   Bad({"marker", "add", file_, "1", "--data", "{"}, "not JSON");
   Bad({"marker", "add", file_, "1", "--lane", "y"}, "no lane 'y'");
   Bad({"marker", "add", file_, "1", "--name", std::string(2000, 'n')}, "2000 bytes");

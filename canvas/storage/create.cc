@@ -107,13 +107,15 @@ Result<os::UniqueFd> MakeUnnamed(const std::string& path, mode_t mode) {
 // Only where nothing is called so by now; on disk when this returns.
 Result<void> Name(const os::UniqueFd& fd, const std::string& path) {
   const std::string unnamed = fmt::format("/proc/self/fd/{}", fd.get());
+  // Opened first: once it has its name, nothing may fail for want of memory.
+  const os::UniqueFd parent(open(DirectoryOf(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!parent) return FailErrno(errno, "opening the directory");
   if (linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) != 0) {
     if (errno == EEXIST)
       return Fail(ErrorCode::kExists, "exists already", "choose another path, or remove it first");
     return FailErrno(errno, "naming the new file");
   }
-  const os::UniqueFd parent(open(DirectoryOf(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!parent || fsync(parent.get()) != 0) return FailErrno(errno, "fsync of the directory");
+  if (fsync(parent.get()) != 0) return FailErrno(errno, "fsync of the directory");
   return {};
 }
 

@@ -19,7 +19,7 @@ Result<std::uint32_t> ColorOf(const std::string& text) {
     const auto [stop, error] = std::from_chars(text.data() + 1, end, color, 16);
     if (error == std::errc() && stop == end) return color;
   }
-  return Fail(ErrorCode::kInvalidArgument, fmt::format("--color: '{}' is no colour", text),
+  return Fail(ErrorCode::kInvalidArgument, fmt::format("--rgb: '{}' is no colour", text),
               "give it as '#rrggbb', such as '#ff8800'");
 }
 
