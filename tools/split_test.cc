@@ -43,10 +43,16 @@ TEST_F(Split, ThePiecesTogetherAreTheWhole) {
     canvas::Canvas sut = testing::OpenForWriting(file_);
     testing::Must(sut.AddTempoMap({.id = 0, .name = "t", .tempi = {{}}, .meters = {{}}}));
   }
+  Good({"marker", "add", file_, "30", "--lane", "a", "--name", "m"});
+  Good({"marker", "add", file_, "30", "--name", "of no lane"});
   const std::string said =
       Good({"split", file_, "--at", "50.00001", "--at", "0:29.5", "--out-dir", out_}).out;
   EXPECT_NE(said.find("from 0:29.500 -> " + Piece("2")), std::string::npos) << said;
   EXPECT_NE(said.find("1 tempo map left out"), std::string::npos) << said;
+  EXPECT_NE(said.find("1 marker of no lane left out"), std::string::npos) << said;
+  const auto markers = testing::Must(testing::Must(canvas::Canvas::Open(Piece("2"))).Markers());
+  ASSERT_EQ(markers.size(), 1U);
+  EXPECT_EQ(testing::Must(FrameOfTime(markers[0].start, {48000, 1})), Frame(24000));
   // 50.00001 s is frame 2400000 at 48 kHz, and 2205000 at 44.1.
   EXPECT_EQ(Samples(Piece("1"), "a", "0", "29.5"), Samples(file_, "a", "0", "29.5"));
   EXPECT_EQ(Samples(Piece("2"), "a", "0", "984000f"), Samples(file_, "a", "29.5", "2400000f"));

@@ -233,8 +233,6 @@ Result<void> GiveName(const std::string& path, const std::string& name) {
   return std::unexpected(Error::FromErrno(errno, "giving it its name").About(name));
 }
 
-// Those of the lane that lie where it was copied; of a lane that was copied whole, all. They are moved as
-// its frames are. Answers how many.
 Result<std::size_t> CopyMarkers(const Canvas& from, Canvas& to, const LaneCopy& plan, bool whole) {
   CANVAS_ASSIGN(const auto markers, from.Markers());
   CANVAS_ASSIGN(const LaneInfo target, to.FindLane(plan.name));

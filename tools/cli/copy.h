@@ -58,6 +58,9 @@ class CopyTargets {
 // Errors: kBusy (stopped, or emptied meanwhile), and of what it does.
 Result<std::uint64_t> CopyLane(const Canvas& from, Canvas& to, const LaneCopy& plan,
                                LaneWriter& writer, const StopFlag& stop);
+// The markers of the lane that lie where it was copied; of a lane that was copied whole, all. They are
+// moved as its frames are. Answers how many.
+Result<std::size_t> CopyMarkers(const Canvas& from, Canvas& to, const LaneCopy& plan, bool whole);
 Result<void> CopyTempoMaps(const Canvas& from, Canvas& to);
 
 // Renames the file; only where nothing is called so by now.

@@ -208,6 +208,7 @@ Result<void> NameAll(std::vector<Piece*>& pieces, bool force) {
 struct Made {
   Json lanes = Json::array();
   std::uint64_t tempo_maps_left_out = 0;
+  std::uint64_t markers_left_out = 0;
 };
 
 Result<Made> Make(const Canvas& from, const Piece& piece, const StopFlag& stop) {
@@ -221,11 +222,15 @@ Result<Made> Make(const Canvas& from, const Piece& piece, const StopFlag& stop) 
     CANVAS_ASSIGN(const auto maps, from.TempoMaps());
     made.tempo_maps_left_out = maps.size();
   }
+  CANVAS_ASSIGN(const auto markers, from.Markers());
+  made.markers_left_out =
+      static_cast<std::uint64_t>(std::ranges::count(markers, LaneId(0), &Marker::lane));
   CopyTargets targets(to);
   CANVAS_TRY(targets.Prepare(from, piece.lanes, false));
   for (std::size_t i = 0; i < piece.lanes.size(); ++i) {
     const LaneCopy& lane = piece.lanes[i];
     CANVAS_ASSIGN(const std::uint64_t frames, CopyLane(from, to, lane, targets.Begin(i), stop));
+    CANVAS_TRY(CopyMarkers(from, to, lane, false));
     made.lanes.push_back(
         {{"lane", lane.lane.name}, {"first_frame", lane.range.first.value()}, {"frames", frames}});
   }
@@ -288,11 +293,14 @@ Result<void> Split(const SplitArguments& arguments) {
       if (one->tempo_maps_left_out != 0)
         text += fmt::format("  {} left out: their ticks count from the beginning\n",
                             Count(one->tempo_maps_left_out, "tempo map"));
+      if (one->markers_left_out != 0)
+        text += fmt::format("  {} of no lane left out\n", Count(one->markers_left_out, "marker"));
       told.emplace_back(Json{{"piece", piece.number},
                              {"into", piece.path},
                              {"capacity_pages", piece.pages},
                              {"lanes", std::move(one->lanes)},
-                             {"tempo_maps_left_out", one->tempo_maps_left_out}},
+                             {"tempo_maps_left_out", one->tempo_maps_left_out},
+                             {"markers_left_out", one->markers_left_out}},
                         std::move(text));
     }
     return {};
