@@ -142,9 +142,9 @@ void Count(const std::string& path) {
   const Canvas reading = Must(Canvas::Open(path));
   const Window window = Must(reading.MakeWindow(std::span(&lane, 1), {.max_seconds = 8}));
   Must(const_cast<Window&>(window).MoveTo({Frame(0), Frame(3 * kPage)}));
-  LaneReader reader = Must(window.Reader(lane));
+  WindowReader reader = Must(window.Reader(lane));
   alignas(64) static std::array<float, 2 * 4 * kBlock> out;
-  View view;
+  const View view = reader.ViewAt(Frame(100), kFrames);
   const auto read = [&](std::int64_t at, std::int64_t frames, ReadStatus expected) {
     return [&reader, at, frames, expected] {
       const auto got =
@@ -153,9 +153,10 @@ void Count(const std::string& path) {
     };
   };
   const auto open = [&](std::int64_t at, std::int64_t frames, ReadStatus expected) {
-    return [&reader, &view, at, frames, expected] {
-      view = reader.ViewAt(Frame(at), static_cast<std::uint64_t>(frames));
-      if (view.status() != expected) std::_Exit(4);
+    // Opened, and let go.
+    return [&reader, at, frames, expected] {
+      const View opened = reader.ViewAt(Frame(at), static_cast<std::uint64_t>(frames));
+      if (opened.status() != expected) std::_Exit(4);
     };
   };
   std::optional<RacingCopies> racing;

@@ -92,7 +92,7 @@ void Play(const std::string& path, std::int64_t seconds, std::int64_t step_ms) {
   const Window window = Must(canvas.MakeWindow(ids, {.max_seconds = 4}));
   Feeder feeder = Must(Feeder::Start({.horizon_seconds = 2, .behind_seconds = 0.25}));
   Playhead playhead = Must(feeder.Follow(window));
-  std::vector<LaneReader> readers;
+  std::vector<WindowReader> readers;
   for (const LaneId id : ids) readers.push_back(Must(window.Reader(id)));
 
   std::uint64_t most_beyond = 0;

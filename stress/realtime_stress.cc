@@ -164,7 +164,7 @@ struct Material {
   }
   Canvas canvas;
   std::optional<Window> window;
-  std::vector<LaneReader> readers;
+  std::vector<WindowReader> readers;
 };
 
 // One pattern of reads around the playhead.
@@ -299,7 +299,7 @@ void ReadUnderGuard(const std::string& path, std::int64_t reads, std::uint32_t s
   const auto body = [&](std::uint64_t most) {
     for (std::uint64_t n = 0; n < most; ++n, ++i) {
       const Walk walk = pattern.Next(i, at);
-      LaneReader& reader = material.readers[walk.lane];
+      WindowReader& reader = material.readers[walk.lane];
       const auto got = reader.Read(Frame(walk.at), block);
       tally.Count(got.status);
       if (got.status == ReadStatus::kOk)
@@ -315,7 +315,6 @@ void ReadUnderGuard(const std::string& path, std::int64_t reads, std::uint32_t s
         else
           ++views.stale_views;
       }
-      reader.EndView();
     }
   };
   while (tally.ok < static_cast<std::uint64_t>(reads)) {
@@ -529,7 +528,6 @@ void ReadBesideNeighbours(const std::string& path, bool plain) {
         wrong |= got.status != ReadStatus::kOk || !Right(block.data(), lane, at);
         const View view = material.readers[lane].ViewAt(Frame(at), kFrames);
         wrong |= view.frames() == 0 || !Right(view.samples().data(), lane, at);
-        material.readers[lane].EndView();
       }
   };
   body();

@@ -38,7 +38,7 @@ constexpr jack_nframes_t kMostFrames = 8192;
 
 // Everything the callback touches.
 struct Player {
-  std::vector<canvas::LaneReader> readers;
+  std::vector<canvas::WindowReader> readers;
   std::vector<std::uint32_t> channels;
   std::optional<canvas::Playhead> playhead;
   std::array<jack_port_t*, 2> ports{};

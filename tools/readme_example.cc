@@ -25,7 +25,7 @@ int main() {
   playhead.Publish(Frame(90 * 48000));
   playhead.WaitReady(std::chrono::seconds(5));
 
-  LaneReader reader = window.Reader(strings).value();
+  WindowReader reader = window.Reader(strings).value();
   std::vector<float> block(2 * 256);
   ReadResult got = reader.Read(Frame(90 * 48000), block);  // no syscall, lock, allocation or fault
   std::printf("%llu frames\n", static_cast<unsigned long long>(got.written_frames));

@@ -252,7 +252,7 @@ TEST_F(BadFile, PagesThatWereLostDoNotComeBackWithALaterOne) {
   const LaneId lane = Must(sut.FindLane("a")).id;
   Window window = Must(sut.MakeWindow(std::span(&lane, 1), {.clock = {8000, 1}}));
   Must(window.MoveTo({Frame(40000), Frame(41000)}));
-  LaneReader reader = Must(window.Reader(lane));
+  WindowReader reader = Must(window.Reader(lane));
   std::vector<float> out(2 * 1000);
   EXPECT_EQ(reader.Read(Frame(40000), out).status, ReadStatus::kOutside);
   Must(Must(sut.Own(lane)).Write(Frame(40000), Samples(1, 40000, 1000, 2)));

@@ -440,7 +440,8 @@ Result<LaneReader> Canvas::Reader(LaneId id) const {
     CANVAS_TRY(CheckOpen());
     auto found = AboutFile(core_->Find(id), *core_);
     if (!found) return std::unexpected(std::move(found).error());
-    return LaneReader(core_->file, found->second, ToInfo(found->first));
+    return LaneReader(reading::FrameReader<reading::Anywhere>(
+        core_->file, found->second, ToInfo(found->first), reading::Anywhere{}));
   });
 }
 

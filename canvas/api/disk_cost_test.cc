@@ -206,7 +206,7 @@ TEST_F(DiskCost, AWindowOverTheLastBlockOfAPageTakesNoSpaceOnTmpfs) {
   Must(Must(sut.Own(lane)).Write(Frame(0), Samples(1, 0, 300, 1)));
   Window window = Must(sut.MakeWindow({{lane}}, {.max_seconds = 40}));
   EXPECT_EQ(Added([&] { Must(window.MoveTo({Frame(0), Frame(30 * 48000)})); }), 0U);
-  LaneReader reader = Must(window.Reader(lane));
+  WindowReader reader = Must(window.Reader(lane));
   std::vector<float> out(300);
   ASSERT_EQ(reader.Read(Frame(0), out), (ReadResult{ReadStatus::kOk, 300}));
   EXPECT_EQ(out, Samples(1, 0, 300, 1));

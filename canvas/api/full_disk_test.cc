@@ -150,7 +150,7 @@ class FullDisk : public ::testing::TestWithParam<Disk> {
     syncfs(fd);
     close(fd);
   }
-  static void ExpectIntact(LaneReader& reader, std::int64_t until) {
+  static void ExpectIntact(auto& reader, std::int64_t until) {
     std::vector<float> out(kRate * 2);
     for (std::int64_t from = 0; from < until; from += kRate) {
       ASSERT_EQ(reader.Read(Frame(from), out), (ReadResult{ReadStatus::kOk, kRate})) << from;
@@ -297,7 +297,7 @@ TEST_P(FullDisk, WhatIsThereIsSyncedAndReadInWindows) {
   Must(sut.Sync());
   Window window = Must(sut.MakeWindow({{lane}}, {.max_seconds = 4}));
   Must(window.MoveTo({Frame(0), Frame(3 * kRate)}));
-  LaneReader reader = Must(window.Reader(lane));
+  WindowReader reader = Must(window.Reader(lane));
   ExpectIntact(reader, 3 * kRate);
   Must(window.MoveTo({Frame(40 * kRate), Frame(43 * kRate)}));  // where nothing is
   std::vector<float> out(200);

@@ -1,416 +1,49 @@
 #include "canvas/api/lane_reader.h"
 
 #include <algorithm>
-#include <cstring>
-#include <memory>
-#include <utility>
 
-#include "canvas/api/window_core.h"
-#include "canvas/sync/append.h"
-#include "canvas/sync/overwrite.h"
-#include "canvas/sync/part_life.h"
-#include "canvas/sync/presence.h"
-#include "canvas/sync/shared_copy.h"
-#include "canvas/sync/window.h"
+#include "canvas/api/core.h"
 
 namespace canvas {
-namespace {
-
-// Has the processor load what lies behind a read, at most as much again: the next read is most likely
-// there, and its checks keep the processor from running ahead to it as it runs from one memcpy to
-// the next. A prefetch never faults; where nothing is resident it does nothing. `bytes` is not 0.
-inline void PrefetchBehind(const std::byte* end, std::size_t bytes) noexcept {
-  constexpr std::size_t kLine = 64;
-  constexpr std::size_t kMost = 16 * kLine;
-  if (sync::IsStringCopy(bytes)) return;
-  std::size_t at = 0;
-  do {
-    __builtin_prefetch(end + at);
-    at += kLine;
-  } while (at < std::min(bytes, kMost));
-}
-
-// Before a long copy. A string operation begins when what comes before it is done: so what that waits
-// for, and the first bytes, are sent for together, and not one after the other.
-inline void PrefetchFor(const storage::PartWords& words, std::uint64_t block, const std::byte* from,
-                        std::size_t bytes) noexcept {
-  if (!sync::IsStringCopy(bytes)) return;
-  __builtin_prefetch(&words.versions[block]);
-  __builtin_prefetch(words.life);
-  __builtin_prefetch(from);
-  __builtin_prefetch(from + 64);
-}
-
-}  // namespace
-
-bool View::StillValid() const noexcept {
-  return words_.life == nullptr || sync::ViewStillValid(words_, sequence_, life_);
-}
-
-LaneReader::LaneReader(std::shared_ptr<storage::CanvasFile> file, const part::LanePlace& place,
-                       LaneInfo info)
-    : frames_of_(place.shape.channels()),
-      block_of_(place.shape.frames_per_block()),
-      per_block_(place.shape.frames_per_block()),
-      frame_bytes_(place.shape.frame_bytes()),
-      file_(std::move(file)),
-      place_(place),
-      info_(std::move(info)),
-      channels_(place.shape.channels()),
-      end_(place.shape.FirstFrame(file_->mapped_pages())) {}
-
-// The seat is its own from the first step on, and left even where another one fails.
-LaneReader::LaneReader(std::shared_ptr<WindowCore> window, WindowLane& lane, WindowSeat& seat)
-    : LaneReader(std::unique_ptr<WindowSeat, LeaveSeat>(&seat, LeaveSeat{window}), *window, lane) {}
-
-LaneReader::LaneReader(std::unique_ptr<WindowSeat, LeaveSeat> seat, const WindowCore& window,
-                       WindowLane& lane)
-    : LaneReader(window.core().file, lane.lane(), lane.info()) {
-  seat_ = std::move(seat);
-  window_lane_ = &lane;
-}
-
-// What is left is in no page, and reaches none.
-LaneReader::LaneReader(LaneReader&& other) noexcept
-    : page_first_(other.page_first_),
-      page_end_(other.page_end_),
-      frames_of_(other.frames_of_),
-      block_of_(other.block_of_),
-      per_block_(other.per_block_),
-      frame_bytes_(other.frame_bytes_),
-      page_(other.page_),
-      present_(std::exchange(other.present_, false)),
-      window_place_(other.window_place_),
-      shown_(other.shown_),
-      seat_(std::move(other.seat_)),
-      part_(other.part_),
-      file_(std::move(other.file_)),
-      place_(other.place_),
-      info_(std::move(other.info_)),
-      channels_(other.channels_),
-      end_(std::exchange(other.end_, Frame(0))),
-      window_lane_(other.window_lane_),
-      next_(other.next_),
-      ahead_(other.ahead_) {
-  other.page_first_ = other.page_end_ = Frame(0);
-}
-
-LaneReader& LaneReader::operator=(LaneReader&& other) noexcept {
-  if (this == &other) return *this;
-  std::destroy_at(this);
-  return *std::construct_at(this, std::move(other));
-}
-
-LaneReader::~LaneReader() = default;
-
-void LaneReader::LeaveSeat::operator()(WindowSeat* seat) const noexcept { window->Leave(*seat); }
-
-// Makes the page of `frame` the current one. False where there is none.
-bool LaneReader::SetPage(Frame frame) noexcept {
-  if (frame >= page_first_ && frame < page_end_) return true;
-  if (frame < Frame(0) || frame >= end_) return false;
-  const std::uint64_t page = place_.shape.PageOf(frame);
-  page_ = PageIndex(static_cast<std::uint32_t>(page));
-  page_first_ = place_.shape.FirstFrame(page);
-  page_end_ = place_.shape.FirstFrame(page + 1);
-  present_ = false;
-  ahead_ = 0;
-  if (window_lane_ != nullptr) {
-    window_place_ = &window_lane_->PlaceOf(page_);
-    shown_ = window_place_->shown;
-  }
-  return true;
-}
-
-// Goes to the page of `frame`, and finds out whether the part is there: `present_`, with kOk. In a
-// window the reader says that it looks there, and goes by what is shown.
-ReadStatus LaneReader::Enter(Frame frame) noexcept {
-  if (!SetPage(frame)) return file_ == nullptr ? ReadStatus::kClosed : ReadStatus::kEnd;
-  if (seat_ != nullptr) {
-    present_ = false;
-    sync::LookAt<sync::StdSync>(seat_->seat, page_.value());
-    if (!sync::IsShown(*shown_, page_.value())) return ReadStatus::kOutside;
-    const part::PartLook& look = window_place_->look;
-    if (!look.Stands()) return ReadStatus::kOutside;
-    present_ = look.part.has_value();
-    if (present_) part_ = *look.part;
-  } else if (!present_ || sync::ReadLife(part_.words) != part_.life) {
-    const auto found = part::FindPart(*file_, place_, page_);
-    present_ = found.has_value();
-    if (found) part_ = *found;
-  }
-  return ReadStatus::kOk;
-}
-
-// Before frame `local` of the current part is read, in order: has what follows read from the disk.
-void LaneReader::ReadAhead(std::uint64_t local) noexcept {
-  constexpr std::uint64_t kStretch = 2 * 1024 * 1024;
-  const std::uint64_t mark =
-      std::min(sync::ReadMark(part_.words), static_cast<std::uint64_t>(page_end_ - page_first_));
-  const std::uint64_t from = std::max(ahead_, local * frame_bytes_);
-  const std::uint64_t end = std::min(local * frame_bytes_ + kStretch, mark * frame_bytes_);
-  // Half a stretch at a time, or what is left.
-  if (from >= end || (end - from < kStretch / 2 && end != mark * frame_bytes_)) return;
-  file_->WillNeed(
-      file_->geometry().Page(page_).value() + file_->geometry().Data(place_.slots) + from,
-      end - from);
-  ahead_ = end;
-}
-
-// Frames [local, local + frames) of the current part, which is there.
-ReadStatus LaneReader::CopyRun(std::uint64_t local, std::uint64_t frames, float* out,
-                               std::uint64_t& written) noexcept {
-  const std::uint64_t mark = sync::ReadMark(part_.words);
-  const std::uint64_t low = sync::ReadLow(part_.words);
-  const std::uint64_t end = local + frames;
-  if (local < low) {
-    const std::uint64_t count = std::min(frames, low - local);
-    std::memset(out, 0, count * frame_bytes_);
-    local += count;
-    out += count * channels_;
-  }
-  auto status = ReadStatus::kOk;
-  while (local < end) {
-    const std::uint64_t block = block_of_(local);
-    const std::uint64_t offset = local - block * per_block_;
-    const std::uint64_t count = std::min(end - local, per_block_ - offset);
-    const std::uint64_t below = local < mark ? std::min(count, mark - local) : 0;
-    auto outcome = sync::BlockRead::kUnwritten;
-    if (below != 0 && !IsShown(block)) {
-      // One look decides: a block that is written from now on was not when the window looked.
-      const auto version = sync::ReadVersion(part_.words, block);
-      if ((version.written || version.changing()) && status == ReadStatus::kOk)
-        status = ReadStatus::kOutside;
-    } else if (below != 0) {
-      outcome = sync::ReadBlock(
-          part_.words, block, static_cast<std::uint32_t>(offset * frame_bytes_),
-          static_cast<std::uint32_t>(below * frame_bytes_), out, [this] { return UndoIsShown(); });
-    }
-    const std::uint64_t good = outcome == sync::BlockRead::kOk ? below : 0;
-    if (outcome == sync::BlockRead::kRaced) status = ReadStatus::kRaced;
-    if (outcome == sync::BlockRead::kUndoAway && status == ReadStatus::kOk)
-      status = ReadStatus::kOutside;
-    if (good != count) std::memset(out + good * channels_, 0, (count - good) * frame_bytes_);
-    written += good;
-    local += count;
-    out += count * channels_;
-  }
-  return status;
-}
-
-// Whether the block's samples may be touched.
-bool LaneReader::IsShown(std::uint64_t block) const noexcept {
-  return seat_ == nullptr || sync::IsShownBlock(window_place_->resident, block);
-}
-
-// Whether the part's undo place may be touched.
-bool LaneReader::UndoIsShown() const noexcept {
-  return seat_ == nullptr || sync::IsShownBlock(shown_ + WindowPlace::kUndo, 0);
-}
-
-// Frames of one block, between the marks. kUnwritten also where the part lives no longer.
-inline sync::BlockRead LaneReader::CopyWithin(std::uint64_t block, std::uint64_t offset,
-                                              std::uint64_t frames, float* out) const noexcept {
-  const auto outcome = sync::ReadBlock(
-      part_.words, block, static_cast<std::uint32_t>(offset * frame_bytes_),
-      static_cast<std::uint32_t>(frames * frame_bytes_), out, [this] { return UndoIsShown(); });
-  // A life is never lived again: the same after the copy, the same before.
-  return sync::LifeStands(part_.words, part_.life) ? outcome : sync::BlockRead::kUnwritten;
-}
-
-// In a window, of the page that it looks at: frames that begin in `block` and end in the next, in one
-// copy. False where that cannot be.
-bool LaneReader::CopyOverEdge(std::uint64_t block, std::uint64_t offset, std::uint64_t frames,
-                              float* out) const noexcept {
-  if (offset + frames > 2 * std::uint64_t{per_block_}) return false;
-  sync::LookAt<sync::StdSync>(seat_->seat, page_.value());
-  const bool good =
-      sync::IsShown(*shown_, page_.value()) &&
-      sync::IsShownBlock(shown_ + WindowPlace::kWhole, block) &&
-      sync::IsShownBlock(shown_ + WindowPlace::kWhole, block + 1) &&
-      sync::ReadTwoBlocks(part_.words, block, static_cast<std::uint32_t>(offset * frame_bytes_),
-                          static_cast<std::uint32_t>(frames * frame_bytes_), out) &&
-      sync::LifeStands(part_.words, part_.life);
-  sync::LookAway<sync::StdSync>(seat_->seat);
-  return good;
-}
-
-ReadResult LaneReader::Read(Frame first, std::span<float> out) noexcept {
-  // What nearly every call is: a range within one block, and of the page that the last call was in;
-  // in a window, of another one too.
-  if ((present_ && first >= page_first_ && first < page_end_) ||
-      (seat_ != nullptr && Enter(first) == ReadStatus::kOk && present_)) {
-    const auto local = static_cast<std::uint64_t>(first - page_first_);
-    const std::uint64_t block = block_of_(local);
-    PrefetchFor(part_.words, block, part_.words.data + local * frame_bytes_, out.size_bytes());
-    const std::uint64_t frames = frames_of_(out.size());
-    const std::uint64_t offset = local - block * per_block_;
-    if (frames != 0 && offset + frames <= per_block_ &&
-        frames <= static_cast<std::uint64_t>(page_end_ - first)) {
-      auto outcome = sync::BlockRead::kUnwritten;
-      if (seat_ != nullptr) {
-        sync::LookAt<sync::StdSync>(seat_->seat, page_.value());
-        if (sync::IsShown(*shown_, page_.value()) &&
-            sync::IsShownBlock(shown_ + WindowPlace::kWhole, block))
-          outcome = CopyWithin(block, offset, frames, out.data());
-        sync::LookAway<sync::StdSync>(seat_->seat);
-        if (outcome == sync::BlockRead::kOk)
-          PrefetchBehind(part_.words.data + (local + frames) * frame_bytes_, frames * frame_bytes_);
-      } else if (offset != 0 &&  // at the start of a block the other path reads ahead
-                 local + frames <= sync::ReadMark(part_.words) &&
-                 sync::ReadLow(part_.words) <= local) {
-        outcome = CopyWithin(block, offset, frames, out.data());
-      }
-      if (outcome == sync::BlockRead::kOk) return {ReadStatus::kOk, frames};
-      if (outcome == sync::BlockRead::kRaced) {  // all its tries are used up
-        std::memset(out.data(), 0, frames * frame_bytes_);
-        return {ReadStatus::kRaced, 0};
-      }
-    } else if (seat_ != nullptr && frames != 0 &&
-               frames <= static_cast<std::uint64_t>(page_end_ - first) &&
-               CopyOverEdge(block, offset, frames, out.data())) {
-      return {ReadStatus::kOk, frames};
-    }
-  }
-  return ReadAcross(first, out);
-}
-
-ReadResult LaneReader::ReadAcross(Frame first, std::span<float> out) noexcept {
-  EndView();
-  if (file_ == nullptr || file_->poisoned()) return {ReadStatus::kClosed, 0};
-  std::uint64_t left = frames_of_(out.size());
-  const std::uint64_t asked = left;
-  float* to = out.data();
-  ReadResult result;
-  if (first < Frame(0) || first > end_ || asked > static_cast<std::uint64_t>(end_ - first)) {
-    // Zeros before the beginning and behind the end; what lies between is read.
-    std::memset(to, 0, asked * frame_bytes_);
-    const std::uint64_t before =
-        first < Frame(0)
-            ? std::min(asked, std::uint64_t{0} - static_cast<std::uint64_t>(first.value()))
-            : 0;
-    const Frame from = std::max(first, Frame(0));
-    const std::uint64_t there =
-        from < end_ ? std::min(asked - before, static_cast<std::uint64_t>(end_ - from)) : 0;
-    if (there != 0) result = ReadAcross(from, out.subspan(before * channels_, there * channels_));
-    return {ReadStatus::kEnd, result.written_frames};
-  }
-  while (left > 0) {
-    ReadStatus status = Enter(first);
-    const auto local = static_cast<std::uint64_t>(first - page_first_);
-    const std::uint64_t count = std::min(left, static_cast<std::uint64_t>(page_end_ - first));
-    if (!present_) {
-      std::memset(to, 0, count * frame_bytes_);
-    } else {
-      // In order, or nearly: reads within a block leave no trace here.
-      if (seat_ == nullptr && first >= next_ && first - next_ <= 2 * std::int64_t{per_block_})
-        ReadAhead(local);
-      std::uint64_t written = 0;
-      status = CopyRun(local, count, to, written);
-      // Punched or reused meanwhile: what was copied may be of two lives.
-      if (!sync::LifeStands(part_.words, part_.life)) {
-        present_ = false;
-        status = ReadStatus::kRaced;
-        written = 0;
-        std::memset(to, 0, count * frame_bytes_);
-      }
-      result.written_frames += written;
-    }
-    if (result.status != ReadStatus::kRaced && status != ReadStatus::kOk) result.status = status;
-    left -= count;
-    to += count * channels_;
-    first = first + static_cast<std::int64_t>(count);
-    next_ = first;
-  }
-  EndView();
-  if (result.status == ReadStatus::kOutside) CountMiss();
-  if (result.status == ReadStatus::kOk && result.written_frames != asked)
-    result.status =
-        result.written_frames == 0 ? ReadStatus::kUnwritten : ReadStatus::kPartlyUnwritten;
-  return result;
-}
-
-void LaneReader::EndView() noexcept {
-  if (seat_ != nullptr) sync::LookAway<sync::StdSync>(seat_->seat);
-}
-
-void LaneReader::CountMiss() noexcept {
-  if (seat_ != nullptr) sync::Put(seat_->misses, sync::Peek(seat_->misses) + 1);
-}
-
-View LaneReader::ViewAt(Frame first, std::uint64_t max_frames) noexcept {
-  View view = OpenView(first, max_frames);
-  if (view.frames_ == 0) EndView();
-  if (view.status_ == ReadStatus::kOutside) CountMiss();
-  return view;
-}
-
-View LaneReader::OpenView(Frame first, std::uint64_t max_frames) noexcept {
-  View view;
-  view.status_ = Enter(first);
-  if (view.status_ != ReadStatus::kOk) return view;
-  view.status_ = ReadStatus::kUnwritten;
-  if (!present_) return view;
-  view.words_ = {part_.words.sequence, part_.words.life};
-  view.life_ = part_.life;
-  view.sequence_ = sync::ViewSequence(part_.words);
-  const auto local = static_cast<std::uint64_t>(first - page_first_);
-  const auto in_page = static_cast<std::uint64_t>(page_end_ - page_first_);
-  const std::uint64_t mark = std::min(sync::ReadMark(part_.words), in_page);
-  if (local < sync::ReadLow(part_.words)) return view;
-  std::uint64_t end = local;
-  const std::uint64_t least = std::max<std::uint64_t>(max_frames, 1);  // for the status
-  while (end < mark && end - local < least) {
-    const std::uint64_t block = block_of_(end);
-    const auto version = sync::ReadVersion(part_.words, block);
-    if (end == local && version.written)
-      view.status_ = IsShown(block) ? ReadStatus::kRaced : ReadStatus::kOutside;
-    if (!version.written || version.changing() || !IsShown(block)) break;
-    view.status_ = ReadStatus::kOk;
-    end = std::min(mark, (block + 1) * per_block_);
-  }
-  view.frames_ = std::min(end - local, max_frames);
-  const auto* start = reinterpret_cast<const float*>(part_.words.data + local * frame_bytes_);
-  view.samples_ = {start, view.frames_ * channels_};
-  return view;
-}
 
 void LaneReader::Forget(FrameRange range) const noexcept {
-  if (file_ == nullptr || seat_ != nullptr) return;
-  const Frame end = std::min(range.end, end_);
+  if (reader_.file() == nullptr) return;
+  const Frame end = std::min(range.end, reader_.end());
   for (Frame at = std::max(range.first, Frame(0)); at < end;) {
-    const std::uint64_t page = place_.shape.PageOf(at);
-    const Frame first = place_.shape.FirstFrame(page);
-    const Frame stop = std::min(end, place_.shape.FirstFrame(page + 1));
+    const std::uint64_t page = reader_.place().shape.PageOf(at);
+    const Frame first = reader_.place().shape.FirstFrame(page);
+    const Frame stop = std::min(end, reader_.place().shape.FirstFrame(page + 1));
     const std::uint64_t data =
-        file_->geometry().Page(PageIndex(static_cast<std::uint32_t>(page))).value() +
-        file_->geometry().Data(place_.slots);
-    file_->Forget(data + static_cast<std::uint64_t>(at - first) * frame_bytes_,
-                  static_cast<std::uint64_t>(stop - at) * frame_bytes_);
+        reader_.file()->geometry().Page(PageIndex(static_cast<std::uint32_t>(page))).value() +
+        reader_.file()->geometry().Data(reader_.place().slots);
+    reader_.file()->Forget(
+        data + static_cast<std::uint64_t>(at - first) * reader_.place().shape.frame_bytes(),
+        static_cast<std::uint64_t>(stop - at) * reader_.place().shape.frame_bytes());
     at = stop;
   }
 }
 
 LaneExtent LaneReader::Extent() const noexcept {
   LaneExtent extent;
-  if (file_ == nullptr) return extent;
-  file_->ForEachReadyPage(0, file_->mapped_pages(), [&](PageIndex page) {
-    CountIn(extent, place_, page, part::SummarizePart(*file_, place_, page));
+  if (reader_.file() == nullptr) return extent;
+  reader_.file()->ForEachReadyPage(0, reader_.file()->mapped_pages(), [&](PageIndex page) {
+    CountIn(extent, reader_.place(), page,
+            part::SummarizePart(*reader_.file(), reader_.place(), page));
   });
   return extent;
 }
 
 Result<std::vector<FrameRange>> LaneReader::WrittenRanges(FrameRange range) const {
   return NoThrow([&]() -> Result<std::vector<FrameRange>> {
-    if (file_ == nullptr) return Fail(ErrorCode::kClosed, "this reader was moved from");
+    if (reader_.file() == nullptr) return Fail(ErrorCode::kClosed, "this reader was moved from");
     std::vector<FrameRange> ranges;
-    const FrameRange within{std::max(range.first, Frame(0)), std::min(range.end, end_)};
+    const FrameRange within{std::max(range.first, Frame(0)), std::min(range.end, reader_.end())};
     if (within.empty()) return ranges;
-    const auto page_of = [&](Frame frame) { return place_.shape.PageOf(frame); };
-    file_->ForEachReadyPage(
+    const auto page_of = [&](Frame frame) { return reader_.place().shape.PageOf(frame); };
+    reader_.file()->ForEachReadyPage(
         page_of(within.first), page_of(within.end - 1) + 1, [&](PageIndex page) {
-          const Frame start = place_.shape.FirstFrame(page.value());
-          for (const auto& run : part::WrittenRuns(*file_, place_, page)) {
+          const Frame start = reader_.place().shape.FirstFrame(page.value());
+          for (const auto& run : part::WrittenRuns(*reader_.file(), reader_.place(), page)) {
             const FrameRange written{
                 std::max(start + static_cast<std::int64_t>(run.first), within.first),
                 std::min(start + static_cast<std::int64_t>(run.end), within.end)};

@@ -372,12 +372,13 @@ TEST_F(NoMemory, Windows) {
         Must(window.MoveTo({Frame(0), Frame(12000)}));
       });
   Must(window.MoveTo({Frame(0), Frame(12000)}));
-  LaneReader reader = Must(window.Reader(lane_));
+  WindowReader reader = Must(window.Reader(lane_));
   std::vector<float> out(2 * 12000);
   EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kOk);
   EXPECT_EQ(out, Samples(1, 0, 12000, 2));
   EveryAllocation("report of a window", [&] { return window.Report(); });
   EveryAllocation("reader of a window", [&] { return window.Reader(lane_); });
+  EveryAllocation("readers of a window", [&] { return window.Readers({&lane_, 1}); });
   EveryAllocation("Feeder::Start", [&] { return Feeder::Start(); });
   Feeder feeder = Must(Feeder::Start());
   EveryAllocation("Follow", [&] { return feeder.Follow(window); });
@@ -404,7 +405,7 @@ TEST_F(NoMemory, WhatWasMovedFrom) {
   LaneWriter writer = Must(canvas.Own(lane));
   Must(writer.Write(Frame(0), samples));
   Window window = Must(canvas.MakeWindow({{lane}}, {.clock = {8000, 1}}));
-  LaneReader in_window = Must(window.Reader(lane));
+  WindowReader in_window = Must(window.Reader(lane));
   Feeder feeder = Must(Feeder::Start());
   Playhead playhead = Must(feeder.Follow(window));
   Watcher watcher = Must(canvas.Watch());
@@ -464,25 +465,28 @@ TEST_F(NoMemory, WhatWasMovedFrom) {
   moved("Check", [&] { return canvas.Check(); });
   EveryAllocation("Close, moved from", [&] { return canvas.Close(); });  // there is nothing to do
 
-  for (LaneReader* each : {&reader, &in_window}) {
+  const auto moved_reader = [&](auto& each) {
     std::vector<float> out(200, 7);
     moved("Read", [&] {
-      EXPECT_EQ(each->Read(Frame(0), out), (ReadResult{ReadStatus::kClosed, 0}));
+      EXPECT_EQ(each.Read(Frame(0), out), (ReadResult{ReadStatus::kClosed, 0}));
       return std::ranges::count(out, 7.0F) == 200 ? 0 : 1;
     });
     moved("ViewAt", [&] {
-      EXPECT_EQ(each->ViewAt(Frame(0), 100).status(), ReadStatus::kClosed);
-      return each->ViewAt(Frame(0), 100).frames();
+      EXPECT_EQ(each.ViewAt(Frame(0), 100).status(), ReadStatus::kClosed);
+      return each.ViewAt(Frame(0), 100).frames();
     });
-    moved("EndView, Forget", [&] {
-      each->EndView();
-      each->Forget({Frame(0), Frame(100)});
-      return 0;
-    });
-    moved("Extent", [&] { return each->Extent().written_frames; });
-    moved("WrittenRanges", [&] { return each->WrittenRanges({Frame(0), Frame(100)}); });
-    moved("lane of a reader", [&] { return each->lane().name; });
-  }
+    moved("Visit",
+          [&] { return each.Visit(Frame(0), 100, [](auto...) {}) == ReadStatus::kClosed ? 0 : 1; });
+    moved("lane of a reader", [&] { return each.lane().name; });
+  };
+  moved_reader(reader);
+  moved_reader(in_window);
+  moved("Forget", [&] {
+    reader.Forget({Frame(0), Frame(100)});
+    return 0;
+  });
+  moved("Extent", [&] { return reader.Extent().written_frames; });
+  moved("WrittenRanges", [&] { return reader.WrittenRanges({Frame(0), Frame(100)}); });
 
   moved("Write", [&] { return writer.Write(Frame(0), samples); });
   moved("Append", [&] { return writer.Append(samples); });

@@ -336,7 +336,7 @@ TEST_F(RepairAfterDeath, TheFirstOverwriteOfAPartIsOutsideUntilTheWindowHasLooke
       Must(canvas.MakeWindow(std::span(&lane_, 1), {.clock = {8000, 1}, .max_seconds = 2}));
   Must(window.MoveTo({Frame(0), Frame(1000)}));
   const std::uint64_t before = window.Report().resident_bytes;
-  LaneReader reader = Must(window.Reader(lane_));
+  WindowReader reader = Must(window.Reader(lane_));
   Die(overwrite_, HalfOverwrite);
   std::vector<float> out(kBlock * 2);
   EXPECT_EQ(reader.Read(Frame(3 * kBlock), out).status, ReadStatus::kOutside);

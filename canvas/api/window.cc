@@ -506,15 +506,33 @@ WindowReport Window::Report() const noexcept {
   return report ? *std::move(report) : WindowReport{.range = {}, .message = {}};
 }
 
-Result<LaneReader> Window::Reader(LaneId id) const {
-  return NoThrow([&]() -> Result<LaneReader> {
+Result<WindowReader> Window::Reader(LaneId id) const {
+  return NoThrow([&]() -> Result<WindowReader> {
     CANVAS_TRY(CheckOpen());
     WindowLane* lane = core_->Find(id);
     if (lane == nullptr)
       return Fail(ErrorCode::kNotFound, fmt::format("lane {} is not in this window", id.value()),
                   "make a window over it");
     CANVAS_ASSIGN(WindowSeat * seat, core_->Enter(*lane));
-    return LaneReader(core_, *lane, *seat);
+    // The seat is the reader's from here on, and left even where another step fails.
+    reading::InWindow source;
+    source.seat = {seat, reading::InWindow::LeaveSeat{core_}};
+    source.lane = lane;
+    return WindowReader(reading::FrameReader<reading::InWindow>(core_->core().file, lane->lane(),
+                                                                lane->info(), std::move(source)));
+  });
+}
+
+Result<WindowReaders> Window::Readers(std::span<const LaneId> ids) const {
+  return NoThrow([&]() -> Result<WindowReaders> {
+    CANVAS_TRY(CheckOpen());
+    std::vector<WindowReader> readers;
+    readers.reserve(ids.size());
+    for (const LaneId id : ids) {
+      CANVAS_ASSIGN(WindowReader reader, Reader(id));
+      readers.push_back(std::move(reader));
+    }
+    return WindowReaders(std::move(readers), core_->options().clock);
   });
 }
 

@@ -27,9 +27,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
-#include "canvas/api/lane_reader.h"
+#include "canvas/api/window_reader.h"
 #include "canvas/base/error.h"
 #include "canvas/base/time.h"
 #include "canvas/base/units.h"
@@ -70,7 +71,9 @@ class Window {
   // A reader of one of its lanes, inside the window: what it reads elsewhere is kOutside. Stays
   // usable, and keeps the window, after this object.
   // Errors: kNotFound (not one of its lanes), kClosed, kNoMemory.
-  Result<LaneReader> Reader(LaneId id) const;
+  Result<WindowReader> Reader(LaneId id) const;
+  // Readers of several, to be read together. Errors: as Reader.
+  Result<WindowReaders> Readers(std::span<const LaneId> ids) const;
 
  private:
   friend class Canvas;

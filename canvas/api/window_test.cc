@@ -89,7 +89,7 @@ struct WindowTest : ::testing::Test {
 TEST_F(WindowTest, ReadsInsideAsAnyReaderAndNothingOutside) {
   Write(0, 3 * kRate);
   Window window = Make();
-  LaneReader reader = Must(window.Reader(lane));
+  WindowReader reader = Must(window.Reader(lane));
   std::vector<float> out(2 * 500);
   EXPECT_EQ(reader.Read(Frame(100), out).status, ReadStatus::kOutside);
   Must(window.MoveTo({Frame(kRate - 1000), Frame(kRate + 1000)}));
@@ -114,7 +114,7 @@ TEST_F(WindowTest, ReadsInsideAsAnyReaderAndNothingOutside) {
 TEST_F(WindowTest, ViewsEndWhereTheWindowDoes) {
   Write(0, 2 * kRate);
   Window window = Make();
-  LaneReader reader = Must(window.Reader(lane));
+  WindowReader reader = Must(window.Reader(lane));
   Must(window.MoveTo({Frame(1000), Frame(2000)}));
   View view = reader.ViewAt(Frame(1500), 10'000);
   EXPECT_EQ(view.status(), ReadStatus::kOk);
@@ -131,7 +131,7 @@ TEST_F(WindowTest, ViewsEndWhereTheWindowDoes) {
 TEST_F(WindowTest, UnwrittenTimeTakesNothingAndWhatIsWrittenLaterIsOutsideUntilTheNextLook) {
   Write(0, kBlock);  // one block of page 0; pages 1 and on are not there
   Window window = Make();
-  LaneReader reader = Must(window.Reader(lane));
+  WindowReader reader = Must(window.Reader(lane));
   const FrameRange range{Frame(0), Frame(3 * kRate)};
   Must(window.MoveTo(range));
   EXPECT_EQ(window.Report().resident_blocks, 1U);
@@ -162,12 +162,11 @@ TEST_F(WindowTest, LetsGoOfWhatItLeavesAndCountsWhatIsShared) {
   Write(0, 4 * kRate);
   Window one = Make();
   Window two = Make();
-  LaneReader reader = Must(one.Reader(lane));
+  WindowReader reader = Must(one.Reader(lane));
   std::vector<float> out(20);
   Must(one.MoveTo({Frame(0), Frame(kRate)}));
   const std::span<const float> all = reader.ViewAt(Frame(0), kRate).samples();
   ASSERT_EQ(all.size(), 2 * kRate);
-  reader.EndView();
   const std::size_t pages = InPageTable(all);
   EXPECT_GE(pages, 2 * kRate * 4 / 4096U);
   Must(two.MoveTo({Frame(kRate / 2), Frame(2 * kRate)}));
@@ -185,18 +184,85 @@ TEST_F(WindowTest, LetsGoOfWhatItLeavesAndCountsWhatIsShared) {
   EXPECT_EQ(one.Report().resident_blocks, 0U);
 }
 
-TEST_F(WindowTest, AViewHoldsItsPageUntilTheReadersNextCall) {
+TEST_F(WindowTest, AViewHoldsItsPageUntilItGoesOrItsReaderGoesOn) {
   Write(0, 3 * kRate);
   Window window = Make();
-  LaneReader reader = Must(window.Reader(lane));
+  WindowReader reader = Must(window.Reader(lane));
   Must(window.MoveTo({Frame(0), Frame(kRate)}));
-  const View view = reader.ViewAt(Frame(0), kRate);
+  View view = reader.ViewAt(Frame(0), kRate);
+  const std::span<const float> samples = view.samples();
   Must(window.MoveTo({Frame(2 * kRate), Frame(3 * kRate)}));
-  EXPECT_GE(InPageTable(view.samples()), 2 * kRate * 4 / 4096U);
-  EXPECT_TRUE(view.StillValid());
-  reader.EndView();
+  EXPECT_GE(InPageTable(samples), 2 * kRate * 4 / 4096U);
+  View moved = std::move(view);
+  view = View();  // what was moved from holds nothing, and lets go of nothing
   Must(window.MoveTo({Frame(2 * kRate), Frame(3 * kRate)}));
-  EXPECT_EQ(InPageTable(view.samples()), 0U);
+  EXPECT_GE(InPageTable(samples), 2 * kRate * 4 / 4096U);
+  EXPECT_TRUE(moved.StillValid());
+  moved = View();
+  Must(window.MoveTo({Frame(2 * kRate), Frame(3 * kRate)}));
+  EXPECT_EQ(InPageTable(samples), 0U);
+  // The reader goes on: when the view before goes, it takes nothing from the next.
+  View first = reader.ViewAt(Frame(2 * kRate), kRate);
+  const View second = reader.ViewAt(Frame(2 * kRate + 1), 100);
+  first = View();
+  Must(window.MoveTo({Frame(0), Frame(kRate)}));
+  EXPECT_TRUE(second.StillValid());
+  EXPECT_NE(InPageTable(second.samples()), 0U);
+}
+
+TEST_F(WindowTest, VisitGoesThroughPagesAndSaysWhyItEnds) {
+  Write(0, 2 * kRate + 100);
+  Window window = Make();
+  Must(window.MoveTo({Frame(0), Frame(3 * kRate)}));
+  const auto check = [&](auto reader) {
+    std::vector<float> seen;
+    std::int64_t next = kRate / 2;
+    const auto take = [&](Frame at, std::span<const float> samples) {
+      EXPECT_EQ(at, Frame(next));
+      next += static_cast<std::int64_t>(samples.size() / 2);
+      seen.insert(seen.end(), samples.begin(), samples.end());
+    };
+    EXPECT_EQ(reader.Visit(Frame(next), kRate, take), ReadStatus::kOk);
+    EXPECT_EQ(seen, Samples(1, kRate / 2, kRate, 2));
+    EXPECT_EQ(reader.Visit(Frame(next), kRate, take), ReadStatus::kUnwritten);
+    EXPECT_EQ(next, 2 * kRate + 100);
+    EXPECT_EQ(reader.Visit(Frame(0), 0, take), ReadStatus::kOk) << "nothing was asked for";
+    LaneWriter writer = Must(canvas.Own(lane));
+    const auto change = [&](Frame, std::span<const float>) {
+      Must(writer.Write(Frame(10), Samples(1, 10, 10, 2)));
+    };
+    EXPECT_EQ(reader.Visit(Frame(0), 100, change), ReadStatus::kRaced);
+  };
+  check(Must(window.Reader(lane)));
+  check(Must(canvas.Reader(lane)));
+  EXPECT_EQ(Must(window.Reader(lane)).Visit(Frame(3 * kRate + 5000), 1, [](auto...) {}),
+            ReadStatus::kOutside);
+}
+
+TEST_F(WindowTest, ReadersOfAWindowReadTogetherAtOnePosition) {
+  const LaneId half = Must(canvas.AddLane({.name = "half", .channels = 1, .rate = {kRate / 2, 1}}));
+  Write(0, 2 * kRate);
+  Must(Must(canvas.Own(half)).Write(Frame(0), Samples(2, 0, kRate, 1)));
+  const std::vector<LaneId> ids = {lane, half};
+  Window window = Must(canvas.MakeWindow(ids, {.clock = kClock, .max_seconds = 4}));
+  Must(window.MoveTo({Frame(0), Frame(3 * kRate)}));
+  WindowReaders sut = Must(window.Readers(ids));
+  ASSERT_EQ(sut.size(), 2U);
+  std::vector<float> a(2 * 100);
+  std::vector<float> b(50);
+  const std::vector<std::span<float>> outs = {a, b};
+  for (const std::int64_t at : {std::int64_t{7}, kRate - 50, kRate + 3}) {
+    EXPECT_EQ(sut.Read(Frame(at), outs), ReadStatus::kOk);
+    EXPECT_EQ(a, Samples(1, at, 100, 2));
+    EXPECT_EQ(b, Samples(2, at / 2, 50, 1));
+    EXPECT_EQ(sut.results()[1], (ReadResult{ReadStatus::kOk, 50}));
+  }
+  EXPECT_EQ(sut.Read(Frame(2 * kRate - 50), outs), ReadStatus::kPartlyUnwritten);
+  EXPECT_EQ(sut.results()[0].written_frames, 50U);
+  const std::vector<std::span<float>> one = {std::span<float>(), b};
+  EXPECT_EQ(sut.Read(Frame(0), one), ReadStatus::kOk) << "one lane is left out";
+  const LaneId nobody(77);
+  EXPECT_EQ(testing::CodeOf(window.Readers({&nobody, 1})), ErrorCode::kNotFound);
 }
 
 TEST_F(WindowTest, WhatItCoversIsNotGivenBack) {
@@ -212,7 +278,7 @@ TEST_F(WindowTest, WhatItCoversIsNotGivenBack) {
             static_cast<std::uint64_t>(kRate));
   // A page that was punched and is written again, by another canvas even, is found again.
   Must(window.MoveTo({Frame(0), Frame(kRate)}));
-  LaneReader reader = Must(window.Reader(lane));
+  WindowReader reader = Must(window.Reader(lane));
   std::vector<float> out(20);
   EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kUnwritten);
   Must(writer.Write(Frame(0), Samples(1, 0, 100, 2, 5)));
@@ -239,7 +305,7 @@ TEST_F(WindowTest, LanesOfOtherRatesAndShapes) {
   for (const std::int64_t at : {std::int64_t{100}, kRate - 50, 2 * kRate + 77}) {
     Must(window.MoveTo({Frame(at), Frame(at + kRate)}));
     for (std::size_t i = 0; i < lanes.size(); ++i) {
-      LaneReader reader = Must(window.Reader(lanes[i]));
+      WindowReader reader = Must(window.Reader(lanes[i]));
       const std::int64_t first = ToRate(Frame(at), kClock, rates[i]).value();
       const auto frames =
           static_cast<std::uint64_t>(ToRate(Frame(at + kRate), kClock, rates[i]).value() - first);
@@ -309,7 +375,6 @@ TEST_F(WindowTest, WhatIsNotLockedIsResidentAllTheSame) {
     auto reader = window->Reader(lane);
     const auto all = [&] {
       const auto samples = reader->ViewAt(Frame(0), kRate).samples();
-      reader->EndView();
       return samples.size() == 2 * kRate && InPageTable(samples) >= samples.size() * 4 / 4096;
     };
     if (!window->MoveTo({Frame(kRate / 2), Frame(kRate)})) return 2;
@@ -324,10 +389,10 @@ TEST_F(WindowTest, WhatIsNotLockedIsResidentAllTheSame) {
 TEST_F(WindowTest, APageThatAReaderNeverLeftIsShownAgain) {
   Write(0, 4 * kRate);
   Window window = Make();
-  LaneReader reader = Must(window.Reader(lane));
-  LaneReader idle = Must(window.Reader(lane));
+  WindowReader reader = Must(window.Reader(lane));
+  WindowReader idle = Must(window.Reader(lane));
   Must(window.MoveTo({Frame(0), Frame(kRate)}));
-  const View view = idle.ViewAt(Frame(0), 100);
+  View view = idle.ViewAt(Frame(0), 100);
   Must(window.MoveTo({Frame(2 * kRate), Frame(3 * kRate)}));
   Must(window.MoveTo({Frame(0), Frame(kRate)}));
   std::vector<float> out(20);
@@ -335,7 +400,7 @@ TEST_F(WindowTest, APageThatAReaderNeverLeftIsShownAgain) {
   EXPECT_TRUE(view.StillValid());
   // Not where the part is another by now: then the page waits for the reader, and that is said.
   Must(window.MoveTo({Frame(2 * kRate), Frame(3 * kRate)}));
-  idle.EndView();
+  view = View();
   Must(window.MoveTo({Frame(0), Frame(0)}));
   EXPECT_EQ(window.Report().resident_bytes, 0U);
   LaneWriter writer = Must(canvas.Own(lane));
@@ -345,7 +410,7 @@ TEST_F(WindowTest, APageThatAReaderNeverLeftIsShownAgain) {
 TEST_F(WindowTest, ReadyIsOfThePositionThatWasPublishedLast) {
   Write(0, 20 * kRate);
   Window window = Make();
-  LaneReader reader = Must(window.Reader(lane));
+  WindowReader reader = Must(window.Reader(lane));
   std::vector<float> out(2 * kRate);
   Feeder feeder = Must(Feeder::Start({.horizon_seconds = 2}));
   Playhead playhead = Must(feeder.Follow(window));
@@ -370,16 +435,17 @@ TEST_F(WindowTest, AViewThatIsHeldIsReported) {
   for (const std::int64_t page : {0, 8})
     Must(Must(other.Own(id)).Write(Frame(page * kRate), Samples(1, page * kRate, kRate, 2)));
   Window window = Must(other.MakeWindow(std::span(&id, 1), {.clock = kClock, .max_seconds = 1}));
-  LaneReader reader = Must(window.Reader(id));
+  WindowReader reader = Must(window.Reader(id));
   Feeder feeder = Must(Feeder::Start({.horizon_seconds = 0.5, .behind_seconds = 0}));
   Playhead playhead = Must(feeder.Follow(window));
   playhead.Publish(Frame(0));
   ASSERT_TRUE(playhead.WaitReady(std::chrono::seconds(30)));
-  EXPECT_EQ(reader.ViewAt(Frame(0), 10).status(), ReadStatus::kOk);  // held until the next call
-  playhead.Publish(Frame(8 * kRate));                                // in the same place
+  View held = reader.ViewAt(Frame(0), 10);
+  EXPECT_EQ(held.status(), ReadStatus::kOk);
+  playhead.Publish(Frame(8 * kRate));  // in the same place
   EXPECT_FALSE(playhead.WaitReady(std::chrono::milliseconds(100)));
   EXPECT_GT(playhead.Report().held_up, 0U);
-  reader.EndView();
+  held = View();
   EXPECT_TRUE(playhead.WaitReady(std::chrono::seconds(30)));
 }
 
@@ -387,9 +453,8 @@ TEST_F(WindowTest, BeyondTheEndsThereAreZerosAndWhatIsThereComes) {
   const auto end = static_cast<std::int64_t>(canvas.capacity_pages()) * kRate;
   Write(0, 200);
   Write(end - 200, 200);
-  for (const bool in_window : {false, true}) {
-    Window window = Make();
-    LaneReader reader = in_window ? Must(window.Reader(lane)) : Must(canvas.Reader(lane));
+  Window window = Make();
+  const auto check = [&](auto reader) {
     std::vector<float> out(2 * 100, 7.0F);
     Must(window.MoveTo({Frame(-100), Frame(100)}));
     EXPECT_EQ(reader.Read(Frame(-60), out), (ReadResult{ReadStatus::kEnd, 40}));
@@ -407,14 +472,16 @@ TEST_F(WindowTest, BeyondTheEndsThereAreZerosAndWhatIsThereComes) {
       EXPECT_EQ(reader.Read(Frame(far), out), (ReadResult{ReadStatus::kEnd, 0})) << far;
       EXPECT_EQ(out, std::vector<float>(200));
     }
-  }
+  };
+  check(Must(window.Reader(lane)));
+  check(Must(canvas.Reader(lane)));
 }
 
 TEST_F(WindowTest, AReadAtTheEndHoldsNothing) {
   const auto end = static_cast<std::int64_t>(canvas.capacity_pages()) * kRate;
   Write(end - kRate, kRate);
   Window window = Make();
-  LaneReader reader = Must(window.Reader(lane));
+  WindowReader reader = Must(window.Reader(lane));
   Must(window.MoveTo({Frame(end - kRate), Frame(end)}));
   std::vector<float> out(2 * 200);
   EXPECT_EQ(reader.Read(Frame(end - 100), out).status, ReadStatus::kEnd);
@@ -427,7 +494,7 @@ TEST_F(WindowTest, OtherLanesMakeNothingOutside) {
   const LaneId third = Must(canvas.AddLane({.name = "c", .channels = 2, .rate = kClock}));
   Must(Must(canvas.Own(second)).Write(Frame(0), Samples(2, 0, kBlock, 2)));
   Window window = Make();
-  LaneReader reader = Must(window.Reader(lane));
+  WindowReader reader = Must(window.Reader(lane));
   Must(window.MoveTo({Frame(0), Frame(2 * kRate)}));
   std::vector<float> out(20);
   EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kUnwritten);
@@ -446,7 +513,7 @@ TEST_F(WindowTest, AGapThatIsFilledIsOutside) {
   for (int block = 0; block < kBlocks; block += 2) fill(block);
   Window window = Make();
   Must(window.MoveTo({Frame(0), Frame(kRate)}));
-  LaneReader reader = Must(window.Reader(lane));
+  WindowReader reader = Must(window.Reader(lane));
   std::atomic<int> watched{0};
   std::atomic<int> wrong{0};
   std::thread eyes([&] {
@@ -471,7 +538,7 @@ TEST_F(WindowTest, AGapThatIsFilledIsOutside) {
 TEST_F(WindowTest, APlayheadThatIsGoneMovesNothing) {
   Write(0, 20 * kRate);
   Window window = Make();
-  LaneReader reader = Must(window.Reader(lane));
+  WindowReader reader = Must(window.Reader(lane));
   std::vector<float> out(20);
   Feeder feeder = Must(Feeder::Start({.period = std::chrono::microseconds(100)}));
   for (int i = 0; i < 50; ++i) {
@@ -528,7 +595,7 @@ TEST_F(WindowTest, AForkedChildHasNoWindow) {
   Write(0, kRate);
   Window window = Make();
   Must(window.MoveTo({Frame(0), Frame(kRate)}));
-  auto reader = std::make_unique<LaneReader>(Must(window.Reader(lane)));
+  auto reader = std::make_unique<WindowReader>(Must(window.Reader(lane)));
   auto feeder = std::make_unique<Feeder>(Must(Feeder::Start()));
   auto playhead = std::make_unique<Playhead>(Must(feeder->Follow(window)));
   std::vector<float> out(20);
@@ -556,21 +623,23 @@ TEST_F(WindowTest, WhatWasMovedFromSaysSo) {
   Window window = Make();
   Must(window.MoveTo({Frame(0), Frame(kRate)}));
   std::vector<float> out(20, 1.0F);
-  for (const bool in_window : {false, true}) {
-    LaneReader reader = in_window ? Must(window.Reader(lane)) : Must(canvas.Reader(lane));
+  const auto check = [&](auto reader) {
     ASSERT_EQ(reader.Read(Frame(100), out).status, ReadStatus::kOk);
-    LaneReader kept = std::move(reader);
+    auto kept = std::move(reader);
     EXPECT_EQ(reader.Read(Frame(100), out), (ReadResult{ReadStatus::kClosed, 0}));
     EXPECT_EQ(reader.ViewAt(Frame(100), 5).status(), ReadStatus::kClosed);
     EXPECT_EQ(reader.ViewAt(Frame(100), 5).frames(), 0U);
-    EXPECT_EQ(reader.Extent().written_frames, 0U);
-    EXPECT_EQ(reader.WrittenRanges({Frame(0), Frame(10)}).error().code(), ErrorCode::kClosed);
-    reader.EndView();
     EXPECT_EQ(kept.Read(Frame(100), out).status, ReadStatus::kOk);
     reader = std::move(kept);
     EXPECT_EQ(reader.Read(Frame(100), out).status, ReadStatus::kOk);
     EXPECT_EQ(kept.Read(Frame(100), out).status, ReadStatus::kClosed);
-  }
+  };
+  check(Must(window.Reader(lane)));
+  check(Must(canvas.Reader(lane)));
+  LaneReader anywhere = Must(canvas.Reader(lane));
+  const LaneReader there = std::move(anywhere);
+  EXPECT_EQ(anywhere.Extent().written_frames, 0U);
+  EXPECT_EQ(anywhere.WrittenRanges({Frame(0), Frame(10)}).error().code(), ErrorCode::kClosed);
   Feeder feeder = Must(Feeder::Start());
   Playhead playhead = Must(feeder.Follow(window));
   Playhead other = std::move(playhead);
@@ -645,7 +714,7 @@ TEST_F(WindowTest, TheFeederFollowsForwardsBackwardsAndJumps) {
   Window window = Make(4);
   Feeder feeder = Must(Feeder::Start({.horizon_seconds = 1, .behind_seconds = 0.25}));
   Playhead playhead = Must(feeder.Follow(window));
-  LaneReader reader = Must(window.Reader(lane));
+  WindowReader reader = Must(window.Reader(lane));
   EXPECT_FALSE(playhead.WaitReady(std::chrono::milliseconds(1)));  // nowhere yet
   std::vector<float> out(2 * kBlock);
   const auto read_at = [&](std::int64_t at) {
@@ -669,7 +738,7 @@ TEST_F(WindowTest, TheFeederFollowsALiveWriter) {
   Window window = Make(4);
   Feeder feeder = Must(Feeder::Start({.horizon_seconds = 2}));
   Playhead playhead = Must(feeder.Follow(window));
-  LaneReader reader = Must(window.Reader(lane));
+  WindowReader reader = Must(window.Reader(lane));
   playhead.Publish(Frame(0));
   ASSERT_TRUE(playhead.WaitReady(std::chrono::seconds(30)));
   LaneWriter writer = Must(canvas.Own(lane));

@@ -46,7 +46,7 @@ inline constexpr int kReadTries = 4;
 // Copies `bytes` bytes from `offset` of the block to `out`. The range lies within the block.
 // `undo_there()` says whether the undo place may be touched; it is asked where that is needed.
 template <typename Sync, typename UndoThere>
-BlockRead ReadBlock(const PartWords<Sync>& part, std::uint64_t block, std::uint32_t offset,
+[[gnu::always_inline]] inline BlockRead ReadBlock(const PartWords<Sync>& part, std::uint64_t block, std::uint32_t offset,
                     std::uint32_t bytes, void* out, UndoThere undo_there) noexcept {
   auto& word = part.versions[block];
   for (int i = 0; i < kReadTries; ++i) {

@@ -1,0 +1,97 @@
+// What reads answer: a status, and frames looked at in place.
+//
+// Thread safety: a view belongs to the thread of its reader.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "canvas/sync/overwrite.h"
+#include "canvas/sync/std_sync.h"
+
+namespace canvas {
+
+namespace reading {
+template <typename Source>
+class FrameReader;
+}  // namespace reading
+
+// What is written is known by the block (32 KiB by default), and to the frame where a page's part
+// begins and ends: frames that were left out between others within a block are written, as zeros.
+enum class ReadStatus : std::uint8_t {
+  kOk,               // every frame was written
+  kPartlyUnwritten,  // some were; the others are zeros
+  kUnwritten,        // none was; all zeros
+  kOutside,          // some lies outside the reader's window, and was not looked at: zeros there
+  kRaced,            // a block kept changing under the copy; try again. Zeros there
+  kEnd,     // some lies before 0, past the capacity, or past the mapping limit: zeros there
+  kClosed,  // the reader was moved from, or belongs to the parent of a forked process; nothing was
+            // copied
+};
+
+struct ReadResult {
+  ReadStatus status = ReadStatus::kOk;
+  std::uint64_t written_frames = 0;  // of those asked for
+
+  friend bool operator==(const ReadResult&, const ReadResult&) = default;
+};
+
+// Frames of one page's part in place, in the file's own memory: `frames` x `channels` float32,
+// interleaved. What was read through it counts only if StillValid() answers true afterwards.
+//
+// A guard: in a window it keeps what it covers resident until it goes, or until its reader's next call
+// (Read, ViewAt, Visit). It must not outlive its reader.
+class View {
+ public:
+  View() = default;
+  View(View&& other) noexcept { *this = std::move(other); }
+  View& operator=(View&& other) noexcept {
+    if (this == &other) return *this;
+    if (seat_ != nullptr) LookAway();
+    samples_ = std::exchange(other.samples_, {});
+    frames_ = std::exchange(other.frames_, 0);
+    status_ = std::exchange(other.status_, ReadStatus::kEnd);
+    life_ = other.life_;
+    sequence_ = other.sequence_;
+    words_ = std::exchange(other.words_, {});
+    seat_ = std::exchange(other.seat_, nullptr);
+    look_ = other.look_;
+    return *this;
+  }
+  ~View() {
+    if (seat_ != nullptr) LookAway();
+  }
+
+  // Starts at the frame that was asked for; ends at the page, at the first unwritten block, at the
+  // high-water mark, at a block that is being rewritten, or where the reader's window ends. Empty
+  // where there is nothing. The memory stays mapped for the life of the reader's canvas.
+  std::span<const float> samples() const { return samples_; }
+  std::uint64_t frames() const { return frames_; }
+
+  // kOk; or, of an empty view, why there is nothing at its first frame: kUnwritten, kOutside,
+  // kRaced (it is being rewritten just now), kEnd, kClosed.
+  ReadStatus status() const { return status_; }
+
+  // Whether nothing of the part was overwritten, erased or punched since the view was opened.
+  // Realtime: wait-free, no syscall.
+  bool StillValid() const noexcept;
+
+ private:
+  template <typename Source>
+  friend class reading::FrameReader;
+
+  // Unless the reader looks elsewhere by now.
+  void LookAway() noexcept;
+
+  std::span<const float> samples_;
+  std::uint64_t frames_ = 0;
+  ReadStatus status_ = ReadStatus::kEnd;
+  std::uint64_t life_ = 0;
+  std::uint64_t sequence_ = 0;
+  sync::ViewWords<sync::StdSync> words_;
+  sync::Word* seat_ = nullptr;  // in a window: the reader's, and what it said when this was opened
+  std::uint64_t look_ = 0;
+};
+
+}  // namespace canvas
