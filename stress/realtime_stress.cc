@@ -44,13 +44,16 @@
 #include <vector>
 
 #include "canvas/api/canvas.h"
+#include "canvas/testing/realtime_guard.h"
 #include "canvas/testing/testing.h"
 #include "stress/fault_log.h"
-#include "stress/realtime_guard.h"
 #include "stress/rig.h"
 
 namespace canvas::stress {
 namespace {
+
+using testing::RealtimeCounts;
+using testing::RealtimeGuard;
 
 // Stereo at 48 kHz, pages of 30 s, blocks of 32 KiB: what people use.
 constexpr std::uint32_t kLanes = 16;

@@ -196,7 +196,7 @@ def realtime(report, tests):
         report.from_test(tests, "//stress:realtime_stress", group, claim, how, pattern, **more)
 
     def jack(claim, how, *patterns, **more):
-        report.from_test(tests, "//tools:jack_test", group, claim, how, *patterns, **more)
+        report.from_test(tests, "//examples:jack_test", group, claim, how, *patterns, **more)
 
     guard = r"the guard|the claim|a JACK server"
     stress("a read in a window makes no syscall, allocation, lock or page fault", "counted by a guard, beside writers, punches, syncs and a balloon",
@@ -207,7 +207,7 @@ def realtime(report, tests):
     stress("and reads what is there", "stamps of the frames read", r"^(reads .*)$", skip=r"$^")
     stress("memory was short meanwhile", "a balloon in a memory group", r"^(balloon: .*)$", skip=r"the balloon")
     stress("a filter that kills at any syscall kills nobody but the planted one", "seccomp", r"^(under seccomp: .*)$", skip=r"no seccomp|seccomp")
-    report.from_test(tests, "//stress:realtime_guard_test", group, "the guard fires", "each kind of violation planted, counted and trapped", r"^\[  PASSED  \] (\d+ tests)")
+    report.from_test(tests, "//canvas/testing:realtime_guard_test", group, "the guard fires", "each kind of violation planted, counted and trapped", r"^\[  PASSED  \] (\d+ tests)")
     jack("a JACK callback of sixteen lanes makes none either", "jackd2, dummy driver, period 1,024, under the guard", r"^guard: (.*)$", skip=guard, good=ZERO)
     jack("the same callback with a planted syscall", "it must be counted, and the player must fail", r"^planted: guard: (.*)$", skip=guard, good=r"^[1-9]\d* syscalls")
     jack("how long the callback takes", "the clock around it; xruns are the host's", r"^(in the callback: .*)$", r"^(reads that came too late.*)$", skip=guard)
@@ -267,7 +267,7 @@ def latency(report, rounds, work):
 
 def not_here(report):
     """What is part of the proof and not of this report, unless it is the full one."""
-    for config, targets in [("asan", ["//canvas/...", "//stress/...", "//tools/...", "//fuzz/..."]), ("tsan", ["//canvas/...", "//stress/..."])]:
+    for config, targets in [("asan", ["//canvas/...", "//stress/...", "//tools/...", "//examples/...", "//fuzz/..."]), ("tsan", ["//canvas/...", "//stress/..."])]:
         extra = [f"--config={config}"] + (["--test_tag_filters=concurrent"] if config == "tsan" else [])
         command = " ".join(["bazel test", *extra, *targets])
         how = {"asan": "AddressSanitizer and UndefinedBehaviorSanitizer", "tsan": "ThreadSanitizer, concurrent tests"}[config]

@@ -20,7 +20,7 @@
 #include <cstdint>
 #include <string>
 
-namespace canvas::stress {
+namespace canvas::testing {
 
 struct RealtimeCounts {
   std::uint64_t syscalls = 0;
@@ -72,4 +72,4 @@ class RealtimeGuard {
   std::uint64_t major_before_ = 0;
 };
 
-}  // namespace canvas::stress
+}  // namespace canvas::testing

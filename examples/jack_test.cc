@@ -1,4 +1,4 @@
-// A real callback: sixteen lanes mixed from windows by tools/jack_play through a JACK server (jackd2, dummy
+// A real callback: sixteen lanes mixed from windows by examples/jack_play through a JACK server (jackd2, dummy
 // driver) that this test starts and stops; captured by another client, and compared sample for sample with
 // the file. The callback runs under the realtime guard: no violation. Xruns are the host's, and printed.
 //

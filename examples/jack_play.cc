@@ -5,7 +5,7 @@
 //
 // It is an example of reading from a realtime callback, not a player: it plays lanes at the server's rate
 // and leaves the others out, and knows no transport. With --guard the callback runs under the realtime
-// guard (stress/realtime_guard.h), and any syscall, allocation, lock or page fault in it is counted; with
+// guard (canvas/testing/realtime_guard.h), and any syscall, allocation, lock or page fault in it is counted; with
 // --plant=1 it makes a syscall on purpose, to show that.
 #include <fmt/format.h>
 #include <jack/jack.h>
@@ -27,12 +27,12 @@
 #include <vector>
 
 #include "canvas/api/canvas.h"
-#include "stress/realtime_guard.h"
+#include "canvas/testing/realtime_guard.h"
 
 namespace {
 
 using canvas::Frame;
-using canvas::stress::RealtimeGuard;
+using canvas::testing::RealtimeGuard;
 
 constexpr jack_nframes_t kMostFrames = 8192;
 

@@ -1,4 +1,4 @@
-#include "stress/realtime_guard.h"
+#include "canvas/testing/realtime_guard.h"
 
 #include <dlfcn.h>
 #include <execinfo.h>
@@ -33,7 +33,7 @@
 #define CANVAS_FULL_GUARD 1
 #endif
 
-namespace canvas::stress {
+namespace canvas::testing {
 namespace {
 
 // One thread's. Initial-exec: looking at it never allocates.
@@ -264,15 +264,15 @@ std::string RealtimeCounts::ToString() const {
                      syscalls, allocations, locks, minor_faults, major_faults);
 }
 
-}  // namespace canvas::stress
+}  // namespace canvas::testing
 
 #ifdef CANVAS_FULL_GUARD
 
 // Interposed: what the program calls instead of libc's, by symbol resolution order.
 namespace {
 
-using canvas::stress::NoteAllocation;
-using canvas::stress::NoteLock;
+using canvas::testing::NoteAllocation;
+using canvas::testing::NoteLock;
 
 // libc's function of this name, which the one here stands before.
 template <typename Function>

@@ -1,6 +1,6 @@
 // The guard catches what it says: each kind of violation, planted, is counted, and trapped; and what is
 // no violation is not. A guard that does not fire proves nothing.
-#include "stress/realtime_guard.h"
+#include "canvas/testing/realtime_guard.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -20,7 +20,7 @@
 #include <thread>
 #include <vector>
 
-namespace canvas::stress {
+namespace canvas::testing {
 namespace {
 
 RealtimeCounts Guarded(const std::function<void()>& body) {
@@ -233,4 +233,4 @@ TEST_F(RealtimeGuardTest, OtherThreadsAreNotGuarded) {
 }
 
 }  // namespace
-}  // namespace canvas::stress
+}  // namespace canvas::testing
