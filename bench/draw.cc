@@ -2,7 +2,8 @@
 //
 //   draw PANELS.json OUT.svg|png
 //
-//   [{"title": "", "subtitle": "", "unit": "ns", "bars": [{"label": "", "value": 1, "text": "", "highlight": false}],
+//   [{"title": "", "subtitle": "", "unit": "ns", "bars": [{"label": "", "value": 1,
+//     "text": "", "highlight": false}],
 //     "ticks": [""], "lines": [{"label": "", "values": [1], "highlight": false}]}]
 #include <fmt/format.h>
 

@@ -1,5 +1,5 @@
-// Latencies by their size: 32 buckets an octave, so a percentile is right to three per cent. All of it is
-// touched when it is made; adding to it is an increment.
+// Latencies by their size: 32 buckets an octave, so a percentile is right to three per cent. All of
+// it is touched when it is made; adding to it is an increment.
 //
 // The idea is Gil Tene's HdrHistogram (https://hdrhistogram.github.io/HdrHistogram/).
 #pragma once

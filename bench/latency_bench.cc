@@ -1,7 +1,9 @@
-// Reading a block of stereo frames: canvas in a window beside a memcpy of the same bytes, and beside what
-// people would use instead, all in one process and interleaved. Ratios first: only they travel.
+// Reading a block of stereo frames: canvas in a window beside a memcpy of the same bytes, and
+// beside what people would use instead, all in one process and interleaved. Ratios first: only they
+// travel.
 //
-//   sizes    32 to 4,096 frames, going round in 256 KiB (hot in L2), and through lanes of a minute (RAM)
+//   sizes    32 to 4,096 frames, going round in 256 KiB (hot in L2), and through lanes of a minute
+//            (RAM)
 //   peers    the same walk through the same frames in their own files
 //   views    opening one, by the frames it spans
 //   lanes    1 to 64, the same bytes in all; canvas of 45 minutes and of 24 hours
@@ -9,16 +11,19 @@
 //   tails    every single read timed: p50 to p99.99, beside a control that reads nothing
 //   open     every 2.67 ms, after a sleep: 128 frames of sixteen lanes, as a callback does
 //
-// Contenders of a case take turns in random order; a ratio is taken within a round, and the median over the
-// rounds is told. Maxima are printed and judged by nobody: the machine is shared.
+// Contenders of a case take turns in random order; a ratio is taken within a round, and the median
+// over the rounds is told. Maxima are printed and judged by nobody: the machine is shared.
 //
-// Contenders share one walk: each goes on where the one before it ended, so that what it reads is what
-// was read longest ago, by anybody, and none reads from the last-level cache what another has just brought.
+// Contenders share one walk: each goes on where the one before it ended, so that what it reads is
+// what was read longest ago, by anybody, and none reads from the last-level cache what another has
+// just brought.
 //
-// The sizes and the random reads are measured over several files, each made anew: which memory a file gets
-// is a draw. The median over the draws is told and judged, with the least and the most of them.
+// The sizes and the random reads are measured over several files, each made anew: which memory a
+// file gets is a draw. The median over the draws is told and judged, with the least and the most of
+// them.
 //
-//   latency_bench [--rounds=N] [--draws=N] [--case=SUBSTRING] [--json=FILE] [--picture=FILE.svg|png]
+//   latency_bench [--rounds=N] [--draws=N] [--case=SUBSTRING] [--json=FILE]
+//                 [--picture=FILE.svg|png]
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -96,7 +101,8 @@ double Median(std::vector<double> values) {
   return *middle;
 }
 
-// The cycle counter where there is one, for single reads: what reading it costs is told by the control.
+// The cycle counter where there is one, for single reads: what reading it costs is told by the
+// control.
 std::uint64_t Ticks() {
 #if defined(__x86_64__)
   __builtin_ia32_lfence();
@@ -127,13 +133,14 @@ float SampleOf(int lane, std::int64_t index) {
   return static_cast<float>((index * 7 + lane) % 1000) / 1000.0F;
 }
 
-// How long lane `lane` of the material is: one lane of all, four of a quarter, sixteen of a sixteenth.
+// How long lane `lane` of the material is: one lane of all, four of a quarter, sixteen of a
+// sixteenth.
 std::int64_t LengthOf(int lane) {
   return lane == 0 ? kAll : lane < 4 ? kAll / 4 : lane < 16 ? kAll / 16 : kAll / 64;
 }
 
-// A canvas, its lanes in a window, and where each page's samples lie: the floor reads the very same bytes
-// from addresses it knows beforehand.
+// A canvas, its lanes in a window, and where each page's samples lie: the floor reads the very same
+// bytes from addresses it knows beforehand.
 class Material {
  public:
   Material(const std::string& path, std::uint64_t seconds, std::int64_t origin, int lanes)
@@ -141,7 +148,8 @@ class Material {
     Must(canvas::Canvas::Create(path, {.capacity_seconds = seconds}));
     {
       canvas::Canvas writer = Writable();
-      // Written as the importer does: some megabytes at a time, which the kernel keeps in large pages.
+      // Written as the importer does: some megabytes at a time, which the kernel keeps in large
+      // pages.
       std::vector<float> piece(2 * kPiece);
       for (int lane = 0; lane < lanes; ++lane) {
         ids_.push_back(Must(writer.AddLane({.name = std::to_string(lane), .channels = 2})));

@@ -1,5 +1,5 @@
-// What people would use instead: each peer holds the same frames in its own format, and reads a block of
-// them the fastest way its documentation gives.
+// What people would use instead: each peer holds the same frames in its own format, and reads a
+// block of them the fastest way its documentation gives.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ class Peer {
  public:
   virtual ~Peer() = default;
   virtual std::string name() const = 0;
-  // Frames [at, at + frames) of a lane, into `out`; `at` is a multiple of `frames`. Called once beforehand
-  // with each size that will be read, to prepare for it.
+  // Frames [at, at + frames) of a lane, into `out`; `at` is a multiple of `frames`. Called once
+  // beforehand with each size that will be read, to prepare for it.
   virtual void Prepare(std::int64_t frames) = 0;
   virtual void Read(int lane, std::int64_t at, std::int64_t frames, float* out) = 0;
 };

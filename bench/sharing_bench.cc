@@ -1,7 +1,7 @@
 // What sharing costs, between real processes, as ratios within one run:
 //
-//   visibility   from before a one-frame append in one process to its frame read in another, beside a bare
-//                ping of two cache lines (payload, then flag) between the same two processes
+//   visibility   from before a one-frame append in one process to its frame read in another, beside
+//                a bare ping of two cache lines (payload, then flag) between the same two processes
 //   appender     reading 256 stereo frames of a lane to which another process appends all the time,
 //                beside the same lane left alone
 //   readers      total throughput of sixteen reading processes beside that of two

@@ -1,12 +1,13 @@
-// An example: plays a canvas through JACK. Its audio lanes are mixed, each at the same gain, from a window
-// that a feeder keeps ahead of the playhead; the process callback does nothing but read and add.
+// An example: plays a canvas through JACK. Its audio lanes are mixed, each at the same gain, from a
+// window that a feeder keeps ahead of the playhead; the process callback does nothing but read and
+// add.
 //
 //   jack_play CANVAS [--from=SECONDS] [--seconds=N] [--guard=1] [--connect=CLIENT:PORT]...
 //
-// It is an example of reading from a realtime callback, not a player: it plays lanes at the server's rate
-// and leaves the others out, and knows no transport. With --guard the callback runs under the realtime
-// guard (canvas/testing/realtime_guard.h), and any syscall, allocation, lock or page fault in it is counted; with
-// --plant=1 it makes a syscall on purpose, to show that.
+// It is an example of reading from a realtime callback, not a player: it plays lanes at the
+// server's rate and leaves the others out, and knows no transport. With --guard the callback runs
+// under the realtime guard (canvas/testing/realtime_guard.h), and any syscall, allocation, lock or
+// page fault in it is counted; with --plant=1 it makes a syscall on purpose, to show that.
 #include <fmt/format.h>
 #include <jack/jack.h>
 #include <unistd.h>
@@ -65,7 +66,8 @@ struct Player {
     for (std::size_t lane = 0; lane < readers.size(); ++lane) {
       const auto got = readers[lane].Read(
           Frame(position), std::span(block).first(std::size_t{frames} * channels[lane]));
-      // What is unwritten, or past the end, is zeros, and that is right; what is outside came too late.
+      // What is unwritten, or past the end, is zeros, and that is right; what is outside came too
+      // late.
       if (got.status == canvas::ReadStatus::kOutside || got.status == canvas::ReadStatus::kRaced)
         not_ok.fetch_add(1, std::memory_order_relaxed);
       const std::uint32_t step = channels[lane];
@@ -82,8 +84,8 @@ struct Player {
   int Process(jack_nframes_t frames) {
     auto* left = static_cast<float*>(jack_port_get_buffer(ports[0], frames));
     auto* right = static_cast<float*>(jack_port_get_buffer(ports[1], frames));
-    // A guard belongs to its thread: made here, before anything is played. (JACK's thread init callback
-    // also runs in other threads.)
+    // A guard belongs to its thread: made here, before anything is played. (JACK's thread init
+    // callback also runs in other threads.)
     if (guarded && !guard) guard.emplace();
     if (!playing.load(std::memory_order_acquire) || position >= end || frames > kMostFrames) {
       if (position >= end) done.store(true, std::memory_order_release);

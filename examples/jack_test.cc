@@ -1,6 +1,7 @@
-// A real callback: sixteen lanes mixed from windows by examples/jack_play through a JACK server (jackd2, dummy
-// driver) that this test starts and stops; captured by another client, and compared sample for sample with
-// the file. The callback runs under the realtime guard: no violation. Xruns are the host's, and printed.
+// A real callback: sixteen lanes mixed from windows by examples/jack_play through a JACK server
+// (jackd2, dummy driver) that this test starts and stops; captured by another client, and compared
+// sample for sample with the file. The callback runs under the realtime guard: no violation. Xruns
+// are the host's, and printed.
 //
 //   jack_test PLAYER [SECONDS]      (30)
 #include <fcntl.h>

@@ -18,7 +18,8 @@ int main() {
   if (auto written = writer.Write(Frame(90 * 48000), second); !written)
     std::fprintf(stderr, "%s\n", written.error().Message().c_str());
 
-  // A window is kept in memory ahead of a position. A realtime thread reads in it, and says where it is.
+  // A window is kept in memory ahead of a position. A realtime thread reads in it, and says where
+  // it is.
   Window window = song.MakeWindow({{strings}}).value();
   Feeder feeder = Feeder::Start({.horizon_seconds = 2}).value();
   Playhead playhead = feeder.Follow(window).value();

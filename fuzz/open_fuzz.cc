@@ -1,5 +1,6 @@
-// Opens a file of arbitrary bytes, reads everything it claims, in windows too, watches, pins and holds
-// it, and writes to what still looks like a lane. Nothing may crash, hang or allocate without bound.
+// Opens a file of arbitrary bytes, reads everything it claims, in windows too, watches, pins and
+// holds it, and writes to what still looks like a lane. Nothing may crash, hang or allocate without
+// bound.
 //
 // Input: one byte of flags, then
 //   flag 1 set    the rest is the file

@@ -2,9 +2,11 @@
 // each of its operations really does, so that one order can be weakened, or one step left out,
 // without touching the header.
 //
-//   weakened   the operation at one place of a header is done relaxed. Places are found at run time, by
-//              std::source_location: an order that is added to a header is in the sweep by itself
-//   logic      one step, named by function and word, is left out, done late, or done with another value
+//   weakened   the operation at one place of a header is done relaxed. Places are found at run
+//              time, by std::source_location: an order that is added to a header is in the sweep by
+//              itself
+//   logic      one step, named by function and word, is left out, done late, or done with another
+//              value
 //
 // Thread safety: one thread (models run their threads as fibers).
 #pragma once

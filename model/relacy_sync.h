@@ -2,9 +2,9 @@
 // memory orders allow, and the copies of shared bytes as loops of such words. So what is checked is
 // the very header that ships. A thread of a model stands for a process (world.h).
 //
-// Relacy (Dmitry Vyukov, https://github.com/dvyukov/relacy) is older than C++20: there a thread's relaxed
-// store still continued the release sequence of its last release store of that word, which hides
-// that an order is missing. Here it does not.
+// Relacy (Dmitry Vyukov, https://github.com/dvyukov/relacy) is older than C++20: there a thread's
+// relaxed store still continued the release sequence of its last release store of that word, which
+// hides that an order is missing. Here it does not.
 #pragma once
 
 #include "model/world.h"  // last

@@ -66,8 +66,8 @@ struct Shared {
 };
 
 // A sync of one process: what the root names goes to disk while it is pinned, and is called durable
-// then (storage/canvas_file.cc). What a power loss would leave at any moment after: the durable root,
-// over a place that holds it. Another process looks, as it might after the power came back.
+// then (storage/canvas_file.cc). What a power loss would leave at any moment after: the durable
+// root, over a place that holds it. Another process looks, as it might after the power came back.
 struct SyncModel : rl::test_suite<SyncModel, 3>, Shared {
   void before() { Clear(); }
   void thread(unsigned index) {
@@ -85,8 +85,8 @@ struct SyncModel : rl::test_suite<SyncModel, 3>, Shared {
       HoldsDurable();
     }
   }
-  // Nobody may write the durable one's place while it is that. The look is the disk's: it is at what
-  // is newest of both.
+  // Nobody may write the durable one's place while it is that. The look is the disk's: it is at
+  // what is newest of both.
   void HoldsDurable() {
     const auto now = [](model::Atomic<std::uint64_t>& word) {
       return word.fetch_add(0, std::memory_order::acq_rel);

@@ -1,6 +1,6 @@
-// A window's place, model-checked: memory is never let go, nor a place's plain words rewritten, while
-// a reader that found them shown is still reading (canvas/sync/window.h). The memory and the plain
-// words are race-checked: whoever touches them beside the other fails the model.
+// A window's place, model-checked: memory is never let go, nor a place's plain words rewritten,
+// while a reader that found them shown is still reading (canvas/sync/window.h). The memory and the
+// plain words are race-checked: whoever touches them beside the other fails the model.
 #include "canvas/sync/window.h"
 #include "model/search.h"  // last
 
@@ -130,8 +130,8 @@ struct AcrossModel : rl::test_suite<AcrossModel, 2>, Shared<> {
   }
 };
 
-// Two pages, each in a place of its own, both shown; one leaves, and comes back, while a reader goes to
-// and fro between them and never looks away.
+// Two pages, each in a place of its own, both shown; one leaves, and comes back, while a reader
+// goes to and fro between them and never looks away.
 struct TwoPlacesModel : rl::test_suite<TwoPlacesModel, 2>, Shared<2> {
   void before() { Clear(); }
   void thread(unsigned index) {
@@ -154,8 +154,8 @@ struct TwoPlacesModel : rl::test_suite<TwoPlacesModel, 2>, Shared<2> {
   }
 };
 
-// A reader ends, and the next one gets its seat (WindowCore::Leave and Enter, under a mutex), while the
-// feeder may be waiting for what that seat looked at.
+// A reader ends, and the next one gets its seat (WindowCore::Leave and Enter, under a mutex), while
+// the feeder may be waiting for what that seat looked at.
 constexpr model::LockRange kSeats{300, 1};
 struct SeatModel : rl::test_suite<SeatModel, 3>, Shared<> {
   void before() {

@@ -1,13 +1,15 @@
 // What is outside the words of a model: who lives and who has died, and which locks are held.
 //
-//   death   A mortal thread (Mortal) dies before one of its stores, or before it unlocks. From then on it
-//           stores nothing, its locks are free, and that is all: a death transfers no happens-before. What
-//           it has stored is there (a processor that is stopped has its stores drained): a thread that
-//           takes its place (Successor) loads the newest value of each word, but is ordered behind it only
-//           where it loads with acquire what was released. So the orders that third parties depend on are
-//           judged, which a lock modelled as a mutex would hide.
-//   locks   Taking a lock shows what came before its last taking and its last unlocking by the living:
-//           calls of the kernel are ordered. It shows nothing of what was done under it by one who died.
+//   death   A mortal thread (Mortal) dies before one of its stores, or before it unlocks. From then
+//           on it stores nothing, its locks are free, and that is all: a death transfers no
+//           happens-before. What it has stored is there (a processor that is stopped has its stores
+//           drained): a thread that takes its place (Successor) loads the newest value of each
+//           word, but is ordered behind it only where it loads with acquire what was released. So
+//           the orders that third parties depend on are judged, which a lock modelled as a mutex
+//           would hide.
+//   locks   Taking a lock shows what came before its last taking and its last unlocking by the
+//           living: calls of the kernel are ordered. It shows nothing of what was done under it by
+//           one who died.
 //
 // This header includes Relacy, which replaces operator new and parts of the standard library by
 // macros, memory_order_acquire and its like among them: include it, or what includes it, last, and

@@ -1,13 +1,13 @@
-// The realtime read path is bounded: how many instructions each kind of read takes, at its worst, counted by
-// callgrind and held against budgets that are pinned for each compiler.
+// The realtime read path is bounded: how many instructions each kind of read takes, at its worst,
+// counted by callgrind and held against budgets that are pinned for each compiler.
 //
 //   budget_stress [--print=1]        (runs itself under valgrind --tool=callgrind)
 //
-// A read's work is, for each block it spans, a few loads, at most kReadTries (four) copies (overwrite.h),
-// and for each page a few loads more; nothing in it waits, or repeats beyond that. What is counted
-// here copies each block once, or not at all, but for one kind whose every copy races: its destination
-// lies over the version word itself, so each copy changes it. Counts are exactly repeatable; a budget
-// is the count that was measured, and may be lowered, not passed.
+// A read's work is, for each block it spans, a few loads, at most kReadTries (four) copies
+// (overwrite.h), and for each page a few loads more; nothing in it waits, or repeats beyond that.
+// What is counted here copies each block once, or not at all, but for one kind whose every copy
+// races: its destination lies over the version word itself, so each copy changes it. Counts are
+// exactly repeatable; a budget is the count that was measured, and may be lowered, not passed.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -81,9 +81,9 @@ struct Places {
   std::uint64_t undo;
 };
 
-// A destination that lies over the version word of `block`, so that what is copied becomes the version:
-// from the block, of whose samples every eight bytes look like an odd version, then from the undo
-// place, whose bytes look like an even one, and so on. No two looks are the same.
+// A destination that lies over the version word of `block`, so that what is copied becomes the
+// version: from the block, of whose samples every eight bytes look like an odd version, then from
+// the undo place, whose bytes look like an even one, and so on. No two looks are the same.
 class RacingCopies {
  public:
   static constexpr std::uint32_t kOdd = 0x3F800003;   // float bits: written, changing

@@ -3,9 +3,9 @@
 //
 //   bazel run //stress:create_stress -- --races=10000 --kills=100000
 //
-// The moments are chosen by ptrace(2), which stops a creator where it enters and leaves a syscall: what
-// it has done to the disk is done by those. So it does not depend on luck that kills come before and
-// after the file has its name, and that each creator of several comes first.
+// The moments are chosen by ptrace(2), which stops a creator where it enters and leaves a syscall:
+// what it has done to the disk is done by those. So it does not depend on luck that kills come
+// before and after the file has its name, and that each creator of several comes first.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <spawn.h>

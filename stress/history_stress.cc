@@ -1,10 +1,12 @@
 // History: processes log what they did to a canvas, and when, by a clock they share; a checker
 // then holds the reads against the writes.
 //
-//   - of a block that is overwritten, a read answers an epoch whose write had begun before the read ended,
-//     and no epoch that another had replaced, entirely, before the read began; and epochs do not go back
-//   - of a lane that is appended to, a read answers a prefix: at least what had been appended before it
-//     began, at most what had begun to be before it ended; and prefixes do not get shorter
+//   - of a block that is overwritten, a read answers an epoch whose write had begun before the read
+//     ended, and no epoch that another had replaced, entirely, before the read began; and epochs do
+//     not go back
+//   - of a lane that is appended to, a read answers a prefix: at least what had been appended
+//     before it began, at most what had begun to be before it ended; and prefixes do not get
+//     shorter
 //
 // (Regular registers and a growing prefix, as Lamport defines the former: On Interprocess
 // Communication, 1986.)

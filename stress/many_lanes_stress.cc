@@ -2,11 +2,11 @@
 //
 //   many_lanes_stress [--full=1] [--path=FILE]
 //
-// Counts the instructions of each question (stepper.h) on two canvases with the same pages and the same
-// parts: in one they are a few lanes', in the other many lanes'. What a lane more may cost is pinned, and
-// less than a look at every page would be. Of edits what a page more costs is counted, whose lane is not
-// there. With --full=1 the times of a canvas of 24 hours instead: 180 lanes, all 2,880 pages ready, 14,400
-// parts; written to FILE where one is named, which stays.
+// Counts the instructions of each question (stepper.h) on two canvases with the same pages and the
+// same parts: in one they are a few lanes', in the other many lanes'. What a lane more may cost is
+// pinned, and less than a look at every page would be. Of edits what a page more costs is counted,
+// whose lane is not there. With --full=1 the times of a canvas of 24 hours instead: 180 lanes, all
+// 2,880 pages ready, 14,400 parts; written to FILE where one is named, which stays.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -67,8 +67,8 @@ void Fill(Canvas& canvas, const std::vector<LaneId>& lanes, std::int64_t parts,
 
 struct Question {
   const char* name;
-  // Instructions that one lane more may cost, its name, its record and its place in tables; of an edit,
-  // one page more. Not counted: nothing.
+  // Instructions that one lane more may cost, its name, its record and its place in tables; of an
+  // edit, one page more. Not counted: nothing.
   std::optional<std::uint64_t> more;
   bool edits;
   std::function<void(Canvas&, const std::vector<LaneId>&)> ask;

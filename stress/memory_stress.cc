@@ -2,8 +2,8 @@
 //
 //   memory_stress [--minutes=2] [--step_ms=250]
 //
-// Sixteen stereo lanes at 48 kHz, fully written (45 minutes are 16.6 GB; less where the disk does not
-// allow, aloud), are played through by another process with a window and a feeder, and
+// Sixteen stereo lanes at 48 kHz, fully written (45 minutes are 16.6 GB; less where the disk does
+// not allow, aloud), are played through by another process with a window and a feeder, and
 // /proc/self/smaps_rollup is read all the way:
 //   - beyond its windows the process has at most 8 MiB of its own
 //   - what is resident is bounded by the windows

@@ -1,17 +1,18 @@
-// The power goes while a canvas grows, on a real ext4: the device is copied at bad moments, the copy is
-// mounted (which replays its journal), and the canvas on it must open, with everything that was synced.
+// The power goes while a canvas grows, on a real ext4: the device is copied at bad moments, the
+// copy is mounted (which replays its journal), and the canvas on it must open, with everything that
+// was synced.
 //
 //   power_growth_stress [--pages=20] [--mutant=1]
 //
 // A copy during which the kernel wrote to the device is no moment, and is made again.
 //
 // The bad moment is made, not waited for: after each growth the pages of the file that hold shared
-// words are written back (sync_file_range(2), which commits no journal), so the disk has the words and
-// not yet the size. What is copied is what a power loss then leaves.
+// words are written back (sync_file_range(2), which commits no journal), so the disk has the words
+// and not yet the size. What is copied is what a power loss then leaves.
 //
-// --mutant=1 stores the durable bytes before the size is on disk, as a growth without its barrier would:
-// the rig must then find a canvas that does not open. It always does that as well, on a second device, so
-// that a rig that sees nothing fails.
+// --mutant=1 stores the durable bytes before the size is on disk, as a growth without its barrier
+// would: the rig must then find a canvas that does not open. It always does that as well, on a
+// second device, so that a rig that sees nothing fails.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mount.h>
@@ -211,8 +212,9 @@ Found Run(const testing::TempDir& directory, std::int64_t pages, bool mutant) {
   return found;
 }
 
-// A lane is removed and another gets its slot. On the disk: the new one's controls, and of the versions
-// and samples what was there when they were last synced. Whether it reads as the removed one's.
+// A lane is removed and another gets its slot. On the disk: the new one's controls, and of the
+// versions and samples what was there when they were last synced. Whether it reads as the removed
+// one's.
 bool ReadsAnothersFrames(const testing::TempDir& directory, std::string& wrong) {
   const std::string image = FreshImage(directory);
   const Device device(image, directory.path("mounted"));

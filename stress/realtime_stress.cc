@@ -1,17 +1,17 @@
-// Realtime reads under the guard: while other processes append, overwrite, punch, edit the metadata and
-// sync, and memory is short, a reader in a resident and locked window does
+// Realtime reads under the guard: while other processes append, overwrite, punch, edit the metadata
+// and sync, and memory is short, a reader in a resident and locked window does
 //   no syscall, no allocation, no lock, no page fault
 // in --reads block reads over sixteen lanes: in order, backwards, at random, across the edges of
-// blocks and pages, and as many views. No fault is allowed. Only where the kernel counts pages that it
-// moved meanwhile is the verdict none, aloud: it may move a locked page of any program.
+// blocks and pages, and as many views. No fault is allowed. Only where the kernel counts pages that
+// it moved meanwhile is the verdict none, aloud: it may move a locked page of any program.
 //
-// Then a second reader, under a seccomp filter that kills at any syscall, reads and ends well; and with
-// a planted getpid it is killed.
+// Then a second reader, under a seccomp filter that kills at any syscall, reads and ends well; and
+// with a planted getpid it is killed.
 //
-// Then a canvas that was read by read(2) before, as a backup does, so that the kernel keeps it in large
-// folios, and a neighbour in every second slot that is given back and written all the time. Where the
-// slots lie 4 KiB apart, folios lie across two of them, and the reader must fault: that shows that this
-// machine has such folios. As canvases are made by default it must not.
+// Then a canvas that was read by read(2) before, as a backup does, so that the kernel keeps it in
+// large folios, and a neighbour in every second slot that is given back and written all the time.
+// Where the slots lie 4 KiB apart, folios lie across two of them, and the reader must fault: that
+// shows that this machine has such folios. As canvases are made by default it must not.
 //
 //   realtime_stress [--reads=10000000] [--seed=N] [--balloon=1] [--align=BYTES]
 //
@@ -622,8 +622,8 @@ int Run(const Arguments& arguments) {
   };
   std::unique_ptr<MemoryGroup> group;
   if (arguments.Number("balloon") != 0) {
-    // Pages are charged to who reads them first: the canvas's to the reader, who is in the group, and
-    // the program's to nobody in it.
+    // Pages are charged to who reads them first: the canvas's to the reader, who is in the group,
+    // and the program's to nobody in it.
     WarmProgram();
     EvictFromCache(path);
     group = MemoryGroup::Make(std::uint64_t{192} << 20);

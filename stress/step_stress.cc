@@ -6,9 +6,9 @@
 //   bazel run -c opt //stress:step_stress -- --samples=1000 --all=1
 //
 // A file is copied as what changed in it since the last instruction (what is stored is in the
-// shared mapping, which is all a kill leaves), with the size that it had and the space that was reserved
-// for it; many instructions store nothing, so there are fewer different files than instructions. And
-// nothing may be stored where no space was reserved before.
+// shared mapping, which is all a kill leaves), with the size that it had and the space that was
+// reserved for it; many instructions store nothing, so there are fewer different files than
+// instructions. And nothing may be stored where no space was reserved before.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/fiemap.h>
@@ -96,8 +96,8 @@ class Reserved {
   alignas(fiemap) char buffer_[sizeof(fiemap) + kMost * sizeof(fiemap_extent)];
 };
 
-// What a file was after each step that changed it: the parts of it that change in the cases below, its
-// size, and its space.
+// What a file was after each step that changed it: the parts of it that change in the cases below,
+// its size, and its space.
 class Recording {
  public:
   Recording(const std::string& path, std::vector<Span> spans) : spans_(std::move(spans)) {
@@ -234,8 +234,8 @@ class Recording {
   std::vector<Span> space_;
 };
 
-// Makes a copy what the file was: its size, its space, and what changes in it. `spaced`: whether the
-// space is known.
+// Makes a copy what the file was: its size, its space, and what changes in it. `spaced`: whether
+// the space is known.
 void Recreate(int fd, const Recording& recording, const Recording::File& file, bool spaced) {
   if (ftruncate(fd, file.size) != 0) Broken("the copy cannot be given its size");
   std::uint64_t at = 0;

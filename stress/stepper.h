@@ -6,8 +6,8 @@
 
 #include <cstdint>
 
-// Under ThreadSanitizer the handler would interrupt its runtime anywhere, which that does not bear: rigs
-// skip there, aloud.
+// Under ThreadSanitizer the handler would interrupt its runtime anywhere, which that does not bear:
+// rigs skip there, aloud.
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define CANVAS_STEPS_UNDER_TSAN 1

@@ -111,8 +111,8 @@ TEST_F(Answer, HowFarItIsIsAnObjectALine) {
       execv("tools/canvas", argv.data());
       _exit(127);
     }
-    // Stopped in the midst, for longer than a progress takes to be told; again, where it had not come
-    // to the samples yet.
+    // Stopped in the midst, for longer than a progress takes to be told; again, where it had not
+    // come to the samples yet.
     int status = 0;
     for (int i = 0; i < stops && Slurp(err).empty(); ++i) {
       std::this_thread::sleep_for(std::chrono::milliseconds(30));

@@ -31,8 +31,8 @@ constexpr const char* kTimesOfLane =
     "with\n"
     "a minus, so long before the lane's end (--from=-10).\n";
 
-// Adds a subcommand that works on FILE, with an example below its help; of several actions, the first
-// word is one.
+// Adds a subcommand that works on FILE, with an example below its help; of several actions, the
+// first word is one.
 CLI::App* AddCommand(CLI::App& app, const char* name, const char* purpose, std::string& file,
                      const std::string& example, std::string* action = nullptr,
                      const std::vector<std::string>& actions = {}) {

@@ -440,7 +440,8 @@ TEST_F(Tool, AFullAndAReadOnlyDiskAreOneLineEach) {
   Bad({"export", file_, "--force", "--lane", "small", "--out", disk + "/o.wav", "--to", "0:30"},
       "no space left");
 
-  // libsndfile does not say when an Ogg stream cannot be written: at whatever page the disk is full.
+  // libsndfile does not say when an Ogg stream cannot be written: at whatever page the disk is
+  // full.
   std::ofstream(disk + "/filler", std::ios::binary) << std::string(std::size_t{64} << 20, 'x');
   int refused = 0;
   for (int page = 0; page < 40; ++page) {

@@ -95,8 +95,8 @@ TEST_F(Export, AFileThatIsReplacedKeepsItsModeAndItsOwnerAndItsLinks) {
   EXPECT_EQ(Litter(), 0);
 }
 
-// What happens to the name of the file that is replaced is seen, and met, from system call to system
-// call.
+// What happens to the name of the file that is replaced is seen, and met, from system call to
+// system call.
 TEST_F(Export, ACanvasThatIsMadeAtTheLastMomentIsNotReplacedAndAFileIsOnDiskFirst) {
   if (testing::kSanitized) GTEST_SKIP() << "SKIPPED: LeakSanitizer does not run under ptrace";
   const std::string out = dir_.path("o.wav");

@@ -101,7 +101,8 @@ TEST_F(ForkOnXfs, AForkIsTheSameAndAnother) {
 }
 
 // One writer goes through two lanes, block by block, and stores one number more each time round. In
-// what is of one instant, the blocks it has been at have a number, and all behind have the one before.
+// what is of one instant, the blocks it has been at have a number, and all behind have the one
+// before.
 TEST_F(ForkOnXfs, AForkBesideAWriterIsOfOneInstant) {
   Good({"create", a_, "--hours", "1"});
   canvas::Canvas sut = testing::OpenForWriting(a_);

@@ -44,7 +44,8 @@ class Import : public Tool {
     const auto at = out.find("  the file is cut short");
     return at == std::string::npos ? "" : out.substr(at + 2, out.size() - at - 3);
   }
-  // A FLAC's. STREAMINFO: the number of samples is the low 36 bits of its bytes 10 to 17. 0: not known.
+  // A FLAC's. STREAMINFO: the number of samples is the low 36 bits of its bytes 10 to 17. 0: not
+  // known.
   void ForgetLength(const std::string& path) {
     std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
     file.seekg(8 + 13);
@@ -190,7 +191,8 @@ TEST_F(Import, AFlacThatIsCutShortIsNoticedWhateverItSays) {
   }
 }
 
-// What cannot go back says nothing of the length, or writes its header once more, behind the samples.
+// What cannot go back says nothing of the length, or writes its header once more, behind the
+// samples.
 TEST_F(Import, WhatWasWrittenIntoAPipeIsReadToItsEndAndItsHeadersAreNoSamples) {
   if (std::system("sox --version > /dev/null 2>&1 && ffmpeg -version > /dev/null 2>&1") != 0)
     GTEST_SKIP() << "SKIPPED: sox or ffmpeg is not installed: run tools/setup";
@@ -494,8 +496,8 @@ TEST_F(Import, ManyAtATimeAreToldInTheirOrderAndFailAlone) {
   Good({"check", file_});
 }
 
-// A lane that was made for an import that is stopped before its turn goes again, but not if somebody
-// else has put something into it.
+// A lane that was made for an import that is stopped before its turn goes again, but not if
+// somebody else has put something into it.
 TEST_F(Import, AnImportThatIsStoppedTakesNoLaneThatAnotherHasFilled) {
   Create();
   const std::string path = dir_.path("long.flac");

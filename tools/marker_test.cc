@@ -1,4 +1,5 @@
-// Markers as a person meets them: `canvas marker`, and what becomes of the cue points and tags of files.
+// Markers as a person meets them: `canvas marker`, and what becomes of the cue points and tags of
+// files.
 #include <gtest/gtest.h>
 #include <sndfile.h>
 

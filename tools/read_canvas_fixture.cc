@@ -1,6 +1,6 @@
-// Makes canvases for tools/read_canvas_test: lanes of 1 to 8 channels at 8 to 192 kHz, with gaps, rewrites,
-// slots that were another lane's, and writers that died in the midst; and beside each lane what the
-// library reads of it, for a reader that knows the format alone to be held against.
+// Makes canvases for tools/read_canvas_test: lanes of 1 to 8 channels at 8 to 192 kHz, with gaps,
+// rewrites, slots that were another lane's, and writers that died in the midst; and beside each
+// lane what the library reads of it, for a reader that knows the format alone to be held against.
 //
 //   read_canvas_fixture DIRECTORY [SEED]
 //

@@ -186,7 +186,8 @@ TEST_F(BadFile, ControlWordsOutOfRangeAreRefused) {
   EXPECT_EQ(OpenCode(), ErrorCode::kCorrupt);
 }
 
-// Features that a newer program set on a file that exists: in the control words, beside the superblock's.
+// Features that a newer program set on a file that exists: in the control words, beside the
+// superblock's.
 TEST_F(BadFile, FeaturesThatWereSetSinceCount) {
   MakeGood();
   namespace control = format::control;
@@ -207,7 +208,8 @@ TEST_F(BadFile, FeaturesThatWereSetSinceCount) {
   EXPECT_EQ(OpenCode(), ErrorCode::kUnsupported);
 }
 
-// Pages that the index has and the file has not: a power loss took their growth, which nobody had synced.
+// Pages that the index has and the file has not: a power loss took their growth, which nobody had
+// synced.
 TEST_F(BadFile, PagesBeyondTheEndThatWereNeverSyncedAreAbsent) {
   MakeGood();
   const auto synced = fs::file_size(path_);

@@ -9,8 +9,8 @@
 //   reader->Read(canvas::Frame(48000), block);
 //
 // Invariants
-//   I1  A block that was never written costs no disk, reads as zeros, and says that it is unwritten;
-//       so do the frames before a page's first written one and behind its last.
+//   I1  A block that was never written costs no disk, reads as zeros, and says that it is
+//       unwritten; so do the frames before a page's first written one and behind its last.
 //   I2  A lane has one writer at a time over each page.
 //   I3  No call throws; what can go wrong is a Result or a status. Want of memory is kNoMemory from
 //       any call, and leaves everything as after another error.
@@ -59,8 +59,9 @@ struct CreateOptions {
   std::uint32_t block_bytes = 32 * 1024;       // a power of two from 512
   // The most that is reserved ahead of a writer; a power of two from 4096, at least block_bytes.
   std::uint32_t extent_bytes = 1024 * 1024;
-  // What slots start on multiples of: 2 MiB, the largest folio of the page cache, so that giving one
-  // slot back faults nobody's window over another. Less (a power of two from 4096) for small models.
+  // What slots start on multiples of: 2 MiB, the largest folio of the page cache, so that giving
+  // one slot back faults nobody's window over another. Less (a power of two from 4096) for small
+  // models.
   std::uint32_t slot_align_bytes = 2 * 1024 * 1024;
   std::uint64_t small_slot_bytes = 2 * 1024 * 1024;
   std::uint32_t header_place_bytes = 8 * 1024 * 1024;
@@ -73,8 +74,8 @@ struct CreateOptions {
 struct OpenOptions {
   Access access = Access::kReadOnly;
   std::string name = {};  // told to others who want what you own; default: the program's
-  // Address space to use, for what lies within it; a writer takes it twice. 0: the whole capacity, or
-  // where there is no room for that, as much as there is, but no less than what the file has.
+  // Address space to use, for what lies within it; a writer takes it twice. 0: the whole capacity,
+  // or where there is no room for that, as much as there is, but no less than what the file has.
   std::uint64_t max_map_bytes = 0;
   bool single_mapping = false;  // writers share the readers' mapping; for ThreadSanitizer
   bool sync_on_close = true;
@@ -115,8 +116,8 @@ struct DiskUsage {
 
 using CheckReport = part::CheckReport;
 
-// Whether a file begins as a canvas does, whatever its name and however it goes on: for who is about
-// to replace it. False where it cannot be read.
+// Whether a file begins as a canvas does, whatever its name and however it goes on: for who is
+// about to replace it. False where it cannot be read.
 bool LooksLikeCanvas(const std::string& path) noexcept;
 
 class Canvas {
@@ -126,13 +127,14 @@ class Canvas {
   // kUnsupported (file system), kIo.
   static Result<void> Create(const std::string& path, const CreateOptions& options = {});
 
-  // Makes a canvas at `into` that shares its blocks with the one at `path`, where the file system can
-  // (xfs, btrfs): at once, and at no cost until either is written to. It has a uuid of its own.
-  // Beside writers (shown on xfs) it is as if all of them had been killed at one instant: what a writer had stored
-  // by then is there, across blocks and lanes; a block in the midst of an overwrite reads as its old
-  // version, and the next owner mends it. Nobody's writing fails of it; it waits meanwhile.
-  // What is still shared is copied when it is written to, in either of the two. Room for that is not
-  // reserved: where the disk is full by then, a writer of either faults (SIGBUS).
+  // Makes a canvas at `into` that shares its blocks with the one at `path`, where the file system
+  // can (xfs, btrfs): at once, and at no cost until either is written to. It has a uuid of its own.
+  // Beside writers (shown on xfs) it is as if all of them had been killed at one instant: what a
+  // writer had stored by then is there, across blocks and lanes; a block in the midst of an
+  // overwrite reads as its old version, and the next owner mends it. Nobody's writing fails of it;
+  // it waits meanwhile. What is still shared is copied when it is written to, in either of the two.
+  // Room for that is not reserved: where the disk is full by then, a writer of either faults
+  // (SIGBUS).
   // Errors: as Create and Open; kUnsupported: the file system has no reflinks, or is another.
   static Result<void> Reflink(const std::string& path, const std::string& into,
                               bool allow_remote = false);
@@ -167,16 +169,16 @@ class Canvas {
   Result<LaneInfo> FindLane(LaneId id) const;
 
   // Edits of the metadata. Errors of each, besides its own: kBusy (another process is editing for
-  // longer than edit_wait), kLimit (the header is full, or all its places are pinned), kCorrupt (the
-  // newest header is lost), kUnsupported (a lane whose kind is not known here), kNoSpace.
+  // longer than edit_wait), kLimit (the header is full, or all its places are pinned), kCorrupt
+  // (the newest header is lost), kUnsupported (a lane whose kind is not known here), kNoSpace.
   //
-  // Errors: kInvalidArgument (name, channels, rate), kExists (name), kLimit (no free slots, of the kinds
-  // that would do: how many of each are).
+  // Errors: kInvalidArgument (name, channels, rate), kExists (name), kLimit (no free slots, of the
+  // kinds that would do: how many of each are).
   Result<LaneId> AddLane(const LaneSpec& spec);
   Result<void> RenameLane(LaneId id, const std::string& name);
   Result<void> DescribeLane(LaneId id, const std::string& description);
-  // What is kept of the file that the lane came from, in place of what was. Errors: kInvalidArgument
-  // (a name or value that is none, or too many), kNotFound.
+  // What is kept of the file that the lane came from, in place of what was. Errors:
+  // kInvalidArgument (a name or value that is none, or too many), kNotFound.
   Result<void> TagLane(LaneId id, const std::vector<SourceTag>& tags);
   // Its markers go with it.
   // Gives all its space back, as the last thing that can fail: what it held stays where the lane
@@ -194,19 +196,23 @@ class Canvas {
   Result<void> RemoveTempoMap(std::uint32_t id);
   Result<std::vector<TempoMap>> TempoMaps() const;
 
-  // Markers (canvas/base/marker.h: what they are, and how many and how long), ascending by start, then by
-  // id: a snapshot of the moment. Errors: kClosed, kCorrupt, kNoMemory.
+  // Markers (canvas/base/marker.h: what they are, and how many and how long), ascending by start,
+  // then by id: a snapshot of the moment. Errors: kClosed, kCorrupt, kNoMemory.
   // Concurrency: waits for nobody. Not for realtime threads.
   Result<std::vector<Marker>> Markers() const;
-  // Edits of the metadata, as above. Times are exact seconds; they need not be in lowest terms, and are kept
-  // so. The id is given here, whatever `marker` has there: ids are never reused. Of several, all are added or
-  // none; their ids are in a row, in the order of `markers`, and the first is answered (of none, the next).
-  // Concurrency: waits while another thread or process edits, at most edit_wait. Not for realtime threads.
-  // Errors: kInvalidArgument (as ValidateMarker says), kNotFound (its lane), kLimit (kMaxMarkers, or all ids).
+  // Edits of the metadata, as above. Times are exact seconds; they need not be in lowest terms, and
+  // are kept so. The id is given here, whatever `marker` has there: ids are never reused. Of
+  // several, all are added or none; their ids are in a row, in the order of `markers`, and the
+  // first is answered (of none, the next).
+  // Concurrency: waits while another thread or process edits, at most edit_wait. Not for realtime
+  // threads.
+  // Errors: kInvalidArgument (as ValidateMarker says), kNotFound (its lane), kLimit (kMaxMarkers,
+  // or all ids).
   Result<std::uint32_t> AddMarker(const Marker& marker);
   Result<std::uint32_t> AddMarkers(std::span<const Marker> markers);
-  // Puts `marker` in place of the one with its id: whoever edits one that others edit too overwrites what
-  // they changed meanwhile. Errors: as AddMarker, and kNotFound (its id). A lane that is gone may stay.
+  // Puts `marker` in place of the one with its id: whoever edits one that others edit too
+  // overwrites what they changed meanwhile. Errors: as AddMarker, and kNotFound (its id). A lane
+  // that is gone may stay.
   Result<void> SetMarker(const Marker& marker);
   // Errors: kNotFound.
   Result<void> RemoveMarker(std::uint32_t id);
@@ -223,8 +229,8 @@ class Canvas {
 
   Result<LaneReader> Reader(LaneId id) const;
 
-  // A window over these lanes, for realtime readers; covers nothing until it is moved. A lane's page
-  // that it covers is not given back. Errors: kNotFound, kInvalidArgument.
+  // A window over these lanes, for realtime readers; covers nothing until it is moved. A lane's
+  // page that it covers is not given back. Errors: kNotFound, kInvalidArgument.
   Result<Window> MakeWindow(std::span<const LaneId> lanes, const WindowOptions& options = {}) const;
 
   // Holds the metadata as it is now. Errors: kBusy (it kept changing), kCorrupt, kIo.
@@ -242,9 +248,9 @@ class Canvas {
   Result<Watcher> Watch() const;
 
   // Makes the timeline longer: at least so many seconds, in whole pages. It never becomes shorter.
-  // Handles that are open reach as far as before, this one too; those opened from now on, all of it.
-  // Waits for the disk. Errors: as an edit of the metadata; kInvalidArgument (shorter than it is),
-  // kLimit (more pages than there can be).
+  // Handles that are open reach as far as before, this one too; those opened from now on, all of
+  // it. Waits for the disk. Errors: as an edit of the metadata; kInvalidArgument (shorter than it
+  // is), kLimit (more pages than there can be).
   Result<void> RaiseCapacity(std::uint64_t seconds);
 
   // Pages become ready by themselves when they are written to; this does it ahead of time.

@@ -1,5 +1,5 @@
-// What lanes cost on the disk, held against what was written: at all rates, for one frame, for short
-// pages; by the bytes that stat(2) counts.
+// What lanes cost on the disk, held against what was written: at all rates, for one frame, for
+// short pages; by the bytes that stat(2) counts.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -65,8 +65,9 @@ struct RateCase {
 
 class DiskCostOfRate : public DiskCost, public ::testing::WithParamInterface<RateCase> {};
 
-// A page with one part takes 4 KiB each for its control, the slot's control, the version words and the
-// page's tail, and as much at the least for the frames. Below 2 kHz that is more than a tenth of 30 s of them.
+// A page with one part takes 4 KiB each for its control, the slot's control, the version words and
+// the page's tail, and as much at the least for the frames. Below 2 kHz that is more than a tenth
+// of 30 s of them.
 INSTANTIATE_TEST_SUITE_P(
     Of, DiskCostOfRate,
     ::testing::Values(RateCase{1, 1, 100, 174.0}, RateCase{10, 1, 100, 17.4},
@@ -116,8 +117,8 @@ TEST_F(DiskCost, FiveSlowLanesShareThePagesTheyTake) {
   EXPECT_LE(times, 1.4);
 }
 
-// Of which 32 KiB are its block, and 4 KiB, on ext4, the file's own table of where its bytes lie. From 96 kHz
-// in stereo on a page has two slots, and four, whose version words take 8 KiB, and 12.
+// Of which 32 KiB are its block, and 4 KiB, on ext4, the file's own table of where its bytes lie.
+// From 96 kHz in stereo on a page has two slots, and four, whose version words take 8 KiB, and 12.
 TEST_F(DiskCost, OfALaneOfOneFrameIsAtMost64KiBWhereverItLies) {
   for (const auto& [rate, most] :
        {std::pair(1U, 64U), std::pair(100U, 64U), std::pair(8000U, 64U), std::pair(48000U, 64U),
@@ -153,8 +154,8 @@ TEST_F(DiskCost, OfPagesOfOneSecondIsAtMost1Point2TimesWhatWasWritten) {
   }
 }
 
-// What is reserved ahead of a writer is at most as much as it wrote, and an extent; and it is reserved
-// in few steps.
+// What is reserved ahead of a writer is at most as much as it wrote, and an extent; and it is
+// reserved in few steps.
 TEST_F(DiskCost, OfWhatIsReservedAheadGrowsWithWhatIsAppended) {
   Must(Canvas::Create(path_));
   Canvas sut = OpenForWriting(path_);
@@ -194,7 +195,8 @@ TEST_F(DiskCost, TheLastBlockOfAPageIsReservedWholeWhenItIsWrittenOver) {
   EXPECT_EQ(out, expected);
 }
 
-// On tmpfs even the reading of a hole allocates a page: a window over a page's last block takes none.
+// On tmpfs even the reading of a hole allocates a page: a window over a page's last block takes
+// none.
 TEST_F(DiskCost, AWindowOverTheLastBlockOfAPageTakesNoSpaceOnTmpfs) {
   if (access("/dev/shm", W_OK) != 0)
     GTEST_SKIP() << "SKIPPED: no writable /dev/shm here, so no tmpfs to read from";

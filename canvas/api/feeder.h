@@ -1,6 +1,6 @@
-// A feeder: an ordinary thread that keeps windows ahead of positions. A realtime thread publishes where
-// it is, with one store; the feeder looks every few milliseconds, moves the windows, and makes
-// resident what was written meanwhile.
+// A feeder: an ordinary thread that keeps windows ahead of positions. A realtime thread publishes
+// where it is, with one store; the feeder looks every few milliseconds, moves the windows, and
+// makes resident what was written meanwhile.
 //
 //   auto feeder = Feeder::Start({.horizon_seconds = 2});
 //   auto playhead = feeder->Follow(*window);
@@ -9,16 +9,16 @@
 //   ...
 //   playhead->Publish(position);                // realtime thread, once a callback
 //
-// Ahead is where the position moves to: forwards or backwards, at any speed; the faster, the farther,
-// as far as the window's longest stretch allows. A jump is seen at the next look, and the window
-// is filled from the new position on.
+// Ahead is where the position moves to: forwards or backwards, at any speed; the faster, the
+// farther, as far as the window's longest stretch allows. A jump is seen at the next look, and the
+// window is filled from the new position on.
 //
-// How closely it follows: a jump, and a block that a live writer has just written, are resident at the
-// next look, at most a period later, and after the time that it takes to make them so (the README
-// has the figure).
+// How closely it follows: a jump, and a block that a live writer has just written, are resident at
+// the next look, at most a period later, and after the time that it takes to make them so (the
+// README has the figure).
 //
-// Thread safety: a Feeder is thread-safe; a Playhead is published by one thread at a time, its other
-// calls are thread-safe.
+// Thread safety: a Feeder is thread-safe; a Playhead is published by one thread at a time, its
+// other calls are thread-safe.
 // Realtime: Publish alone.
 // Fork: a forked child has no feeder; Follow says so.
 // After a move: Publish does nothing, WaitReady is false, Report is empty, Follow answers kClosed.
@@ -89,8 +89,8 @@ class Feeder {
   ~Feeder();
 
   // Moves the window from the first published position on. Who moves it by hand as well is undone
-  // at the next look. Errors: kBusy (another playhead moves it), kClosed (in a forked child, after a
-  // move of either), kNoMemory.
+  // at the next look. Errors: kBusy (another playhead moves it), kClosed (in a forked child, after
+  // a move of either), kNoMemory.
   Result<Playhead> Follow(const Window& window);
 
  private:

@@ -305,8 +305,8 @@ TEST_P(FullDisk, WhatIsThereIsSyncedAndReadInWindows) {
   EXPECT_TRUE(Must(sut.Check()).ok());
 }
 
-// A power loss left a block half rewritten, and took of its space what lies behind the page's frames. To
-// put it back takes all of it: stored into the hole, that would be a SIGBUS.
+// A power loss left a block half rewritten, and took of its space what lies behind the page's
+// frames. To put it back takes all of it: stored into the hole, that would be a SIGBUS.
 TEST_P(FullDisk, ABlockThatIsPutBackGetsItsSpaceFirst) {
   Must(Canvas::Create(path_, {.capacity_seconds = 3600}));
   constexpr std::uint64_t kFrames = 300;  // all of a page
@@ -477,7 +477,8 @@ TEST_P(FullToTheBlock, APageThatAPowerLossTookAndALaterOneCoversIsMadeAnewOrRefu
   EXPECT_TRUE(Must(sut.Check()).ok());
 }
 
-// `cp --sparse=always` makes holes of what was reserved and never written, by the block of the disk.
+// `cp --sparse=always` makes holes of what was reserved and never written, by the block of the
+// disk.
 class SparseCopy : public FullToTheBlock {
  protected:
   void CopyToTheDisk() const { ASSERT_EQ(RunProgram({"cp", "--sparse=always", made_, path_}), 0); }
@@ -496,8 +497,8 @@ INSTANTIATE_TEST_SUITE_P(BlocksOf, SparseCopy,
                          ::testing::Values(Disk{"ext4", 40, 1024}, Disk{"ext4", 40, 4096}),
                          [](const auto& disk) { return std::to_string(disk.param.block_bytes); });
 
-// Of a canvas that nobody has edited yet: the record of who edits is in the control words, and so are the
-// bits that the first page sets.
+// Of a canvas that nobody has edited yet: the record of who edits is in the control words, and so
+// are the bits that the first page sets.
 TEST_P(SparseCopy, WithHolesInItsControlWordsIsOpenedForWritingOrRefused) {
   Must(Canvas::Create(made_, SmallCanvas()));
   CopyToTheDisk();
@@ -527,7 +528,8 @@ TEST_P(SparseCopy, WithHolesInItsControlWordsIsOpenedForWritingOrRefused) {
   EXPECT_TRUE(Must(sut.Check()).ok());
 }
 
-// Of a canvas that is in use, and holds silence: its blocks are holes, and so are words of its slots.
+// Of a canvas that is in use, and holds silence: its blocks are holes, and so are words of its
+// slots.
 TEST_P(SparseCopy, OfSilenceIsWrittenOverOrRefused) {
   Must(Canvas::Create(made_, SmallCanvas()));
   LaneId lane;
@@ -569,8 +571,9 @@ TEST_P(SparseCopy, OfSilenceIsWrittenOverOrRefused) {
   EXPECT_TRUE(Must(Must(Canvas::Open(path_)).Check()).ok());
 }
 
-// A power loss left a block half rewritten, with silence, and another that nothing vouches for, and lost the
-// intent that goes with them. Whoever writes to either puts the one back first: where the copy has a hole.
+// A power loss left a block half rewritten, with silence, and another that nothing vouches for, and
+// lost the intent that goes with them. Whoever writes to either puts the one back first: where the
+// copy has a hole.
 TEST_P(SparseCopy, OfABlockThatIsToBePutBackIsWrittenOrRefused) {
   constexpr std::uint32_t kBlockBytes = 16 * 1024;  // whole ones of the disk's
   constexpr std::int64_t kBlock = kBlockBytes / 8;  // frames

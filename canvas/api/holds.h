@@ -1,8 +1,8 @@
 // What a reader may hold on to for a while: one version of the metadata, or parts of a lane. It
 // delays the reuse of that version's place, or the giving back of those parts, and nothing else of
-// anyone's; a process that dies holds nothing. There are eight places, and an edit needs one that is
-// neither pinned nor the current version's nor the durable one's: while at most five versions are
-// pinned, by all processes together, no edit notices; where pins leave none it is kLimit.
+// anyone's; a process that dies holds nothing. There are eight places, and an edit needs one that
+// is neither pinned nor the current version's nor the durable one's: while at most five versions
+// are pinned, by all processes together, no edit notices; where pins leave none it is kLimit.
 //
 // Thread safety: moved between threads; const methods may be called by several at once.
 // Fork: a forked child holds nothing.

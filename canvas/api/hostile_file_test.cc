@@ -1,6 +1,6 @@
-// Files that are small and claim to be huge: every call on them ends, and takes memory for what is there, not
-// for what is claimed: of its own (a child has a limit on its address space), and of the file's pages (as
-// many as it maps). The alarm is there for what hangs, and measures nothing.
+// Files that are small and claim to be huge: every call on them ends, and takes memory for what is
+// there, not for what is claimed: of its own (a child has a limit on its address space), and of the
+// file's pages (as many as it maps). The alarm is there for what hangs, and measures nothing.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -116,8 +116,8 @@ class HostileFile : public ::testing::Test {
                 static_cast<unsigned long long>(status.st_size >> 30));
   }
 
-  // Runs `body` in a child that may have `mebibytes` more of address space than it has with the canvas
-  // open, and demands that it ends well.
+  // Runs `body` in a child that may have `mebibytes` more of address space than it has with the
+  // canvas open, and demands that it ends well.
   void Within(std::uint64_t mebibytes, Access access,
               const std::function<void(Canvas&)>& body) const {
     const pid_t child = fork();
@@ -330,7 +330,8 @@ TEST_F(HostileFile, AHeaderThatClaimsMoreThanItHoldsIsCorrupt) {
   }
 }
 
-// Where the words of most blocks are a hole, the file system is asked which are not: none may be missed.
+// Where the words of most blocks are a hole, the file system is asked which are not: none may be
+// missed.
 TEST_F(HostileFile, AHugePageThatWasGivenBackHasNoBlockWritten) {
   MakeHuge(0);
   Canvas sut = Must(Canvas::Open(path_, {.access = Access::kReadWrite,

@@ -13,15 +13,16 @@
 
 namespace canvas {
 
-// What a lane holds. One of either takes a small slot where a page of it fits and one is free, and wide
-// ones otherwise.
+// What a lane holds. One of either takes a small slot where a page of it fits and one is free, and
+// wide ones otherwise.
 using LaneKind = metadata::LaneKind;
 using metadata::LaneKindName;
 // Whether a text can be a lane's name: 1 to 255 bytes of UTF-8 without control characters.
 using metadata::ValidateLaneName;
-// What the file that a lane came from says of itself, such as BPM or KEY: a name of 1 to 255 characters from
-// space to } without =, and a value of at most 4,096 bytes of UTF-8; at most 64 a lane. Kept for whoever
-// writes such a file again; nothing here acts on them, and a tempo among them is no tempo map.
+// What the file that a lane came from says of itself, such as BPM or KEY: a name of 1 to 255
+// characters from space to } without =, and a value of at most 4,096 bytes of UTF-8; at most 64 a
+// lane. Kept for whoever writes such a file again; nothing here acts on them, and a tempo among
+// them is no tempo map.
 using metadata::kMaxSourceTags;
 using metadata::kMaxSourceTagValueBytes;
 using metadata::SourceTag;

@@ -57,9 +57,9 @@ class LaneWriter {
   // Where Append writes next.
   Frame end();
 
-  // Erases a range, to the frame. Whole blocks of it (32 KiB, unless chosen otherwise) are unwritten
-  // afterwards and cost no disk; where the range begins or ends within a block that holds other
-  // frames too, its frames there become zeros. Each block changes as a whole, as in Write.
+  // Erases a range, to the frame. Whole blocks of it (32 KiB, unless chosen otherwise) are
+  // unwritten afterwards and cost no disk; where the range begins or ends within a block that holds
+  // other frames too, its frames there become zeros. Each block changes as a whole, as in Write.
   // Errors: kBusy (a reader's window holds a page), kLimit (past the mapping limit), kNoSpace, kIo.
   // After an error the pages before the failing one are erased, and calling again goes on.
   Result<EraseReport> Erase(FrameRange range);

@@ -1,4 +1,5 @@
-// The lane table, tempo maps and markers: added, renamed, described, removed, by one process and by several handles.
+// The lane table, tempo maps and markers: added, renamed, described, removed, by one process and by
+// several handles.
 #include <gtest/gtest.h>
 
 #include <cstdint>

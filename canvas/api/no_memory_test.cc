@@ -1,5 +1,5 @@
-// Every allocation of every public call fails in turn, the n-th for every n: each call then answers an
-// error value (or does without), throws nothing, and leaves the canvas as after any other error.
+// Every allocation of every public call fails in turn, the n-th for every n: each call then answers
+// an error value (or does without), throws nothing, and leaves the canvas as after any other error.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -133,8 +133,8 @@ class NoMemory : public ::testing::Test {
     Must(Must(sut_->Own(lane_)).Write(Frame(0), Samples(1, 0, 12000, 2)));
   }
 
-  // Makes the call fail at its first allocation, its second, ... until it has no more. `call` answers
-  // what the public call does; `undo` makes it possible again after it succeeded.
+  // Makes the call fail at its first allocation, its second, ... until it has no more. `call`
+  // answers what the public call does; `undo` makes it possible again after it succeeded.
   template <typename Call>
   void EveryAllocation(const char* name, Call call, const std::function<void()>& undo = {}) {
     constexpr long kMost = 2000;
@@ -387,8 +387,8 @@ TEST_F(NoMemory, Windows) {
   EveryAllocation("report of a playhead", [&] { return playhead.Report(); });
 }
 
-// Everything that can be moved, made over a lane whose name is no small string: to move that, or to say
-// what is wrong, may take memory. Every call of each afterwards.
+// Everything that can be moved, made over a lane whose name is no small string: to move that, or to
+// say what is wrong, may take memory. Every call of each afterwards.
 TEST_F(NoMemory, WhatWasMovedFrom) {
   const LaneId lane = Must(sut_->AddLane({.name = "a name that is too long for a small string",
                                           .channels = 2,

@@ -276,8 +276,8 @@ TEST_F(Processes, AWaitingOwnerGetsTheLaneWhenTheOtherLetsGoOrDies) {
   }
 }
 
-// Takes the lock of the metadata's editors, and holds it. Who may only read the file can take it shared,
-// which is in an editor's way all the same.
+// Takes the lock of the metadata's editors, and holds it. Who may only read the file can take it
+// shared, which is in an editor's way all the same.
 int HoldTheEditorsLock(const std::string& path, bool only_reads, bool says_its_name,
                        const Process::Line& line) {
   const int fd = open(path.c_str(), (only_reads ? O_RDONLY : O_RDWR) | O_CLOEXEC);
@@ -391,9 +391,9 @@ TEST_F(Processes, ALaneThatCannotBeRemovedKeepsWhatItHolds) {
   Must(sut.RemoveLane(a_));
 }
 
-// Twelve lanes, which are all that there is room for, and twelve processes with two handles each: each
-// process begins with a lane of its own, and then goes for all others' too. Lanes with new names are added
-// as slots come free.
+// Twelve lanes, which are all that there is room for, and twelve processes with two handles each:
+// each process begins with a lane of its own, and then goes for all others' too. Lanes with new
+// names are added as slots come free.
 TEST_F(Processes, LanesThatManyRemoveAtOnceGoOnceEachAndLeaveNothingToTheNextOnes) {
   constexpr std::uint32_t kLanes = 12;
   constexpr std::int64_t kPages = 40;

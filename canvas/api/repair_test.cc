@@ -268,7 +268,8 @@ TEST_F(RepairAfterDeath, AnUndoPlaceThatDoesNotHoldTheOldBytesIsNotBelieved) {
   EXPECT_EQ(Notes(), 0U);
 }
 
-// What a power loss may leave and no death can: an odd version without the intent that goes with it.
+// What a power loss may leave and no death can: an odd version without the intent that goes with
+// it.
 class RepairAfterPowerLoss : public RepairAfterDeath {
  protected:
   // Of block 3, which reads as raced, and which check names.

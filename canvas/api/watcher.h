@@ -3,8 +3,8 @@
 //
 // A watcher sleeps on the change signal (canvas/sync/change.h) and then compares what it sees with
 // what it saw: lanes, owners, and the marks and versions of every part. Changes that undo each
-// other between two looks are not seen (an owner who came and went is one), and several writes may be
-// one change; nothing that stays is missed. A look costs a pass over the
+// other between two looks are not seen (an owner who came and went is one), and several writes may
+// be one change; nothing that stays is missed. A look costs a pass over the
 // version words of every part that is there (8 B for each 32 KiB of samples).
 //
 // Thread safety: one thread at a time. Realtime: not for a realtime thread.

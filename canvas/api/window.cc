@@ -167,8 +167,8 @@ os::ByteRange WindowCore::BlockBytes(const WindowLane& lane, PageIndex page,
           shape.BlockBytes(page.value(), block)};
 }
 
-// Hides blocks [first, end) of a page, or all of it, and puts them on the list of what leaves. What may
-// run out of memory comes first.
+// Hides blocks [first, end) of a page, or all of it, and puts them on the list of what leaves. What
+// may run out of memory comes first.
 void WindowCore::Depart(WindowLane& lane, PageIndex page, std::uint64_t first_block,
                         std::uint64_t end_block, bool whole) {
   WindowPlace& place = lane.PlaceOf(page);

@@ -11,15 +11,15 @@
 // It covers whole blocks (32 KiB by default): up to one more at either end.
 //
 // What a window covers is populated (MADV_POPULATE_READ) and locked (mlock2): the written blocks of
-// its lanes, the few words and, once a block was overwritten, the undo place that reading them takes,
-// and the window's own words. (The reader object and the stack are the program's to lock.) Unwritten
-// blocks take no memory. What is left behind leaves this process's page tables again; nothing is ever unmapped, and
-// a reader that is still in the midst of it is waited for. While a window covers a page of a lane,
-// the page is not given back (a punch is told kBusy).
+// its lanes, the few words and, once a block was overwritten, the undo place that reading them
+// takes, and the window's own words. (The reader object and the stack are the program's to lock.)
+// Unwritten blocks take no memory. What is left behind leaves this process's page tables again;
+// nothing is ever unmapped, and a reader that is still in the midst of it is waited for. While a
+// window covers a page of a lane, the page is not given back (a punch is told kBusy).
 //
 // A block that is written after the window last looked reads as outside until it has looked again
-// (MoveTo, or the feeder); and so does a block that is just being overwritten, the first time that any
-// of its part is.
+// (MoveTo, or the feeder); and so does a block that is just being overwritten, the first time that
+// any of its part is.
 //
 // Thread safety: thread-safe, but for readers: one thread each.
 // Realtime: nothing here but the readers is.
@@ -48,8 +48,8 @@ struct WindowReport {
   FrameRange range;                   // what it was last moved to, at its clock
   std::uint64_t resident_blocks = 0;  // sample blocks
   std::uint64_t resident_bytes = 0;   // samples, and what reading them takes
-  // Whether everything that this handle's windows cover is locked, and this window's own words. Where it is not, the system may
-  // take memory away under pressure, and a read then faults.
+  // Whether everything that this handle's windows cover is locked, and this window's own words.
+  // Where it is not, the system may take memory away under pressure, and a read then faults.
   bool locked = false;
   std::string message;       // "resident and locked: ...", or "resident, not locked: ..." and why
   std::uint64_t misses = 0;  // reads that met something outside

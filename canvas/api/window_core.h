@@ -22,8 +22,9 @@
 
 namespace canvas {
 
-// Where a page of a lane is shown, if it is: page p at p modulo the number of places. The look is for
-// readers who found the page shown. What every read touches is elsewhere: see WindowCore::words_.
+// Where a page of a lane is shown, if it is: page p at p modulo the number of places. The look is
+// for readers who found the page shown. What every read touches is elsewhere: see
+// WindowCore::words_.
 struct alignas(128) WindowPlace {
   // From `shown` on. A reader keeps that, and looks here only where it needs more.
   static constexpr std::uint64_t kUndo = 1;
@@ -45,8 +46,8 @@ struct alignas(128) WindowSeat {
   bool taken = false;
 };
 
-// What the lanes of one window may have together: a place takes some hundred bytes, and a block two bits in
-// each. A canvas can claim more than a window's words are worth, and than there is memory.
+// What the lanes of one window may have together: a place takes some hundred bytes, and a block two
+// bits in each. A canvas can claim more than a window's words are worth, and than there is memory.
 struct WindowRoom {
   std::uint64_t places = std::uint64_t{1} << 21;
   std::uint64_t blocks = std::uint64_t{1} << 27;  // in all places
@@ -107,8 +108,8 @@ class WindowCore {
   void Aim(FrameRange range);
   // Looks at what lies in `range`, within the aim, and makes it resident. False where a page must
   // wait: it is just being given back, or a reader still looks at the one whose place it takes.
-  // Errors: kIo, kUnsupported, kClosed, kNoMemory: the first of them; a lane, or a page, that cannot
-  // be filled keeps none of the others from it.
+  // Errors: kIo, kUnsupported, kClosed, kNoMemory: the first of them; a lane, or a page, that
+  // cannot be filled keeps none of the others from it.
   Result<bool> Fill(FrameRange range);
   // Both, not mixed with another thread's. Errors: as Fill; kBusy where that says false.
   Result<void> MoveTo(FrameRange range);
@@ -167,10 +168,10 @@ class WindowCore {
   std::mutex moving_;  // before the other
   mutable std::mutex mutex_;
   std::deque<WindowLane> lanes_;
-  // What every read touches of a place: its words, and behind them its bits, mostly in one cache line.
-  // What the lanes show of one page of the canvas lies together: reads of many lanes walk through
-  // much memory, and an entry of the TLB for each lane's words, and another for its bits, cost 10 to
-  // 55 ns a read of 512 to 4,096 frames (latency_bench, on an EPYC).
+  // What every read touches of a place: its words, and behind them its bits, mostly in one cache
+  // line. What the lanes show of one page of the canvas lies together: reads of many lanes walk
+  // through much memory, and an entry of the TLB for each lane's words, and another for its bits,
+  // cost 10 to 55 ns a read of 512 to 4,096 frames (latency_bench, on an EPYC).
   std::optional<os::LockedArray<sync::Word>> words_;
   static constexpr std::size_t kSeatsAtOnce = 4096 / sizeof(WindowSeat);
   std::deque<os::LockedArray<WindowSeat>> seats_;

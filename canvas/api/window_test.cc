@@ -1,5 +1,5 @@
-// Windows: what they make resident, what they let go, and what readers in them are told. That reads in
-// them make no syscall and take no fault is stress/realtime_stress.cc's.
+// Windows: what they make resident, what they let go, and what readers in them are told. That reads
+// in them make no syscall and take no fault is stress/realtime_stress.cc's.
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <sys/mount.h>
@@ -35,7 +35,8 @@ constexpr std::int64_t kRate = 8000;  // and a page's frames
 constexpr std::int64_t kBlock = 64;   // frames, of stereo
 constexpr Rate kClock{kRate, 1};
 
-// How many 4 KiB pages of the samples are in this process's page table (/proc/self/pagemap, bit 63).
+// How many 4 KiB pages of the samples are in this process's page table (/proc/self/pagemap, bit
+// 63).
 std::size_t InPageTable(std::span<const float> samples) {
   const int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
   EXPECT_GE(fd, 0);
@@ -289,7 +290,8 @@ TEST_F(WindowTest, WhatItCoversIsNotGivenBack) {
 }
 
 TEST_F(WindowTest, LanesOfOtherRatesAndShapes) {
-  // 44.1 kHz mono beside 8 kHz; three channels, whose blocks are no power of two; pages that differ.
+  // 44.1 kHz mono beside 8 kHz; three channels, whose blocks are no power of two; pages that
+  // differ.
   std::vector<LaneId> lanes = {lane};
   lanes.push_back(Must(canvas.AddLane({.name = "m", .channels = 1, .rate = {11025, 1}})));
   lanes.push_back(Must(canvas.AddLane({.name = "t", .channels = 3, .rate = {3000, 7}})));
@@ -659,8 +661,8 @@ TEST_F(WindowTest, WhatWasMovedFromSaysSo) {
   EXPECT_EQ(writer.Erase({Frame(0), Frame(1)}).error().code(), ErrorCode::kClosed);
 }
 
-// A lane that cannot be filled keeps no other lane from it. Its undo place, which it says was used, is a
-// hole, and there is no space on the file system to look at a hole there.
+// A lane that cannot be filled keeps no other lane from it. Its undo place, which it says was used,
+// is a hole, and there is no space on the file system to look at a hole there.
 TEST_F(WindowTest, OneLanesErrorLeavesTheOthersTheirs) {
   const testing::TempDir small;
   if (mount("tmpfs", small.root().c_str(), "tmpfs", 0, "size=8m") != 0)

@@ -1,5 +1,5 @@
-// Division by a number that is known beforehand: two multiplications and a comparison, about a fifth of
-// a 64-bit division. (Granlund and Montgomery, "Division by Invariant Integers using
+// Division by a number that is known beforehand: two multiplications and a comparison, about a
+// fifth of a 64-bit division. (Granlund and Montgomery, "Division by Invariant Integers using
 // Multiplication", PLDI 1994; here with a reciprocal that is rounded down and a correction.)
 //
 // Thread safety: immutable values. Realtime: yes.

@@ -80,8 +80,8 @@ inline std::unexpected<Error> FailErrno(int errno_value, std::string_view call) 
   return std::unexpected(Error::FromErrno(errno_value, call));
 }
 
-// What `call` answers. What it throws is an error value: of no memory, or, for what a library of the
-// system may throw besides, kIo. So that no exception crosses the public API.
+// What `call` answers. What it throws is an error value: of no memory, or, for what a library of
+// the system may throw besides, kIo. So that no exception crosses the public API.
 template <typename Call>
 auto NoThrow(Call call) noexcept -> decltype(call()) {
   try {

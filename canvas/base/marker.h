@@ -1,8 +1,8 @@
 // Markers: named points and ranges of the timeline, of the whole canvas or of one lane.
 //
 // Invariants
-//   I1  A marker lies at exact rational seconds: it does not move when it is kept, nor between lanes of
-//       different rates. It starts at time 0 or later.
+//   I1  A marker lies at exact rational seconds: it does not move when it is kept, nor between
+//       lanes of different rates. It starts at time 0 or later.
 //   I2  Its id is never another marker's, not even after it was removed.
 //
 // Thread safety: plain values and pure functions.
@@ -40,9 +40,9 @@ struct Marker {
   friend bool operator==(const Marker&, const Marker&) = default;
 };
 
-// Errors: kInvalidArgument naming what is wrong: a time before 0, not in lowest terms, or with a den
-// beyond 2^32 - 1, an end before the start, a colour that is none, too many or too long texts, or ones that
-// are not UTF-8. Of the id and the lane it says nothing.
+// Errors: kInvalidArgument naming what is wrong: a time before 0, not in lowest terms, or with a
+// den beyond 2^32 - 1, an end before the start, a colour that is none, too many or too long texts,
+// or ones that are not UTF-8. Of the id and the lane it says nothing.
 Result<void> ValidateMarker(const Marker& marker);
 
 // The order they are kept in: ascending by start, then by id.

@@ -3,8 +3,8 @@
 //
 // Invariants
 //   I1  FrameOfTick floors: it is the frame that sounds at the tick's instant.
-//   I2  TickOfFrame is the last tick whose frame is not later. So, where a tick lasts at least a frame,
-//       TickOfFrame(FrameOfTick(t)) == t.
+//   I2  TickOfFrame is the last tick whose frame is not later. So, where a tick lasts at least a
+//       frame, TickOfFrame(FrameOfTick(t)) == t.
 //
 // Thread safety: plain values and pure functions.
 #pragma once

@@ -45,7 +45,8 @@ Time InLowestTerms(Time time);
 bool IsEarlier(Time a, Time b);
 // When a frame starts, in lowest terms. Errors: kInvalidArgument where that does not fit.
 Result<Time> TimeOfFrame(Frame frame, Rate rate);
-// The last frame that starts no later: floor(time x rate). Errors: kInvalidArgument where it does not fit.
+// The last frame that starts no later: floor(time x rate). Errors: kInvalidArgument where it does
+// not fit.
 Result<Frame> FrameOfTime(Time time, Rate rate);
 
 // A position as a person gives it: seconds ("90", "90.5"), a clock ("1:30", "1:02:03.250"; minutes
@@ -64,8 +65,8 @@ Result<Position> ParsePosition(std::string_view text);
 // "1:02:03.250": hours only when there are some, milliseconds rounded down.
 std::string FormatClock(Frame frame, Rate rate);
 
-// The frame of one clock at the moment of a frame of another: floor and ceiling of frame x to / from.
-// What does not fit is the nearest that does.
+// The frame of one clock at the moment of a frame of another: floor and ceiling of frame x to /
+// from. What does not fit is the nearest that does.
 Frame ToRate(Frame frame, Rate from, Rate to);
 Frame ToRateUp(Frame frame, Rate from, Rate to);
 

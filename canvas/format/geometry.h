@@ -19,11 +19,11 @@
 //   I1  A Geometry is only ever made by Geometry::Make, which accepts nothing that overflows: every
 //       page below its capacity ends below 2^58, and so below the lock offsets.
 //   I2  Every table, and undo places of 4 KiB blocks and more, start on a 4 KiB boundary.
-//   I3  Pages, and the slots in them, start on a multiple of slot_align_bytes and are whole numbers of
-//       it. The kernel keeps a file in memory in folios of up to 2 MiB, each aligned to its size, and
-//       what a punch takes of one it takes from the page tables of every process as a whole, locked
-//       or not. So no folio is shared by two slots (at 2 MiB, the default; less is for models of a
-//       canvas that are to be small).
+//   I3  Pages, and the slots in them, start on a multiple of slot_align_bytes and are whole numbers
+//       of it. The kernel keeps a file in memory in folios of up to 2 MiB, each aligned to its
+//       size, and what a punch takes of one it takes from the page tables of every process as a
+//       whole, locked or not. So no folio is shared by two slots (at 2 MiB, the default; less is
+//       for models of a canvas that are to be small).
 //   I4  The last 4 KiB of a page are its tail. Nothing lies there: reserving it is what makes the
 //       file grow, which never makes it shorter, whoever else grows it at the same time.
 //
@@ -123,8 +123,8 @@ struct SlotRun {
 // No canvas is larger: the lock offsets begin at twice that.
 inline constexpr std::uint64_t kMaxFileBytes = std::uint64_t{1} << 58;
 
-// Where a table begins and how far its entries lie apart: counted from the start of the file for the
-// first ones, from the start of a page for those from kPageControl on.
+// Where a table begins and how far its entries lie apart: counted from the start of the file for
+// the first ones, from the start of a page for those from kPageControl on.
 struct Table {
   std::uint64_t offset = 0;
   std::uint64_t stride = 0;

@@ -57,8 +57,8 @@ class LaneShape {
   std::uint64_t FramesIn(std::uint64_t page) const {
     return static_cast<std::uint64_t>(FirstFrame(page + 1) - FirstFrame(page));
   }
-  // Bytes of a block that are a page's frames: all of it but in the last one, behind whose frames nothing
-  // is ever looked at.
+  // Bytes of a block that are a page's frames: all of it but in the last one, behind whose frames
+  // nothing is ever looked at.
   std::uint64_t BlockBytes(std::uint64_t page, std::uint64_t block) const {
     const std::uint64_t bytes = FramesIn(page) * frame_bytes_;
     const std::uint64_t start = block * block_stride();

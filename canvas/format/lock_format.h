@@ -7,8 +7,10 @@
 //   2^60 + 0                           not used
 //   2^60 + 1                           the header's metadata             exclusive
 //   2^60 + 2^32 + page                 a page's metadata                 exclusive
-//   2^60 + 2^33 + entry                an owner table entry              exclusive while its owner lives
-//   2^60 + 2^34 + place                a header snapshot place           shared: pinned; exclusive: reuse
+//   2^60 + 2^33 + entry                an owner table entry              exclusive while its owner
+//                                                                        lives
+//   2^60 + 2^34 + place                a header snapshot place           shared: pinned; exclusive:
+//                                                                        reuse
 //   2^60 + 2^40 + page x 2^8 + place   a page's snapshot place           likewise
 //   2^59 + page x 2^16 + entry         a latent span's claim             exclusive
 //

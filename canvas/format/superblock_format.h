@@ -26,8 +26,9 @@
 //   136  small slot bytes     u64
 //   144  index pages          u64
 //   152  capacity pages       u64   at creation; the control words hold the current one
-//   160  tables               19 x { offset u64, stride u64 }, in the order of TableId (geometry.h):
-//                             what the formulas give, so that a reader may take either
+//   160  tables               19 x { offset u64, stride u64 }, in the order of TableId
+//                             (geometry.h): what the formulas give, so that a reader may take
+//                             either
 //   464  zero, to 4088; a feature that is set may say otherwise of some of it
 //  4088  checksum             u64   XXH3-64 of bytes 0 to 4087
 //
@@ -96,8 +97,9 @@ struct Superblock {
 SuperblockBytes EncodeSuperblock(const Superblock& superblock);
 
 // Errors: kNotACanvas (wrong magic), kUnsupported (byte order, version, features, tables that lie
-// elsewhere, fingerprint), kCorrupt (checksum, a field out of range, a reserve that is not zero). `writable` also applies
-// the read-only-compatible features. The geometry of what is returned is valid.
+// elsewhere, fingerprint), kCorrupt (checksum, a field out of range, a reserve that is not zero).
+// `writable` also applies the read-only-compatible features. The geometry of what is returned is
+// valid.
 Result<Superblock> DecodeSuperblock(std::span<const std::byte, kSuperblockBytes> bytes,
                                     bool writable);
 

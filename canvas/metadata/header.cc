@@ -215,7 +215,8 @@ Result<format::SlotRun> FindSlots(const Header& header, const format::Geometry& 
   const auto fits = format::LaneShape::Make(geometry, rate, channels, SlotKind::kSmall);
   if (fits)
     if (const auto run = FirstRun(small, SlotKind::kSmall, 1)) return *run;
-  // More wide slots than there are at all is another error, but not of a lane that a small one would do for.
+  // More wide slots than there are at all is another error, but not of a lane that a small one
+  // would do for.
   const auto shape = format::LaneShape::Make(geometry, rate, channels, SlotKind::kWide);
   if (!shape && !fits) return std::unexpected(shape.error());
   if (shape)

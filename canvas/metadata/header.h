@@ -115,8 +115,8 @@ inline constexpr std::size_t kMaxTextBytes = 1024 * 1024;
 
 // Whether the lanes fit the geometry and each other: ids ascending and below next_lane_id, names
 // valid and unique, slots inside the geometry, as many as the shape needs, none taken twice. Of an
-// opaque lane: all but the shape. And whether tempo maps and markers are valid, their ids below those to
-// be given next, and in their order. The lane of a marker need not be there.
+// opaque lane: all but the shape. And whether tempo maps and markers are valid, their ids below
+// those to be given next, and in their order. The lane of a marker need not be there.
 // Errors: kCorrupt, naming the lane, the tempo map or the marker.
 Result<void> ValidateHeader(const Header& header, const format::Geometry& geometry);
 
@@ -127,8 +127,8 @@ Result<void> CheckTexts(const Header& header);
 // The shape of a lane that ValidateHeader accepted. Errors: kUnsupported (an opaque lane).
 Result<format::LaneShape> ShapeOf(const LaneRecord& lane, const format::Geometry& geometry);
 
-// The first run of free slots for a lane of float32 frames: a small slot where a page of it fits one and
-// one is free, or else as many wide ones as it needs.
+// The first run of free slots for a lane of float32 frames: a small slot where a page of it fits
+// one and one is free, or else as many wide ones as it needs.
 // Errors: kInvalidArgument (no number of slots would do), kLimit, saying how many of each are free.
 Result<format::SlotRun> FindSlots(const Header& header, const format::Geometry& geometry, Rate rate,
                                   std::uint32_t channels);

@@ -97,8 +97,8 @@ void CheckSize(List list, unsigned most) {
   KJ_REQUIRE(list.size() <= most, "a list of too many elements", list.size(), most);
 }
 
-// How many bytes of records a message may still become (DecodeHeader). Several pointers may name the same
-// list: so what lists claim together says nothing of what is there.
+// How many bytes of records a message may still become (DecodeHeader). Several pointers may name
+// the same list: so what lists claim together says nothing of what is there.
 thread_local std::uint64_t t_room = ~std::uint64_t{0};
 
 std::string Decode(capnp::Text::Reader from) { return ToStd(from); }

@@ -1,10 +1,10 @@
 // The header between memory and its Cap'n Proto message. Nothing of kj leaves this file, exceptions
 // least of all.
 //
-// A header that is edited is the one before, copied as it lies, and changed where it differs: what a
-// newer program put there (fields, pointers, members of unions that are not known here) survives.
-// Of a lane, a tempo map or a marker it is known by the id whose it is; it goes with the lane, and, of a
-// list within one (tempi, meters, tags, provenance of ranges), when that list is changed.
+// A header that is edited is the one before, copied as it lies, and changed where it differs: what
+// a newer program put there (fields, pointers, members of unions that are not known here) survives.
+// Of a lane, a tempo map or a marker it is known by the id whose it is; it goes with the lane, and,
+// of a list within one (tempi, meters, tags, provenance of ranges), when that list is changed.
 //
 // Thread safety: pure functions.
 #pragma once

@@ -160,7 +160,8 @@ TEST(ValidateHeader, FindsContradictions) {
     for (std::uint32_t i = 1; i <= 65537; ++i) h.markers.push_back({i, {1, 1}, {1, 1}});
   }));
   EXPECT_FALSE(refused([](Header& h) { h.markers[0].json = "no JSON"; })) << "unchecked";
-  // An opaque lane keeps its slots, and what a version that knows it says of it is its own business.
+  // An opaque lane keeps its slots, and what a version that knows it says of it is its own
+  // business.
   const auto opaque = [&](auto spoil) {
     return refused([&](Header& h) {
       h.lanes[1].kind = LaneKind::kUnknown;

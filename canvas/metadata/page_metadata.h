@@ -1,5 +1,5 @@
-// What a page's metadata says, and the rules for it. Refs, latent spans and attachments are laid out
-// in the schema and have no code yet: an edit keeps them.
+// What a page's metadata says, and the rules for it. Refs, latent spans and attachments are laid
+// out in the schema and have no code yet: an edit keeps them.
 //
 // Thread safety: values.
 #pragma once

@@ -1,5 +1,6 @@
-// A few objects in memory of their own, locked where the system allows it: words that realtime threads
-// touch. They share no 4 KiB page with anything else, so locking and letting go concern nobody else.
+// A few objects in memory of their own, locked where the system allows it: words that realtime
+// threads touch. They share no 4 KiB page with anything else, so locking and letting go concern
+// nobody else.
 //
 // Thread safety: as its elements.
 #pragma once

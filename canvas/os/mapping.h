@@ -5,10 +5,10 @@
 // (128 KiB here, 8 MiB there); around a control word that is mostly holes. The mapping asks for
 // none of it (MADV_RANDOM). Who reads samples in order asks for what comes next: WillNeed.
 //
-// It is never mapped by huge pages (MADV_NOHUGEPAGE). A file's folio of 2 MiB may be mapped by one entry,
-// and whatever concerns a part of it (locking, letting go, a window that moves on) makes the kernel
-// drop that entry as a whole: what is locked beside it then faults, and what was let go comes back
-// with the next fault (mm/huge_memory.c, __split_huge_pmd_locked).
+// It is never mapped by huge pages (MADV_NOHUGEPAGE). A file's folio of 2 MiB may be mapped by one
+// entry, and whatever concerns a part of it (locking, letting go, a window that moves on) makes the
+// kernel drop that entry as a whole: what is locked beside it then faults, and what was let go
+// comes back with the next fault (mm/huge_memory.c, __split_huge_pmd_locked).
 //
 // A forked child does not get it (MADV_DONTFORK) and core dumps leave it out (MADV_DONTDUMP).
 //

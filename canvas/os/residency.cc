@@ -71,8 +71,8 @@ void Residency::Lock(const Mapping& mapping, std::uint64_t start, std::uint64_t 
 }
 
 // A fault maps what is cached around it as well: 64 KiB, or all of a large folio, at most what one
-// page table covers (mm/memory.c, do_fault_around and finish_fault). What nobody wants of that leaves
-// the page tables again.
+// page table covers (mm/memory.c, do_fault_around and finish_fault). What nobody wants of that
+// leaves the page tables again.
 void Residency::Trim(const Mapping& mapping, std::uint64_t start, std::uint64_t end) noexcept {
   constexpr std::uint64_t kAround = 2 * 1024 * 1024;
   const auto next = pieces_.lower_bound(end);

@@ -1,9 +1,9 @@
-// Which bytes of a mapping the windows of this process want in memory. Locks of memory do not nest, and
-// several windows may cover the same bytes, or blocks that share a 4 KiB page; so wants are
+// Which bytes of a mapping the windows of this process want in memory. Locks of memory do not nest,
+// and several windows may cover the same bytes, or blocks that share a 4 KiB page; so wants are
 // counted here, and the kernel is asked only at the first and at the last.
 //
-// What is wanted is populated and, where the limit on locked memory allows, locked. What nobody wants
-// any more leaves the page tables; the mapping itself is never changed.
+// What is wanted is populated and, where the limit on locked memory allows, locked. What nobody
+// wants any more leaves the page tables; the mapping itself is never changed.
 //
 // Thread safety: thread-safe. Realtime: no; every call may be several syscalls and wait for the
 // disk.
@@ -34,8 +34,8 @@ class Residency {
 
   // All of the ranges, or, after an error, none. Errors: as Mapping::Populate; kNoMemory.
   Result<void> Want(const Mapping& mapping, std::span<const ByteRange> ranges);
-  // Ends one Want of each range. False where there is no memory to do the accounts: they stay wanted,
-  // and the call may be made again.
+  // Ends one Want of each range. False where there is no memory to do the accounts: they stay
+  // wanted, and the call may be made again.
   bool Unwant(const Mapping& mapping, std::span<const ByteRange> ranges) noexcept;
 
   struct State {

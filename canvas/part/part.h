@@ -31,8 +31,8 @@ struct LanePlace {
   static Result<LanePlace> Of(const metadata::LaneRecord& lane, const format::Geometry& geometry);
 };
 
-// Which lane has which slot: what a page has of all lanes is found by its slot bits, 64 slots at a look,
-// and not by asking for each lane.
+// Which lane has which slot: what a page has of all lanes is found by its slot bits, 64 slots at a
+// look, and not by asking for each lane.
 class SlotTable {
  public:
   explicit SlotTable(const format::Geometry& geometry)
@@ -44,8 +44,8 @@ class SlotTable {
     for (const LanePlace& lane : lanes) lane_of_[geometry.SlotNumber(lane.slots)] = ++lanes_;
   }
 
-  // Calls visit(lane index) for the lanes whose first slot's controls may be touched. The caller saw
-  // PageReady.
+  // Calls visit(lane index) for the lanes whose first slot's controls may be touched. The caller
+  // saw PageReady.
   template <typename Visit>
   void ForEachPresent(const storage::CanvasFile& file, PageIndex page, Visit visit) const {
     const sync::Word* bits =
@@ -66,9 +66,9 @@ class SlotTable {
 void WillLookAt(const storage::CanvasFile& file, std::span<const LanePlace> lanes,
                 const SlotTable& table, std::span<const PageIndex> pages) noexcept;
 
-// Calls visit(lane index, page) for all parts of these lanes that may be there, page by page: in time
-// that goes with the pages and the parts, however many lanes there are. What it meets on the way is
-// asked of the disk for many pages at a time.
+// Calls visit(lane index, page) for all parts of these lanes that may be there, page by page: in
+// time that goes with the pages and the parts, however many lanes there are. What it meets on the
+// way is asked of the disk for many pages at a time.
 template <typename Visit>
 void ForEachPart(const storage::CanvasFile& file, std::span<const LanePlace> lanes, Visit visit) {
   const SlotTable table(file.geometry(), lanes);
@@ -102,8 +102,8 @@ inline std::optional<FoundPart> FindPart(const storage::CanvasFile& file, const 
   return FindPart(file, lane, page, file.read_base());
 }
 
-// A look for a part that stands until a word changes: so a realtime reader can tell, by loading that
-// word, whether there is a part by now, or another, without looking for it.
+// A look for a part that stands until a word changes: so a realtime reader can tell, by loading
+// that word, whether there is a part by now, or another, without looking for it.
 struct PartLook {
   std::optional<FoundPart> part;
   const sync::Word* watch = nullptr;  // of the file, through the readers' mapping
@@ -158,8 +158,9 @@ bool NeedsPunch(const storage::CanvasFile& file, const LanePlace& lane, PageInde
 Result<void> FinishPunch(storage::CanvasFile& file, const LanePlace& lane, PageIndex page,
                          const storage::Ownership& owner);
 
-// Puts back the block that the undo place vouches for, if there is one (sync::RepairOverwrite). Its space
-// is reserved first: a copy of the file, or a power loss, may have lost it. `scratch` comes to hold a block.
+// Puts back the block that the undo place vouches for, if there is one (sync::RepairOverwrite). Its
+// space is reserved first: a copy of the file, or a power loss, may have lost it. `scratch` comes
+// to hold a block.
 // Errors: kNoSpace, kIo; nothing is changed then.
 Result<void> PutBack(const storage::CanvasFile& file, const LanePlace& lane, PageIndex page,
                      const storage::PartWords& words, std::vector<std::byte>& scratch);

@@ -273,8 +273,8 @@ PartWriter::Frames PartWriter::Shown(std::uint64_t block) const {
   return {first, std::max(first, std::min((block + 1) * per_block_, mark()))};
 }
 
-// The unwritten blocks around the run go with it: what was reserved there ahead, and what an erasure
-// left that was cut short. What shares 4 KiB with a written block stays.
+// The unwritten blocks around the run go with it: what was reserved there ahead, and what an
+// erasure left that was cut short. What shares 4 KiB with a written block stays.
 Result<void> PartWriter::EraseRun(std::uint64_t first_block, std::uint64_t end_block) {
   owner_->Declare({format::Operation::kErase, page_, first_block, lane_.slots});
   sync::EraseBlocks(words_, first_block, end_block);

@@ -15,11 +15,11 @@
 // without faulting them in or zeroing them first (bench/bulk_write_bench.cc compares).
 //
 // Invariants
-//   I1  Disk space is reserved before any store: what a write needs, to the whole 4 KiB; and what goes
-//       on from there takes twice as much as the time before, up to an extent, so that appending little
-//       by little asks the kernel seldom. Nothing is reserved beyond the page's last frame, but for a
-//       block that is overwritten, which the undo place's bytes may come back to as a whole. An error
-//       leaves everything that was published intact.
+//   I1  Disk space is reserved before any store: what a write needs, to the whole 4 KiB; and what
+//       goes on from there takes twice as much as the time before, up to an extent, so that
+//       appending little by little asks the kernel seldom. Nothing is reserved beyond the page's
+//       last frame, but for a block that is overwritten, which the undo place's bytes may come back
+//       to as a whole. An error leaves everything that was published intact.
 //   I2  The marks move after the blocks they uncover are published, and pass no byte that this
 //       owner, or zeros, did not put there.
 //
@@ -55,9 +55,9 @@ class PartWriter {
   // stays.
   Result<void> Write(std::uint64_t first, std::span<const float> samples);
 
-  // Makes what is written of [first, end) unwritten, block by block, and gives the disk space back. A
-  // block that also holds frames outside keeps its space, and gets zeros where the range covers it.
-  // What the numbers count was written before.
+  // Makes what is written of [first, end) unwritten, block by block, and gives the disk space back.
+  // A block that also holds frames outside keeps its space, and gets zeros where the range covers
+  // it. What the numbers count was written before.
   // Errors: kBusy (a reader's window holds the page: nothing is changed), kNoSpace, kIo.
   struct Erased {
     std::uint64_t unwritten_frames = 0;
@@ -77,7 +77,8 @@ class PartWriter {
   Result<void> ReserveWholeBlock(std::uint64_t block);
   Result<void> ReserveData(std::uint64_t first, std::uint64_t end);
   Result<void> ReserveFresh(std::uint64_t first, std::uint64_t end);
-  // How far a reservation from `first` on may go, beyond `end`: to the next frame that may be written.
+  // How far a reservation from `first` on may go, beyond `end`: to the next frame that may be
+  // written.
   std::uint64_t Ahead(std::uint64_t first, std::uint64_t end) const;
   Result<void> ReserveUndo();
   Result<void> FillGap(std::uint64_t first);
@@ -112,7 +113,8 @@ class PartWriter {
   std::uint64_t frame_bytes_;
   std::uint64_t per_block_;  // frames
   std::uint64_t frames_;     // of the page
-  // Stretches of the part that are known to be reserved, by their first byte: to the one past the last.
+  // Stretches of the part that are known to be reserved, by their first byte: to the one past the
+  // last.
   std::map<std::uint64_t, std::uint64_t> reserved_;
   std::uint64_t reserved_end_ = ~std::uint64_t{0};  // of the last reservation
   std::uint64_t step_ = 0;                          // the least that goes on from there

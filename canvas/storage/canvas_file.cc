@@ -135,8 +135,9 @@ Result<void> CanvasFile::Attach(os::UniqueFd fd, const FileOptions& options) {
     CANVAS_ASSIGN(os::UniqueFd locks, Reopen(fd_, os::Access::kReadWrite));
     locks_ = os::LockFile(std::move(locks));
   }
-  // Where the address space is small and nobody said how much to use, as many pages as there is room
-  // for; but all that the file has, or a reader would take what it does not reach for unwritten.
+  // Where the address space is small and nobody said how much to use, as many pages as there is
+  // room for; but all that the file has, or a reader would take what it does not reach for
+  // unwritten.
   std::uint64_t least = mapped_pages_;
   if (options.max_map_bytes == 0) {
     const std::uint64_t stride = geometry_.page_stride();
@@ -156,7 +157,8 @@ Result<void> CanvasFile::Attach(os::UniqueFd fd, const FileOptions& options) {
                   "raise ulimit -v, or open it with a mapping limit, for the first of them alone");
     mapped_pages_ = std::max(least, mapped_pages_ / 2);
   }
-  // A copy of the file may have lost a part of what was reserved, where the disk's blocks are small.
+  // A copy of the file may have lost a part of what was reserved, where the disk's blocks are
+  // small.
   if (write) CANVAS_TRY(ReserveBytes(format::kControlOffset, format::kControlBytes, false));
   return {};
 }
@@ -269,8 +271,8 @@ bool CanvasFile::IndexChunkPresent(std::uint64_t page) const noexcept {
                        page * 8 / format::kFileBlock);
 }
 
-// Where the first control is in memory the rest is taken to be: asking for each of them would cost more
-// than looking.
+// Where the first control is in memory the rest is taken to be: asking for each of them would cost
+// more than looking.
 void CanvasFile::WillLookAtPages(std::uint64_t first, std::uint64_t end) const noexcept {
   bool known = false;
   for (std::uint64_t each = first; each < end; ++each) {
@@ -399,7 +401,8 @@ Result<void> CanvasFile::EnsureSlot(PageIndex page, format::SlotRun run) {
   CANVAS_TRY(EnsurePage(page));
   if (SlotPresent(page, run)) return {};
   CANVAS_TRY(ReserveSlot(page, run));
-  // A copy of the file may have lost a part of what was reserved, where the disk's blocks are small.
+  // A copy of the file may have lost a part of what was reserved, where the disk's blocks are
+  // small.
   CANVAS_TRY(ReserveBytes(geometry_.Page(page).value(), format::kPageControlBytes, false));
   sync::PublishBit(
       sync::WordAt(write_base(), geometry_.Page(page).value() + page_control::kSlotBits),

@@ -4,9 +4,9 @@
 //   I1  The mappings are made once, for as many pages as the limit allows, and never move.
 //   I2  Nothing is stored into bytes that were not reserved on disk before.
 //   I3  The file only grows, and no lock is needed for it: space is reserved at the page's end.
-//   I4  No byte of a page is touched before its index entry says ready and the file covers it; it is
-//       ready if it says which page it is, besides. A power loss may keep the entry and lose the size
-//       or the page: it is absent then, and made anew.
+//   I4  No byte of a page is touched before its index entry says ready and the file covers it; it
+//       is ready if it says which page it is, besides. A power loss may keep the entry and lose the
+//       size or the page: it is absent then, and made anew.
 //   I5  `durable bytes` of the control words is a size that was on disk before it was stored.
 //
 // Thread safety: thread-safe, but for what a method says. In a forked child every call fails.
@@ -134,8 +134,8 @@ class CanvasFile final : private os::ForkListener {
   static std::uint64_t IndexChunk(PageIndex page) {
     return std::uint64_t{page.value()} * 8 / format::kFileBlock;
   }
-  // Asks the disk for the controls of those of [first, end) that the index calls ready; the index may be
-  // looked at there.
+  // Asks the disk for the controls of those of [first, end) that the index calls ready; the index
+  // may be looked at there.
   void WillLookAtPages(std::uint64_t first, std::uint64_t end) const noexcept;
   // Whether the page's controls may be touched.
   bool PageReady(PageIndex page) const noexcept;
@@ -166,8 +166,8 @@ class CanvasFile final : private os::ForkListener {
   std::uint32_t ReadChange() const noexcept;
   std::uint32_t WaitChange(std::uint32_t seen, std::uint64_t timeout_ns) const noexcept;
 
-  // What was visible before the call is on disk when it returns, and SyncData: without a word of what is
-  // durable, for what must be on disk before something else is stored (durability.h).
+  // What was visible before the call is on disk when it returns, and SyncData: without a word of
+  // what is durable, for what must be on disk before something else is stored (durability.h).
   // Errors: kReadOnly, kIo, kNoSpace; they stay.
   Result<void> Sync();
   Result<void> SyncData();

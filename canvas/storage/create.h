@@ -33,16 +33,16 @@ struct ReflinkRequest {
   bool allow_remote = false;
 };
 
-// A canvas at `path` that shares its blocks with `from` (ioctl_ficlone(2)) and has a uuid of its own;
-// made whole, or not at all, like one that is new.
+// A canvas at `path` that shares its blocks with `from` (ioctl_ficlone(2)) and has a uuid of its
+// own; made whole, or not at all, like one that is new.
 //
 // Beside writers it is `from` as of one instant, as a kill of all its writers then would have left
 // it: the file system keeps writers out for as long as it takes (xfs: inode and mapping lock,
 // exclusive). Before it shares, it writes back what is dirty, and so makes a page read-only in
-// every mapping; a store into it then faults, and waits. So a store that is in the copy ran before its
-// page was made read-only, and one that is not, waits until the copy is there: nobody who would have
-// seen it can have gone on. Owners' entries are of processes that hold no lock on this file: dead
-// ones, to whoever owns next.
+// every mapping; a store into it then faults, and waits. So a store that is in the copy ran before
+// its page was made read-only, and one that is not, waits until the copy is there: nobody who would
+// have seen it can have gone on. Owners' entries are of processes that hold no lock on this file:
+// dead ones, to whoever owns next.
 //
 // Errors: kUnsupported (no reflinks here; another file system), kNotACanvas, kCorrupt, and as
 // CreateCanvasFile.

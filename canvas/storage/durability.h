@@ -1,9 +1,9 @@
 // What is on disk before what: the one place where the order of barriers is decided.
 //
-// Visible is not durable. A barrier (fdatasync) puts on disk everything of the file that any process
-// stored before it. A word that vouches for bytes is stored behind the barrier after them: the
-// kernel may write it back at any moment from then on, and it must not promise what a power loss may
-// still take.
+// Visible is not durable. A barrier (fdatasync) puts on disk everything of the file that any
+// process stored before it. A word that vouches for bytes is stored behind the barrier after them:
+// the kernel may write it back at any moment from then on, and it must not promise what a power
+// loss may still take.
 //
 //   Sync        1 pin the roots that are to be called durable    2 barrier
 //               3 durable bytes, durable roots                   4 barrier
@@ -30,8 +30,8 @@ class Durability {
  public:
   explicit Durability(const CanvasFile& file) : file_(file) {}
 
-  // What was visible before the call is on disk when it returns, and is known to be: the file's size,
-  // the header, and the metadata of the pages that this handle edited. Errors: kIo, kNoSpace.
+  // What was visible before the call is on disk when it returns, and is known to be: the file's
+  // size, the header, and the metadata of the pages that this handle edited. Errors: kIo, kNoSpace.
   Result<void> Sync();
   // What was stored before the call is on disk when it returns.
   Result<void> Barrier();

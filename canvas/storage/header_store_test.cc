@@ -128,8 +128,8 @@ class HeaderStoreTest : public ::testing::Test {
 
 using Strings = std::vector<std::string>;
 
-// An editor dies before it publishes; the next one writes to the same place. The power goes: the root
-// is on disk, and of the place only what the dead one had written.
+// An editor dies before it publishes; the next one writes to the same place. The power goes: the
+// root is on disk, and of the place only what the dead one had written.
 TEST_F(HeaderStoreTest, AnUnpublishedHeaderOfTheDeadNeverComesToLife) {
   const auto file = Open();
   HeaderStore sut(*file);
@@ -227,7 +227,8 @@ TEST_F(HeaderStoreTest, ADeedIsDoneLastOrNotAtAll) {
   EXPECT_EQ(Names(sut), Strings());
 }
 
-// Who holds the lock is named if it runs; who left its name and is gone is not taken for the holder.
+// Who holds the lock is named if it runs; who left its name and is gone is not taken for the
+// holder.
 TEST_F(HeaderStoreTest, OnlyAnEditorThatRunsIsNamed) {
   const auto holder = Open();
   const auto held = os::ScopedLock::Try(holder->locks(), format::HeaderLock());

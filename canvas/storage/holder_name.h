@@ -1,5 +1,6 @@
-// The names that holders of locks leave in the file for people: 64 bytes of UTF-8, cut at a character,
-// zero-filled (owner_entry and editor in canvas/format/control_format.h). They decide nothing.
+// The names that holders of locks leave in the file for people: 64 bytes of UTF-8, cut at a
+// character, zero-filled (owner_entry and editor in canvas/format/control_format.h). They decide
+// nothing.
 //
 // Thread safety: pure functions over shared bytes, which may change meanwhile.
 #pragma once
@@ -17,8 +18,8 @@ void WriteName(std::byte* at, std::string_view name) noexcept;
 // What stands there, fit for a terminal.
 std::string ReadName(const std::byte* at);
 
-// When a process of this machine began, in clock ticks since boot (/proc/PID/stat, field 22): with the
-// pid it names one process of this boot. 0 where there is no such process, or none to be seen.
+// When a process of this machine began, in clock ticks since boot (/proc/PID/stat, field 22): with
+// the pid it names one process of this boot. 0 where there is no such process, or none to be seen.
 std::uint64_t StartTimeOf(std::uint64_t pid) noexcept;
 
 // "2026-11-24 06:00:00", in the local time zone.

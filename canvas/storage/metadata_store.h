@@ -1,17 +1,17 @@
-// A value of the metadata and its versions in the file: the header (header_store.h), a page's metadata
-// (page_store.h). One template over a codec, which says what the bytes mean.
+// A value of the metadata and its versions in the file: the header (header_store.h), a page's
+// metadata (page_store.h). One template over a codec, which says what the bytes mean.
 //
 // The current version is copied and decoded once a generation; from then on everyone shares the
 // decoded value. Editing copies it, changes the copy, and publishes that (snapshot_store.h).
 //
 // Where the current version fails its checksum (after a power loss: visible is not durable), the
-// newest one that does not is used, and `recovered()` says so. Such a value is read, not edited. One
-// whose checksum holds and that contradicts itself is an error: it is no damage of the disk's, and an
-// older one in its place would be a silent loss.
+// newest one that does not is used, and `recovered()` says so. Such a value is read, not edited.
+// One whose checksum holds and that contradicts itself is an error: it is no damage of the disk's,
+// and an older one in its place would be a silent loss.
 //
 // A codec has
-//   Value       a regular type; a value of its own, Value{}, stands where nothing was ever published,
-//               if kMayBeEmpty says so
+//   Value       a regular type; a value of its own, Value{}, stands where nothing was ever
+//               published, if kMayBeEmpty says so
 //   Decode      (bytes, geometry) -> Result<Value>, validated
 //   Validate    (value, geometry) -> Result<void>
 //   Encode      (value, bytes of the version that it was made from) -> Result<bytes>
@@ -83,10 +83,10 @@ class MetadataStore {
     return std::move(current.value);
   }
 
-  // Applies `edit` to the newest version and publishes the result. What `edit` does not touch stays as
-  // it is, known here or not. `deed` is done when nothing but the publishing is left that could fail:
-  // for what cannot be taken back. Where it answers an error nothing is published. An edit that changes
-  // nothing publishes nothing; its deed is done.
+  // Applies `edit` to the newest version and publishes the result. What `edit` does not touch stays
+  // as it is, known here or not. `deed` is done when nothing but the publishing is left that could
+  // fail: for what cannot be taken back. Where it answers an error nothing is published. An edit
+  // that changes nothing publishes nothing; its deed is done.
   // Concurrency: waits while another thread or process edits, at most `wait`.
   // Errors: kBusy (another edits for longer; named where it says its name), kCorrupt (the newest
   // version is lost), what `edit` answers (nothing is published then), kLimit (it is too large, or
@@ -159,8 +159,8 @@ class MetadataStore {
     return loaded_;
   }
 
-  // What the lost generations said is not known: of ids and slots, say. Giving one out again would mix
-  // two lanes.
+  // What the lost generations said is not known: of ids and slots, say. Giving one out again would
+  // mix two lanes.
   Result<void> RefuseRecovered(const Loaded& loaded) const {
     if (!loaded.recovered()) return {};
     return Fail(ErrorCode::kCorrupt,

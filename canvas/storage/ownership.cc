@@ -20,9 +20,9 @@ std::uint64_t PackSlot(format::SlotRun run) {
   return static_cast<std::uint64_t>(run.kind) << 32 | run.first;
 }
 
-// The lock of an entry whose owner is dead, for as long as `concerns()` says that it is of interest.
-// Another process may hold it for the moment it takes to look at the entry; nothing where the entry
-// went to a living owner meanwhile.
+// The lock of an entry whose owner is dead, for as long as `concerns()` says that it is of
+// interest. Another process may hold it for the moment it takes to look at the entry; nothing where
+// the entry went to a living owner meanwhile.
 template <typename Concerns>
 Result<std::optional<os::ScopedLock>> LockDeadEntry(const os::LockFile& locks, std::uint64_t entry,
                                                     Concerns concerns) {

@@ -1,5 +1,5 @@
-// The metadata of the pages of an open canvas (metadata_store.h). A page has none until the first edit
-// of it: it reads as an empty one then.
+// The metadata of the pages of an open canvas (metadata_store.h). A page has none until the first
+// edit of it: it reads as an empty one then.
 //
 // Thread safety: thread-safe.
 #pragma once
@@ -42,11 +42,12 @@ class PageStore {
 
   // Errors: kCorrupt, kInvalidArgument (past the capacity), kLimit (past the mapping), kClosed.
   Result<std::shared_ptr<const metadata::PageMetadata>> Current(PageIndex page);
-  // Makes the page ready where it is not. Errors and concurrency: as MetadataStore::Edit; besides those
-  // of Current.
+  // Makes the page ready where it is not. Errors and concurrency: as MetadataStore::Edit; besides
+  // those of Current.
   Result<void> Edit(PageIndex page,
                     const std::function<Result<void>(metadata::PageMetadata&)>& edit);
-  // Errors: as MetadataStore::Pin, and those of Current; kNotFound where nothing was ever published.
+  // Errors: as MetadataStore::Pin, and those of Current; kNotFound where nothing was ever
+  // published.
   Result<PagePin> Pin(PageIndex page);
 
  private:

@@ -108,8 +108,8 @@ Result<SnapshotStore::Bytes> SnapshotStore::CopyMessage(const Message& found,
   return message;
 }
 
-// The newest that is whole, of what was published before `lost`. The durable one is among them. What
-// the lost root's own place holds was not: it is a dead editor's, or the root's torn.
+// The newest that is whole, of what was published before `lost`. The durable one is among them.
+// What the lost root's own place holds was not: it is a dead editor's, or the root's torn.
 Result<SnapshotStore::Found> SnapshotStore::NewestWhole(
     format::Root lost, const std::function<bool(std::span<const std::byte>)>& accept) const {
   std::optional<Found> newest;

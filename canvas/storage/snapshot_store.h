@@ -1,9 +1,9 @@
 // The versions of one piece of metadata, as bytes: found, verified, pinned, chosen and published
 // (canvas/sync/snapshot.h). What they mean is another's: metadata_store.h.
 //
-// Reading copies a version, verifies the copy and looks at the root again. Publishing writes the new
-// version to a place that is neither current nor durable nor pinned, and one compare-and-swap of
-// the root shows it. A pin keeps one version's place from being reused.
+// Reading copies a version, verifies the copy and looks at the root again. Publishing writes the
+// new version to a place that is neither current nor durable nor pinned, and one compare-and-swap
+// of the root shows it. A pin keeps one version's place from being reused.
 //
 // A generation is never given twice, not even to a version that its editor did not live to publish:
 // the next one is above the root's and above every place's. Otherwise the root of one editor could
@@ -30,8 +30,8 @@
 
 namespace canvas::storage {
 
-// One version, held in place by a shared lock until this goes. It delays nobody but the reuse of that
-// one place. Moved between threads.
+// One version, held in place by a shared lock until this goes. It delays nobody but the reuse of
+// that one place. Moved between threads.
 class SnapshotPin {
  public:
   SnapshotPin(SnapshotPin&& other) noexcept
@@ -93,7 +93,8 @@ class SnapshotStore {
   bool Empty() const noexcept;
 
   // The version that the root names, or, where it cannot be read, the newest that is whole and that
-  // `accept` takes, of what was published before: the root of what was found differs from `root` then.
+  // `accept` takes, of what was published before: the root of what was found differs from `root`
+  // then.
   // Errors: kBusy (it changed at every try), kCorrupt (none).
   struct Loaded {
     format::Root root;

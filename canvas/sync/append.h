@@ -9,8 +9,8 @@
 // Invariants
 //   I1  A block whose version says written has defined bytes throughout: its first write fills all
 //       of it, with zeros where no frames were given.
-//   I2  Every frame between the marks that lies in a written block is final, but for an overwrite of
-//       its block. The high-water mark only grows and the low-water mark only falls within one
+//   I2  Every frame between the marks that lies in a written block is final, but for an overwrite
+//       of its block. The high-water mark only grows and the low-water mark only falls within one
 //       generation of the part.
 //   I3  The low-water mark is stored after the blocks that it uncovers, and before the first
 //       high-water mark of a generation. A reader loads the high-water mark first.
@@ -58,8 +58,8 @@ void LowerLow(const PartWords<Sync>& part, std::uint64_t frame) noexcept {
 }
 
 // New owner, before its first write to a part that another, perhaps dead, has owned: blocks outside
-// the marks are unwritten afterwards (I2). `per_block` frames a block, `blocks` of them. `stretches`: see
-// EveryBlock.
+// the marks are unwritten afterwards (I2). `per_block` frames a block, `blocks` of them.
+// `stretches`: see EveryBlock.
 template <typename Sync, typename Stretches = EveryBlock>
 void AdoptPart(const PartWords<Sync>& part, std::uint64_t per_block, std::uint64_t blocks,
                const Stretches& stretches = {}) noexcept {

@@ -1,5 +1,5 @@
-// Giving the bytes of some blocks back while the rest of their part stays: what is between an erased
-// block's first and last frame reads as unwritten, and costs no disk.
+// Giving the bytes of some blocks back while the rest of their part stays: what is between an
+// erased block's first and last frame reads as unwritten, and costs no disk.
 //
 //   owner                                          reader
 //   1 sequence odd                                 a copies, and looks at the version again:
@@ -39,8 +39,8 @@ void EraseBlocks(const PartWords<Sync>& part, std::uint64_t first, std::uint64_t
     const auto version =
         format::Version::FromWord(part.versions[block].load(std::memory_order_relaxed));
     if (!version.written) continue;
-    // SYNC(erase, kill): not before the odd sequence. Else a death between could leave a block that is
-    // written anew under the sequence of its old bytes, and a view would keep some of both.
+    // SYNC(erase, kill): not before the odd sequence. Else a death between could leave a block that
+    // is written anew under the sequence of its old bytes, and a view would keep some of both.
     part.versions[block].store(version.Settled(false).ToWord(), std::memory_order_release);
   }
   // SYNC(sequence): a view that has the new number sees these blocks unwritten; one that has an
@@ -48,8 +48,8 @@ void EraseBlocks(const PartWords<Sync>& part, std::uint64_t first, std::uint64_t
   part.sequence->store((sequence | 1) + 1, std::memory_order_release);
 }
 
-// Successor, holding the dead owner's lock, where the intent says that blocks were being erased: step
-// 3. `blocks` and `stretches` as in AdoptPart.
+// Successor, holding the dead owner's lock, where the intent says that blocks were being erased:
+// step 3. `blocks` and `stretches` as in AdoptPart.
 template <typename Sync, typename Stretches = EveryBlock>
 void RepairErase(const PartWords<Sync>& part, std::uint64_t blocks,
                  const Stretches& stretches = {}) noexcept {

@@ -15,8 +15,8 @@
 // generation changed. Whatever step 1 stores into is reserved on disk first.
 //
 // The word outlives the part: with each life the list begins empty, under the next generation
-// (part_life.h). So a cursor carries the life it was made in, and is told when that is over: what it
-// copied meanwhile may be a hole, or the next lane's.
+// (part_life.h). So a cursor carries the life it was made in, and is told when that is over: what
+// it copied meanwhile may be a hole, or the next lane's.
 //
 // Invariants
 //   I1  The generation only grows. Within one, the count only grows and no event changes.
@@ -75,8 +75,8 @@ format::EventState ReadEventState(const EventWords<Sync>& part) noexcept {
 }
 
 // Owner. `count` events behind the last. `reserve(half, first, count)` sees to it that the bytes of
-// those events are on disk, and says whether they are; it is asked before any is stored. False where
-// that fails, or they do not fit: nothing is stored then.
+// those events are on disk, and says whether they are; it is asked before any is stored. False
+// where that fails, or they do not fit: nothing is stored then.
 template <typename Sync, typename Reserve>
 bool AppendEvents(const EventWords<Sync>& part, const void* events, std::uint32_t count,
                   Reserve reserve) noexcept {
@@ -120,8 +120,9 @@ EventCursor BeginEvents(const EventWords<Sync>& part, std::uint64_t life) noexce
 }
 
 enum class EventRead : std::uint8_t {
-  kOk,     // `copied` events, none where there are no more yet
-  kRaced,  // the list was edited; the cursor stands at the new generation, and its index where it was
+  kOk,  // `copied` events, none where there are no more yet
+  // The list was edited; the cursor stands at the new generation, and its index where it was.
+  kRaced,
   kGone,  // the part was given back, or is another lane's: the cursor has come to its end
 };
 

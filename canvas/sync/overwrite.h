@@ -74,9 +74,9 @@ BlockRead ReadBlock(const PartWords<Sync>& part, std::uint64_t block, std::uint3
   return ReadBlock(part, block, offset, bytes, out, [] { return true; });
 }
 
-// The same of a range that ends in the block behind, in one copy: what a read mostly is that crosses
-// blocks. False where one of the two is unwritten or being rewritten, or was while it was copied:
-// then each is to be read by itself.
+// The same of a range that ends in the block behind, in one copy: what a read mostly is that
+// crosses blocks. False where one of the two is unwritten or being rewritten, or was while it was
+// copied: then each is to be read by itself.
 template <typename Sync>
 bool ReadTwoBlocks(const PartWords<Sync>& part, std::uint64_t block, std::uint32_t offset,
                    std::uint32_t bytes, void* out) noexcept {

@@ -68,15 +68,15 @@ void BeginPunch(const PartWords<Sync>& part) noexcept {
     part.life->store(life.Next(format::PartState::kPunched).ToWord(), std::memory_order_release);
 }
 
-// Owner. Steps 4 and 5, over the blocks below `blocks`. The bytes have been given back. `stretches`: see
-// EveryBlock.
+// Owner. Steps 4 and 5, over the blocks below `blocks`. The bytes have been given back.
+// `stretches`: see EveryBlock.
 template <typename Sync, typename Stretches = EveryBlock>
 void EndPunch(const PartWords<Sync>& part, std::uint64_t blocks,
               const Stretches& stretches = {}) noexcept {
   stretches(blocks, [&part](std::uint64_t first, std::uint64_t end) {
     for (std::uint64_t block = first; block < end; ++block) {
-      // Relaxed, load and store: no reader looks at blocks of a part that is not ready, and the next
-      // life is published behind them.
+      // Relaxed, load and store: no reader looks at blocks of a part that is not ready, and the
+      // next life is published behind them.
       const auto version =
           format::Version::FromWord(part.versions[block].load(std::memory_order_relaxed));
       if (version.written || version.changing())

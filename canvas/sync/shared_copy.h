@@ -19,12 +19,12 @@
 // among themselves (Intel SDM vol. 3A, 9.2.4, and the only exception but for non-temporal stores
 // that 9.2.2 makes), and not against stores before and behind it. Here they go to the caller's own
 // memory. Loads have no such exception: "reads are not reordered with other reads" (9.2.2); AMD's
-// manual orders loads likewise (APM vol. 2, 7.2), and neither takes those of a string operation out; so the version word, loaded behind, is loaded behind every byte. In which order
-// the bytes are loaded, and how many at a time, no protocol asks. An interrupt in the midst goes on
-// where it stopped. shared_copy_test hammers it, and the protocol's stresses run over it.
-// Copies in stay vectors: their stores are what others look at, and the protocols are stepped
-// through and killed at every instruction (stress/step_stress.cc), which a string operation is not
-// made of.
+// manual orders loads likewise (APM vol. 2, 7.2), and neither takes those of a string operation
+// out; so the version word, loaded behind, is loaded behind every byte. In which order the bytes
+// are loaded, and how many at a time, no protocol asks. An interrupt in the midst goes on where it
+// stopped. shared_copy_test hammers it, and the protocol's stresses run over it. Copies in stay
+// vectors: their stores are what others look at, and the protocols are stepped through and killed
+// at every instruction (stress/step_stress.cc), which a string operation is not made of.
 //
 // Concurrency: any number of CopyOut beside one CopyIn on the same bytes.
 // Realtime: wait-free; no syscall; faults only where the shared bytes are not resident.

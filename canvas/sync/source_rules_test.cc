@@ -1,7 +1,7 @@
 // Rules of the source that no compiler checks:
-//   - in canvas/sync every release and acquire stands under a label, SYNC(name): what it publishes or
-//     sees; every label has both ends, but for SYNC(name, kill), whose other end is a kill: there the
-//     order of stores is for who finds them after a death
+//   - in canvas/sync every release and acquire stands under a label, SYNC(name): what it publishes
+//     or sees; every label has both ends, but for SYNC(name, kill), whose other end is a kill:
+//     there the order of stores is for who finds them after a death
 //   - raw atomics, fences, volatile, and memcpy of shared bytes stand only under canvas/sync
 // and that the rules fire: planted violations, each of which must be found.
 //

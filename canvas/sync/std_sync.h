@@ -3,10 +3,12 @@
 // can stand in for this one and check the same header.
 //
 // A policy has
-//   Atomic<T>          load, store, fetch_add, fetch_or, compare_exchange_strong, each with an order
+//   Atomic<T>          load, store, fetch_add, fetch_or, compare_exchange_strong, each with an
+//                      order
 //   SharedBytes        where shared bytes begin; + moves it by bytes
 //   CopyOut, CopyIn, ZeroIn, AcquireFence
-//   LightFence, HeavyFence   a full fence between threads of a process, cheap on one side (window.h)
+//   LightFence, HeavyFence   a full fence between threads of a process, cheap on one side
+//                            (window.h)
 //   Wait, Wake         sleep while a 32-bit word has a value; end such sleeps, in every process
 //   Pause              between two looks at a word that another party is about to change
 //   Locks              the kernel's range locks: TryShared, TryExclusive, Unlock (kernel_locks.h)

@@ -127,8 +127,8 @@ std::uint64_t ReadOwnerLane(const OwnerWords<Sync>& entry) noexcept {
 template <typename Sync>
 bool IntentConcerns(const OwnerWords<Sync>& entry, std::uint64_t lane, std::uint64_t first_page,
                     std::uint64_t end_page) noexcept {
-  // Whose it is, before and after: entries change hands, and an intent of one owner must not be taken
-  // for the next one's.
+  // Whose it is, before and after: entries change hands, and an intent of one owner must not be
+  // taken for the next one's.
   if (ReadOwnerLane(entry) != lane) return false;
   const Intent intent = ReadIntent(entry);
   return intent.operation != format::Operation::kNone && intent.page >= first_page &&

@@ -1,6 +1,6 @@
-// What a window shows its readers, within one process: one ordinary thread, the feeder, makes memory
-// resident and later lets it go; realtime threads read it in between, and never meet memory that
-// was let go under them.
+// What a window shows its readers, within one process: one ordinary thread, the feeder, makes
+// memory resident and later lets it go; realtime threads read it in between, and never meet memory
+// that was let go under them.
 //
 //   feeder                                    reader
 //   1 memory resident                         a says which page it looks at (its seat)
@@ -19,9 +19,9 @@
 // reordering, and the feeder's runs a full one on every processor that runs a thread of this
 // process (membarrier(2), PRIVATE_EXPEDITED: "pairing barrier() with membarrier()").
 //
-// A seat's word is never the same again: a turn is counted up whenever a reader looks. So one look tells a
-// reader that comes back to the same page all the time from one that never left, and a busy reader
-// holds nothing up.
+// A seat's word is never the same again: a turn is counted up whenever a reader looks. So one look
+// tells a reader that comes back to the same page all the time from one that never left, and a busy
+// reader holds nothing up.
 //
 // Invariants
 //   I1  Memory is let go, and the plain words of a place rewritten, only after every seat that was
@@ -37,8 +37,8 @@
 
 namespace canvas::sync {
 
-// A place, where pages of a lane are shown by turns, is a word that says which one is (page + 1; 0: none),
-// and bits, one a block.
+// A place, where pages of a lane are shown by turns, is a word that says which one is (page + 1; 0:
+// none), and bits, one a block.
 
 inline constexpr int kSeatPageBits = 21;  // pages are below 2^20
 inline constexpr std::uint64_t kSeatPageMask = (std::uint64_t{1} << kSeatPageBits) - 1;
@@ -62,7 +62,8 @@ void LookAway(typename Sync::template Atomic<std::uint64_t>& seat) noexcept {
   seat.store(turn, std::memory_order_release);
 }
 
-// Reader, after LookAt. Step c: whether the page is shown, and with it the plain words of its place.
+// Reader, after LookAt. Step c: whether the page is shown, and with it the plain words of its
+// place.
 template <typename Word>
 bool IsShown(const Word& shown, std::uint64_t page) noexcept {
   // SYNC(page): sees the place's plain words.

@@ -1,18 +1,19 @@
-// A guard for scopes of a thread that must do nothing but compute: it counts, and on demand traps, what a
-// realtime thread must not do.
+// A guard for scopes of a thread that must do nothing but compute: it counts, and on demand traps,
+// what a realtime thread must not do.
 //
-//   syscalls      every one, by Syscall User Dispatch (prctl(2), PR_SET_SYSCALL_USER_DISPATCH): the kernel
-//                 raises SIGSYS instead, the handler counts, does it, and goes on. The vDSO's clock
-//                 is no syscall. Blocking calls (futex and all others) are caught by this
-//   allocations   malloc, calloc, realloc, free and their kin, and through them new and delete; mmap,
-//                 munmap, mremap, brk, sbrk: by interposed functions
+//   syscalls      every one, by Syscall User Dispatch (prctl(2), PR_SET_SYSCALL_USER_DISPATCH): the
+//                 kernel raises SIGSYS instead, the handler counts, does it, and goes on. The
+//                 vDSO's clock is no syscall. Blocking calls (futex and all others) are caught by
+//                 this
+//   allocations   malloc, calloc, realloc, free and their kin, and through them new and delete;
+//                 mmap, munmap, mremap, brk, sbrk: by interposed functions
 //   locks         pthread mutexes, read-write locks, spin locks, condition variables, semaphores:
 //                 interposed too, for an uncontended lock makes no syscall
 //   page faults   minor and major, by getrusage(2), RUSAGE_THREAD, before and after
 //
-// A program that links this has its malloc and pthread functions interposed: a few instructions each.
-// Under sanitizers, which interpose them themselves, and on other processors the guard counts page
-// faults alone, and says so.
+// A program that links this has its malloc and pthread functions interposed: a few instructions
+// each. Under sanitizers, which interpose them themselves, and on other processors the guard counts
+// page faults alone, and says so.
 //
 // Thread safety: a guard belongs to the thread that made it; at most one a thread.
 #pragma once
@@ -51,8 +52,8 @@ class RealtimeGuard {
   RealtimeGuard& operator=(const RealtimeGuard&) = delete;
   ~RealtimeGuard();
 
-  // Begins and ends a guarded scope. Each costs a syscall, outside of it. In another thread than the
-  // maker's they end the program: nothing would be counted.
+  // Begins and ends a guarded scope. Each costs a syscall, outside of it. In another thread than
+  // the maker's they end the program: nothing would be counted.
   void Arm();
   void Disarm();
 

@@ -1,5 +1,5 @@
-// The guard catches what it says: each kind of violation, planted, is counted, and trapped; and what is
-// no violation is not. A guard that does not fire proves nothing.
+// The guard catches what it says: each kind of violation, planted, is counted, and trapped; and
+// what is no violation is not. A guard that does not fire proves nothing.
 #include "canvas/testing/realtime_guard.h"
 
 #include <fcntl.h>

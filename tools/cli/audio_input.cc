@@ -63,8 +63,8 @@ std::optional<Sizes> SizesIn(std::string_view log, std::string_view chunk) {
   return std::nullopt;
 }
 
-// What programs write for a length that they do not know, in 32 bits: as much as there can be, signed or
-// unsigned, or a little less, for a header of which they do not know how long it will be.
+// What programs write for a length that they do not know, in 32 bits: as much as there can be,
+// signed or unsigned, or a little less, for a header of which they do not know how long it will be.
 bool IsUnknown(std::uint64_t bytes) {
   return bytes >= 0xFFFFFF00 || (bytes >= 0x7F000000 && bytes <= 0x7FFFFFFF);
 }
@@ -346,8 +346,8 @@ Result<std::size_t> AudioInput::Read(std::span<float> samples) {
 
 namespace {
 
-// Ctrl-C ends a recording, and what was recorded is to be had. Signals come while this waits for the
-// pipe and at no other time, so that none is missed.
+// Ctrl-C ends a recording, and what was recorded is to be had. Signals come while this waits for
+// the pipe and at no other time, so that none is missed.
 class InterruptibleInput {
  public:
   explicit InterruptibleInput(int fd) : fd_(fd) {

@@ -1,6 +1,6 @@
-// Audio files to be read, through libsndfile (https://libsndfile.github.io), with errors as Results.
-// Chained Ogg and FLAC files, of which libsndfile reads the first stream alone, are read stream by
-// stream; lengths that a header does not say are put in (audio_streams.h).
+// Audio files to be read, through libsndfile (https://libsndfile.github.io), with errors as
+// Results. Chained Ogg and FLAC files, of which libsndfile reads the first stream alone, are read
+// stream by stream; lengths that a header does not say are put in (audio_streams.h).
 //
 // Thread safety: one thread at a time.
 #pragma once
@@ -50,7 +50,8 @@ class AudioInput {
 
   // Whether there is more of the file than could be read: another stream behind the first.
   bool goes_on() const { return goes_on_; }
-  // Whether it ends before it should: known when it is opened, or not before it was read to its end.
+  // Whether it ends before it should: known when it is opened, or not before it was read to its
+  // end.
   bool cut_short() const { return cut_short_; }
   // How many frames there should have been, where that is known.
   std::optional<std::uint64_t> promised() const { return promised_; }

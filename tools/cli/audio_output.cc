@@ -201,7 +201,8 @@ Result<AudioOutput> AudioOutput::Open(const std::string& path, const OutputForma
   // At worst it stays private.
   mode_t mode = 0666 & ~mask;
   if (exists) {
-    // The one who has it keeps it, where that is permitted; and nobody gets a right whom it was not given.
+    // The one who has it keeps it, where that is permitted; and nobody gets a right whom it was not
+    // given.
     mode = status.st_mode & 0777;
     if (fchown(output.fd_.get(), status.st_uid, status.st_gid) != 0 &&
         fchown(output.fd_.get(), static_cast<uid_t>(-1), status.st_gid) != 0)
@@ -435,9 +436,9 @@ Result<void> AudioOutput::Name() {
   return failed(EBUSY);
 }
 
-// Puts the file that is called `named_` in the place of another, which is looked at when it is out of
-// that place: by then nobody can make a canvas of that name any more, and a canvas is put back. While
-// it is looked at, it is not to be found under its name. False: nothing was there.
+// Puts the file that is called `named_` in the place of another, which is looked at when it is out
+// of that place: by then nobody can make a canvas of that name any more, and a canvas is put back.
+// While it is looked at, it is not to be found under its name. False: nothing was there.
 Result<bool> AudioOutput::Replace() {
   const auto exchange = [&] {
     return renameat2(AT_FDCWD, named_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0;

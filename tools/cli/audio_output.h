@@ -48,11 +48,12 @@ class AudioOutput {
     std::vector<Cue> cues = {};     // ascending
     std::vector<SourceTag> tags = {};
   };
-  // `path` "-" is standard output. A WAV that is too long for one becomes RF64 (EBU Tech 3306). With
-  // `replace`, a file that is there is replaced, through a symbolic link; a canvas never. The new file
-  // has its mode (but not set-user-ID and set-group-ID), and its owner where that is permitted.
-  // Errors: kExists, kInvalidArgument (a format that cannot hold this, saying which can), kNotFound,
-  // kPermission, kNoSpace.
+  // `path` "-" is standard output. A WAV that is too long for one becomes RF64 (EBU Tech 3306).
+  // With `replace`, a file that is there is replaced, through a symbolic link; a canvas never. The
+  // new file has its mode (but not set-user-ID and set-group-ID), and its owner where that is
+  // permitted.
+  // Errors: kExists, kInvalidArgument (a format that cannot hold this, saying which can),
+  // kNotFound, kPermission, kNoSpace.
   static Result<AudioOutput> Open(const std::string& path, const OutputFormat& format,
                                   const Content& content, bool replace);
   AudioOutput(AudioOutput&&) noexcept = default;
@@ -70,7 +71,8 @@ class AudioOutput {
   bool says_speakers() const { return says_speakers_; }
   // How many other names the file has that was replaced: under them it is as it was. After Commit.
   std::uint64_t other_names() const { return other_names_; }
-  // How many of the cue points are not in the file: all, of a format for which nothing here writes them.
+  // How many of the cue points are not in the file: all, of a format for which nothing here writes
+  // them.
   std::uint64_t cues_left_out() const { return cues_left_out_; }
   // Whether the file says the tags: of FLAC, Vorbis and Opus.
   bool says_tags() const { return says_tags_; }

@@ -62,8 +62,8 @@ std::vector<Stream> Between(int fd, const std::vector<std::int64_t>& begins, std
   return streams;
 }
 
-// Where the streams of an Ogg file begin, and whether the last one ends (RFC 3533, 6: pages; a chain
-// is streams one after the other, each of which begins with pages that say so).
+// Where the streams of an Ogg file begin, and whether the last one ends (RFC 3533, 6: pages; a
+// chain is streams one after the other, each of which begins with pages that say so).
 Streams OggStreams(int fd, std::int64_t size) {
   constexpr std::uint8_t kBegins = 2;
   constexpr std::uint8_t kEnds = 4;
@@ -151,8 +151,8 @@ std::uint16_t Crc16(std::string_view bytes) {
   return static_cast<std::uint16_t>(crc);
 }
 
-// Whether a whole frame ends where the stream does. A stream that is cut between two frames, and does
-// not say how long it is, looks whole.
+// Whether a whole frame ends where the stream does. A stream that is cut between two frames, and
+// does not say how long it is, looks whole.
 bool EndsWithAFrame(int fd, const FlacHeader& header, std::int64_t end) {
   constexpr std::int64_t kId3v1 = 128;
   if (BytesAt(fd, end - kId3v1, 3) == "TAG") end -= kId3v1;
@@ -305,8 +305,8 @@ std::optional<OpenHeader> OpenCaf(int fd, std::string_view bytes, std::int64_t s
   return std::nullopt;
 }
 
-// Puts the lengths in. What cannot go back in a pipe and writes its header again, puts it between the
-// samples and behind them (libsndfile does, and sox through it): those are no samples.
+// Puts the lengths in. What cannot go back in a pipe and writes its header again, puts it between
+// the samples and behind them (libsndfile does, and sox through it): those are no samples.
 Stream WithLengths(int fd, OpenHeader header, std::int64_t size) {
   const auto length = std::ssize(header.bytes);
   const auto is_header = [&](std::int64_t at) {

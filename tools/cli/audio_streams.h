@@ -1,6 +1,6 @@
-// What libsndfile does not see in an audio file, found by looking at its bytes: streams that stand one
-// behind the other, of which it reads the first alone; an end in the midst of a page or a frame; and
-// headers that were written into a pipe and do not say how long the file became.
+// What libsndfile does not see in an audio file, found by looking at its bytes: streams that stand
+// one behind the other, of which it reads the first alone; an end in the midst of a page or a
+// frame; and headers that were written into a pipe and do not say how long the file became.
 //
 // Thread safety: one thread at a time.
 #pragma once
@@ -28,8 +28,8 @@ struct Streams {
   bool ended = true;  // whether the last page or frame of each is whole, as far as bytes tell
 };
 
-// Ogg: a chain (RFC 3533, 6). FLAC: files put one behind the other. W64, RF64, CAF: a length that is
-// not known is put in. Any other file is one stream.
+// Ogg: a chain (RFC 3533, 6). FLAC: files put one behind the other. W64, RF64, CAF: a length that
+// is not known is put in. Any other file is one stream.
 Streams FindStreams(int fd, std::int64_t size);
 
 // libsndfile's way of reading a Stream, which is its user data.

@@ -24,7 +24,8 @@ std::string SecondsOf(Frame frame, Rate rate) {
   return fmt::format("{}.{:09}", ns / kNanoseconds, ns % kNanoseconds);
 }
 
-// The shortest decimal that is read back as the same float. JSON has no numbers that are not finite.
+// The shortest decimal that is read back as the same float. JSON has no numbers that are not
+// finite.
 void AppendSample(std::string& text, float sample, bool json) {
   const bool quoted = json && !std::isfinite(sample);
   if (quoted) text += '"';

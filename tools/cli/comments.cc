@@ -47,8 +47,8 @@ struct Piece {
 };
 constexpr std::size_t kHeader = 27;  // of a page of Ogg
 
-// The packet of the number `index` of the first stream of an Ogg file (RFC 3533), and where its pieces and the
-// pages that hold them lie, where those are asked for.
+// The packet of the number `index` of the first stream of an Ogg file (RFC 3533), and where its
+// pieces and the pages that hold them lie, where those are asked for.
 std::optional<std::string> OggPacket(int fd, std::size_t index,
                                      std::vector<Piece>* pieces = nullptr,
                                      std::vector<Piece>* pages_of = nullptr) {

@@ -60,8 +60,8 @@ Result<LaneCopy> PlanFor(const Canvas& from, const CopyArguments& arguments, con
   return plan;
 }
 
-// What can be known of the lanes there before one is made: names, shapes, lengths, and that no lane is
-// copied over itself.
+// What can be known of the lanes there before one is made: names, shapes, lengths, and that no lane
+// is copied over itself.
 Result<void> CheckTarget(const Canvas& from, const Canvas& to, const LaneCopy& plan) {
   if (const auto valid = ValidateLaneName(plan.name); !valid)
     return Fail(ErrorCode::kInvalidArgument,

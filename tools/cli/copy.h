@@ -28,8 +28,8 @@ struct LaneCopy {
   std::vector<FrameRange> regions = {};  // what is written of the range, and is copied
 };
 
-// The lanes to copy to. All are owned, and the new ones made, before the first frame is written: what
-// can be refused is refused before. What was made and not begun goes again.
+// The lanes to copy to. All are owned, and the new ones made, before the first frame is written:
+// what can be refused is refused before. What was made and not begun goes again.
 class CopyTargets {
  public:
   explicit CopyTargets(Canvas& to) : to_(to) {}
@@ -58,8 +58,8 @@ class CopyTargets {
 // Errors: kBusy (stopped, or emptied meanwhile), and of what it does.
 Result<std::uint64_t> CopyLane(const Canvas& from, Canvas& to, const LaneCopy& plan,
                                LaneWriter& writer, const StopFlag& stop);
-// The markers of the lane that lie where it was copied; of a lane that was copied whole, all. They are
-// moved as its frames are. Answers how many.
+// The markers of the lane that lie where it was copied; of a lane that was copied whole, all. They
+// are moved as its frames are. Answers how many.
 Result<std::size_t> CopyMarkers(const Canvas& from, Canvas& to, const LaneCopy& plan, bool whole);
 Result<void> CopyTempoMaps(const Canvas& from, Canvas& to);
 

@@ -106,7 +106,8 @@ Result<void> RunCreate(const CreateArguments& arguments) {
                           arguments.page_seconds, static_cast<double>(most) / 3600))
             .About(arguments.file));
   CANVAS_TRY(Create(arguments.file, options));
-  // What it costs is said where it can be opened: where the address space is small it cannot always.
+  // What it costs is said where it can be opened: where the address space is small it cannot
+  // always.
   const auto canvas = OpenCanvas(arguments.file);
   const auto usage = canvas ? canvas->Usage() : Result<DiskUsage>(std::unexpected(canvas.error()));
   if (!usage) {

@@ -98,8 +98,8 @@ Result<std::vector<Job>> Plan(const ExportArguments& arguments, const Canvas& ca
   return jobs;
 }
 
-// The folder to export to, and those it lies in. What was made and is empty goes again, but where the
-// export did all it was asked for.
+// The folder to export to, and those it lies in. What was made and is empty goes again, but where
+// the export did all it was asked for.
 class OutFolder {
  public:
   OutFolder() = default;
@@ -128,7 +128,8 @@ class OutFolder {
   std::vector<std::string> made_;
 };
 
-// The markers that lie in the range, as cue points of a file that begins where it does; ranges are cut to it.
+// The markers that lie in the range, as cue points of a file that begins where it does; ranges are
+// cut to it.
 Result<std::vector<Cue>> CuesOf(const Canvas& canvas, const ExportArguments& arguments,
                                 const LaneInfo& lane, FrameRange range) {
   std::vector<Cue> cues;

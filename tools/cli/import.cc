@@ -102,8 +102,8 @@ Result<LaneWriter> OwnLane(Canvas& canvas, LaneId lane, double wait_seconds, con
   }
 }
 
-// The cue points of a file become markers of the lane, where the file was put; those that it has already
-// do not become others. What cannot be a marker is told in `words`. Answers how many.
+// The cue points of a file become markers of the lane, where the file was put; those that it has
+// already do not become others. What cannot be a marker is told in `words`. Answers how many.
 std::size_t ImportMarkers(Canvas& canvas, const AudioInput& input, const LaneInfo& lane, Frame at,
                           std::uint64_t frames, std::string& words) {
   std::vector<Marker> markers;
@@ -155,8 +155,8 @@ std::pair<Json, std::string> Told(const Source& source, const AudioInput& input,
   return {std::move(json), std::move(text)};
 }
 
-// What is left in a lane of an input that was not finished, in words; for a lane that is not made for
-// it alone, and so neither goes with it nor says by itself that it is unfinished.
+// What is left in a lane of an input that was not finished, in words; for a lane that is not made
+// for it alone, and so neither goes with it nor says by itself that it is unfinished.
 struct Leftover {
   std::string what;  // is there, and from where to where
   std::string undo;  // how to be rid of it, or that this cannot be

@@ -72,8 +72,8 @@ class Lanes {
       : canvas_(canvas), arguments_(arguments) {}
   Lanes(const Lanes&) = delete;
   Lanes& operator=(const Lanes&) = delete;
-  // What was made and not begun goes again; but what another has filled meanwhile, or describes as his, is
-  // his.
+  // What was made and not begun goes again; but what another has filled meanwhile, or describes as
+  // his, is his.
   ~Lanes();
 
   Result<void> Prepare(std::vector<Job>& jobs);

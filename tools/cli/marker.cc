@@ -27,8 +27,8 @@ std::string ColorText(std::uint32_t color) {
   return color == 0 ? std::string() : fmt::format("#{:06x}", color);
 }
 
-// Exactly as it was given: seconds are not moved to a frame. Frames, and what counts back from the end,
-// are of the lane.
+// Exactly as it was given: seconds are not moved to a frame. Frames, and what counts back from the
+// end, are of the lane.
 Result<Time> TimeAt(const std::string& text, const Canvas& canvas,
                     const std::optional<LaneInfo>& lane) {
   if (!text.starts_with('-')) {

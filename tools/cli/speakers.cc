@@ -56,7 +56,8 @@ int BitOf(int sndfile) {
 
 using Places = std::vector<Bit>;
 
-// By the number of channels, from 1 on: RFC 7845, 5.1.1.2 (Opus) and the Vorbis I specification, 4.3.9.
+// By the number of channels, from 1 on: RFC 7845, 5.1.1.2 (Opus) and the Vorbis I specification,
+// 4.3.9.
 const std::array<Places, 8> kVorbis = {{{kFC},
                                         {kFL, kFR},
                                         {kFL, kFC, kFR},

@@ -174,7 +174,8 @@ std::string Printable(std::string_view text) {
   std::string printable(text);
   for (std::size_t i = 0; i < printable.size(); ++i) {
     const auto byte = static_cast<unsigned char>(printable[i]);
-    // What turns the direction of writing: U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069.
+    // What turns the direction of writing: U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to
+    // U+2069.
     const std::string_view rest = std::string_view(printable).substr(i);
     const bool mark = rest.starts_with("\xE2\x80\x8E") || rest.starts_with("\xE2\x80\x8F");
     const bool bidi = rest.size() >= 3 && rest[0] == '\xE2' &&
