@@ -3,6 +3,9 @@
 //     or sees; every label has both ends, but for SYNC(name, kill), whose other end is a kill:
 //     there the order of stores is for who finds them after a death
 //   - raw atomics, fences, volatile, and memcpy of shared bytes stand only under canvas/sync
+//   - lines of C++ end at column 100, comments too, which clang-format leaves as they are
+//   - what users include leans on no layer below the metadata: on canvas/api, canvas/base,
+//     canvas/metadata and the standard library; what does not hold to that yet is listed
 // and that the rules fire: planted violations, each of which must be found.
 //
 //   source_rules_test README.md     (through which it finds the source tree)
@@ -97,6 +100,73 @@ std::vector<std::string> Raw(const std::string& name, const std::string& text) {
   return found;
 }
 
+// Characters, not bytes: every byte of UTF-8 but those that go on with one.
+std::size_t Columns(const std::string& line) {
+  std::size_t columns = 0;
+  for (const char byte : line) columns += (static_cast<unsigned char>(byte) & 0xC0U) != 0x80U;
+  return columns;
+}
+
+std::vector<std::string> TooLong(const std::string& name, const std::string& text) {
+  constexpr std::size_t kMostColumns = 100;
+  std::vector<std::string> found;
+  std::istringstream in(text);
+  std::string line;
+  for (int number = 1; std::getline(in, line); ++number) {
+    const std::size_t columns = Columns(line);
+    if (columns > kMostColumns)
+      found.push_back(name + ":" + std::to_string(number) + ": " + std::to_string(columns) +
+                      " columns");
+  }
+  return found;
+}
+
+// What a public header includes and should not: "its name includes another's".
+std::set<std::string> TooDeep(const std::string& name, const std::string& text) {
+  static const std::regex include(R"(^\s*#\s*include\s+(["<])([^">]+)[">])");
+  // Of the standard library, and not of the system or another library: neither folder nor ending.
+  static const std::regex standard(R"([a-z0-9_]+)");
+  static const std::regex allowed(R"(canvas/(base|metadata|api)/\w+\.h)");
+  static const std::set<std::string> inner = {"canvas/api/core.h", "canvas/api/window_core.h"};
+  std::set<std::string> found;
+  std::istringstream in(text);
+  std::string line;
+  while (std::getline(in, line)) {
+    std::smatch match;
+    if (!std::regex_search(line, match, include)) continue;
+    const std::string header = match[2];
+    const bool good = match[1] == "<"
+                          ? std::regex_match(header, standard)
+                          : std::regex_match(header, allowed) && !inner.contains(header);
+    if (!good) found.insert(name + " includes " + header);
+  }
+  return found;
+}
+
+// This list only shrinks: nothing is added to it, and what is mended is taken out (the test says
+// so). Each is there for the members of a class that is to be fast without a pointer between, or
+// for a type that goes out as it is.
+const std::set<std::string> kStillTooDeep = {
+    "canvas/api/canvas.h includes canvas/part/check.h",
+    "canvas/api/canvas.h includes sys/types.h",
+    "canvas/api/holds.h includes canvas/storage/header_store.h",
+    "canvas/api/lane_reader.h includes canvas/part/part.h",
+    "canvas/api/lane_reader.h includes canvas/storage/canvas_file.h",
+    "canvas/api/lane_reader.h includes canvas/sync/overwrite.h",
+    "canvas/api/lane_writer.h includes canvas/part/part_writer.h",
+    "canvas/api/lane_writer.h includes canvas/storage/ownership.h",
+    "canvas/api/watcher.h includes canvas/storage/ownership.h",
+};
+
+// What is in one and not in the other.
+std::vector<std::string> Without(const std::set<std::string>& all,
+                                 const std::set<std::string>& these) {
+  std::vector<std::string> left;
+  for (const std::string& one : all)
+    if (!these.contains(one)) left.push_back(one);
+  return left;
+}
+
 std::string Slurp(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
   std::ostringstream text;
@@ -147,6 +217,40 @@ TEST(SourceRules, RawAtomicsAndCopiesOfSharedBytesStandOnlyUnderSync) {
   EXPECT_TRUE(found.empty()) << Join(found);
 }
 
+TEST(SourceRules, LinesOfSourcesEndAtColumn100) {
+  std::vector<std::string> found;
+  int sources = 0;
+  for (const auto& folder : fs::directory_iterator(g_root)) {
+    // Bazel's links, .git, and what builds leave are not the source.
+    const std::string name = folder.path().filename();
+    if (!folder.is_directory() || folder.is_symlink() || name.starts_with(".") || name == "build")
+      continue;
+    for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+      if (!entry.is_regular_file() || !IsSource(entry.path())) continue;
+      ++sources;
+      const fs::path path = fs::relative(entry.path(), g_root);
+      for (std::string& line : TooLong(path, Slurp(entry.path()))) found.push_back(std::move(line));
+    }
+  }
+  EXPECT_GE(sources, 200);
+  EXPECT_TRUE(found.empty()) << Join(found);
+}
+
+TEST(SourceRules, PublicHeadersIncludeNothingBelowTheMetadata) {
+  std::set<std::string> found;
+  int headers = 0;
+  for (const auto& entry : fs::directory_iterator(g_root / "canvas/api")) {
+    const std::string name = entry.path().filename();
+    if (entry.path().extension() != ".h" || name == "core.h" || name == "window_core.h") continue;
+    ++headers;
+    found.merge(TooDeep("canvas/api/" + name, Slurp(entry.path())));
+  }
+  EXPECT_GE(headers, 8);
+  EXPECT_TRUE(Without(found, kStillTooDeep).empty()) << Join(Without(found, kStillTooDeep));
+  EXPECT_TRUE(Without(kStillTooDeep, found).empty()) << "mended, and to be taken out of the list:\n"
+                                                     << Join(Without(kStillTooDeep, found));
+}
+
 TEST(SourceRules, PlantedViolationsAreFound) {
   Labels labels;
   ReadLabels("planted.h",
@@ -162,6 +266,22 @@ TEST(SourceRules, PlantedViolationsAreFound) {
         "__atomic_load_n(p, 0);", "std::atomic_thread_fence(a);"})
     EXPECT_EQ(Raw("planted.cc", line).size(), 1U) << line;
   EXPECT_TRUE(Raw("planted.cc", "std::memcpy(to, from, 8);  // volatile").empty());
+
+  EXPECT_EQ(TooLong("planted.h", "\n// " + std::string(98, 'x') + "\n"),
+            std::vector<std::string>{"planted.h:2: 101 columns"});
+  std::string umlauts;
+  for (int i = 0; i < 97; ++i) umlauts += "\u00fc";
+  EXPECT_TRUE(TooLong("planted.h", "// " + umlauts + "\n").empty());
+
+  for (const char* header :
+       {"\"canvas/sync/overwrite.h\"", "\"canvas/api/core.h\"", "\"canvas/apis/canvas.h\"",
+        "<fmt/format.h>", "<sys/mman.h>", "<unistd.h>"})
+    EXPECT_EQ(TooDeep("planted.h", std::string("#include ") + header + "\n").size(), 1U) << header;
+  EXPECT_TRUE(TooDeep("planted.h",
+                      "#include <cstdint>\n#include \"canvas/base/time.h\"\n"
+                      "// #include \"canvas/sync/overwrite.h\"\n")
+                  .empty());
+  EXPECT_EQ(Without({"a", "mended"}, {"a"}), std::vector<std::string>{"mended"});
 }
 
 }  // namespace
