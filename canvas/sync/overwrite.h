@@ -46,8 +46,9 @@ inline constexpr int kReadTries = 4;
 // Copies `bytes` bytes from `offset` of the block to `out`. The range lies within the block.
 // `undo_there()` says whether the undo place may be touched; it is asked where that is needed.
 template <typename Sync, typename UndoThere>
-[[gnu::always_inline]] inline BlockRead ReadBlock(const PartWords<Sync>& part, std::uint64_t block, std::uint32_t offset,
-                    std::uint32_t bytes, void* out, UndoThere undo_there) noexcept {
+[[gnu::always_inline]] inline BlockRead ReadBlock(const PartWords<Sync>& part, std::uint64_t block,
+                                                  std::uint32_t offset, std::uint32_t bytes,
+                                                  void* out, UndoThere undo_there) noexcept {
   auto& word = part.versions[block];
   for (int i = 0; i < kReadTries; ++i) {
     // SYNC(version): sees the bytes of an even version, the undo place of an odd one.
