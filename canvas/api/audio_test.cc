@@ -18,21 +18,10 @@ namespace {
 
 using testing::CodeOf;
 using testing::Must;
-using testing::OpenForWriting;
-using testing::Sample;
 using testing::Samples;
 using testing::SmallCanvas;
-using testing::TempDir;
 
-class Audio : public ::testing::Test {
- protected:
-  Canvas Make(const CreateOptions& options) {
-    Must(Canvas::Create(path_, options));
-    return OpenForWriting(path_);
-  }
-  TempDir dir_;
-  std::string path_ = dir_.path("sut.canvas");
-};
+using Audio = testing::CanvasTest;
 
 std::vector<float> ReadAll(LaneReader& reader, std::int64_t first, std::uint64_t frames,
                            ReadResult expected) {

@@ -1,11 +1,9 @@
 // Everything a path can turn out to be instead of a good canvas.
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/capability.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -28,28 +26,24 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::CodeOf;
+using testing::InChild;
 using testing::Must;
 using testing::OpenForWriting;
 using testing::Samples;
 using testing::SmallCanvas;
-using testing::TempDir;
 
-class BadFile : public ::testing::Test {
+class BadFile : public testing::CanvasTest {
  protected:
   // A canvas with a lane and two pages.
   void MakeGood() {
-    Must(Canvas::Create(path_, SmallCanvas()));
-    Canvas canvas = OpenForWriting(path_);
+    Canvas canvas = Make();
     const LaneId lane = Must(canvas.AddLane({.name = "a", .channels = 2, .rate = {8000, 1}}));
     Must(Must(canvas.Own(lane)).Write(Frame(0), Samples(1, 0, 10000, 2)));
     Must(canvas.Sync());  // what is known to be on disk, and missing, was taken by someone
   }
-  void Poke(std::uint64_t offset, const void* bytes, std::size_t count) {
-    const int fd = open(path_.c_str(), O_WRONLY | O_CLOEXEC);
-    ASSERT_EQ(pwrite(fd, bytes, count, static_cast<off_t>(offset)), static_cast<ssize_t>(count));
-    close(fd);
+  void PokeWord(std::uint64_t offset, std::uint64_t word) const {
+    testing::PokeWord(path_, offset, word);
   }
-  void PokeWord(std::uint64_t offset, std::uint64_t word) { Poke(offset, &word, sizeof word); }
   ErrorCode OpenCode() {
     const auto opened = Canvas::Open(path_);
     if (!opened) {
@@ -57,8 +51,6 @@ class BadFile : public ::testing::Test {
     }
     return CodeOf(opened);
   }
-  TempDir dir_;
-  std::string path_ = dir_.path("sut.canvas");
 };
 
 TEST_F(BadFile, NothingThere) {
@@ -107,7 +99,7 @@ TEST_F(BadFile, OneDamagedSuperblockIsMadeUpForByTheOther) {
     fs::remove(path_);
     MakeGood();
     const std::vector<char> rubbish(100, 'x');
-    Poke(copy * 4096, rubbish.data(), rubbish.size());
+    testing::Poke(path_, copy * 4096, rubbish.data(), rubbish.size());
     Canvas sut = Must(Canvas::Open(path_));
     const CheckReport report = Must(sut.Check());
     ASSERT_EQ(report.findings.size(), 1U);
@@ -115,7 +107,7 @@ TEST_F(BadFile, OneDamagedSuperblockIsMadeUpForByTheOther) {
               std::string::npos);
   }
   const std::vector<char> rubbish(8192, 'x');
-  Poke(0, rubbish.data(), rubbish.size());
+  testing::Poke(path_, 0, rubbish.data(), rubbish.size());
   EXPECT_EQ(OpenCode(), ErrorCode::kNotACanvas);
 }
 
@@ -128,7 +120,7 @@ TEST_F(BadFile, TwoSuperblocksThatDisagreeAreRefused) {
   }
   bytes[48] ^= std::byte{1};  // another uuid
   format::SealSuperblock(bytes);
-  Poke(4096, bytes.data(), bytes.size());
+  testing::Poke(path_, 4096, bytes.data(), bytes.size());
   EXPECT_EQ(OpenCode(), ErrorCode::kCorrupt);
 }
 
@@ -299,7 +291,7 @@ TEST_F(BadFile, AHeaderThatCannotBeReadFallsBackToAnOlderOneAndCheckSaysSo) {
 TEST_F(BadFile, NoReadableHeaderAtAllIsAnError) {
   MakeGood();
   const std::vector<char> rubbish(2 * 64 * 1024, 'x');  // both places in use
-  Poke(format::kHeaderPlacesOffset, rubbish.data(), rubbish.size());
+  testing::Poke(path_, format::kHeaderPlacesOffset, rubbish.data(), rubbish.size());
   EXPECT_EQ(OpenCode(), ErrorCode::kCorrupt);
 }
 
@@ -396,44 +388,37 @@ TEST_F(BadFile, PermissionIsTheSystemsToGive) {
   MakeGood();
   fs::permissions(path_, fs::perms::none);
   fs::permissions(dir_.root(), fs::perms::owner_read | fs::perms::owner_exec);
-  const pid_t child = fork();
-  if (child == 0) {
+  const int ended = InChild([&] {
     // Root may do everything: give that up first.
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     const __user_cap_data_struct none[2] = {};
-    if (syscall(SYS_capset, &header, none) != 0) _exit(9);
+    if (syscall(SYS_capset, &header, none) != 0) return 9;
     const auto opened = Canvas::Open(path_);
-    if (opened || opened.error().code() != ErrorCode::kPermission) _exit(1);
+    if (opened || opened.error().code() != ErrorCode::kPermission) return 1;
     const auto created = Canvas::Create(dir_.path("new.canvas"));
-    if (created || created.error().code() != ErrorCode::kPermission) _exit(2);
-    _exit(0);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  EXPECT_EQ(WEXITSTATUS(status), 0);
+    if (created || created.error().code() != ErrorCode::kPermission) return 2;
+    return 0;
+  });
+  EXPECT_EQ(ended, 0);
   fs::permissions(dir_.root(), fs::perms::owner_all);
 }
 
 TEST_F(BadFile, ALimitOnFileSizeIsAnErrorAndNotASignal) {
   MakeGood();
-  const pid_t child = fork();
-  if (child == 0) {
+  const int ended = InChild([&] {
     const auto size = static_cast<rlim_t>(fs::file_size(path_));
     const rlimit limit{size, size};
     setrlimit(RLIMIT_FSIZE, &limit);
     Canvas canvas = OpenForWriting(path_);
     LaneWriter writer = Must(canvas.Own(Must(canvas.FindLane("a")).id));
     const auto written = writer.Write(Frame(50 * 8000), Samples(1, 0, 100, 2));
-    if (written || written.error().code() != ErrorCode::kNoSpace) _exit(1);
-    if (!writer.Write(Frame(0), Samples(1, 0, 100, 2))) _exit(2);  // what fits goes on
+    if (written || written.error().code() != ErrorCode::kNoSpace) return 1;
+    if (!writer.Write(Frame(0), Samples(1, 0, 100, 2))) return 2;  // what fits goes on
     const auto created = Canvas::Create(dir_.path("new.canvas"));
-    if (created || created.error().code() != ErrorCode::kNoSpace) _exit(3);
-    _exit(0);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  ASSERT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
-  EXPECT_EQ(WEXITSTATUS(status), 0);
+    if (created || created.error().code() != ErrorCode::kNoSpace) return 3;
+    return 0;
+  });
+  EXPECT_EQ(ended, 0);
 }
 
 TEST_F(BadFile, CreationIsExclusiveAndPrivate) {

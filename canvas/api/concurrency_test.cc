@@ -20,23 +20,18 @@ using testing::Must;
 using testing::OpenForWriting;
 using testing::Sample;
 using testing::Samples;
-using testing::SmallCanvas;
-using testing::TempDir;
 
 constexpr std::int64_t kPage = 8000;
 constexpr std::int64_t kPages = 3;
 constexpr std::int64_t kFrames = kPages * kPage;
 constexpr std::int64_t kBlock = 64;  // frames of stereo in 512 B
 
-class Concurrency : public ::testing::Test {
+class Concurrency : public testing::CanvasTest {
  protected:
   Concurrency() {
-    Must(Canvas::Create(path_, SmallCanvas()));
-    canvas_ = std::make_unique<Canvas>(OpenForWriting(path_));
+    canvas_ = std::make_unique<Canvas>(Make());
     lane_ = Must(canvas_->AddLane({.name = "a", .channels = 2, .rate = {8000, 1}}));
   }
-  TempDir dir_;
-  std::string path_ = dir_.path("sut.canvas");
   std::unique_ptr<Canvas> canvas_;
   LaneId lane_;
 };

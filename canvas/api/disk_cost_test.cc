@@ -21,11 +21,9 @@ namespace canvas {
 namespace {
 
 using testing::AllocatedBytes;
-using testing::CodeOf;
 using testing::Must;
 using testing::OpenForWriting;
 using testing::Samples;
-using testing::SmallCanvas;
 using testing::TempDir;
 
 // Not for the tests' payloads: these are hundreds of megabytes.
@@ -33,7 +31,7 @@ std::vector<float> Tone(std::uint64_t frames, std::uint32_t channels) {
   return std::vector<float>(frames * channels, 0.25F);
 }
 
-class DiskCost : public ::testing::Test {
+class DiskCost : public testing::CanvasTest {
  protected:
   // Bytes that `act` adds to the disk.
   template <typename Act>
@@ -52,8 +50,6 @@ class DiskCost : public ::testing::Test {
                                        static_cast<std::size_t>(std::min(at_once, frames - at)) *
                                        spec.channels)));
   }
-  TempDir dir_;
-  std::string path_ = dir_.path("sut.canvas");
 };
 
 struct RateCase {

@@ -29,6 +29,7 @@
 #include "canvas/storage/canvas_file.h"
 #include "canvas/storage/header_store.h"
 #include "canvas/sync/overwrite.h"
+#include "canvas/testing/open_lane.h"
 #include "canvas/testing/testing.h"
 
 extern char** environ;
@@ -37,8 +38,10 @@ namespace canvas {
 namespace {
 
 using testing::CodeOf;
+using testing::InChild;
 using testing::Must;
 using testing::OpenForWriting;
+using testing::OpenLane;
 using testing::Samples;
 using testing::SmallCanvas;
 using testing::TempDir;
@@ -59,15 +62,6 @@ int RunProgram(std::vector<std::string> words) {
   posix_spawn_file_actions_destroy(&quiet);
   int status = 0;
   if (failed != 0 || waitpid(pid, &status, 0) != pid) return 127;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-// A child that runs `body` and ends with what it answers.
-int InChild(const std::function<int()>& body) {
-  const pid_t pid = fork();
-  if (pid == 0) _exit(body());
-  int status = 0;
-  waitpid(pid, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
@@ -320,18 +314,11 @@ TEST_P(FullDisk, ABlockThatIsPutBackGetsItsSpaceFirst) {
     Must(writer.Write(Frame(0), Samples(1, 0, 1, 1)));  // so that the undo place is reserved
   }
   {
-    auto file = Must(storage::CanvasFile::Open(
-        path_, {.access = os::Access::kReadWrite, .single_mapping = true}));
-    storage::HeaderStore headers(*file);
-    const auto place =
-        Must(part::LanePlace::Of(*Must(headers.Current())->Find(lane), file->geometry()));
+    const OpenLane opened(path_, lane);
     std::vector<std::byte> scratch(kBlock);
-    sync::BeginOverwrite(file->Part(file->write_base(), PageIndex(0), place.slots, kBlock), 0,
-                         scratch.data(),
+    sync::BeginOverwrite(opened.Part(PageIndex(0)), 0, scratch.data(),
                          [](const void* bytes) { return part::UndoChecksum(bytes, kBlock); });
-    const std::uint64_t data =
-        file->geometry().Page(PageIndex(0)).value() + file->geometry().Data(place.slots);
-    Must(file->Punch(data + 4096, kBlock - 4096));
+    Must(opened.file->Punch(opened.Data(PageIndex(0)) + 4096, kBlock - 4096));
   }
   FillUp("ballast");
   const int ended = InChild([&] {
@@ -589,13 +576,8 @@ TEST_P(SparseCopy, OfABlockThatIsToBePutBackIsWrittenOrRefused) {
     Must(writer.Write(Frame(0), Samples(1, 0, 1, 2)));  // so that the undo place is reserved
   }
   {
-    auto file = Must(storage::CanvasFile::Open(
-        made_, {.access = os::Access::kReadWrite, .single_mapping = true}));
-    storage::HeaderStore headers(*file);
-    const auto place =
-        Must(part::LanePlace::Of(*Must(headers.Current())->Find(lane), file->geometry()));
-    const auto part =
-        file->Part(file->write_base(), PageIndex(0), place.slots, place.shape.block_stride());
+    const OpenLane opened(made_, lane);
+    const auto part = opened.Part(PageIndex(0));
     std::vector<std::byte> scratch(kBlockBytes);
     sync::BeginOverwrite(part, 1, scratch.data(),
                          [](const void* bytes) { return part::UndoChecksum(bytes, kBlockBytes); });

@@ -1,7 +1,6 @@
 // Files that are small and claim to be huge: every call on them ends, and takes memory for what is
 // there, not for what is claimed: of its own (a child has a limit on its address space), and of the
 // file's pages (as many as it maps). The alarm is there for what hangs, and measures nothing.
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -28,7 +27,6 @@ namespace canvas {
 namespace {
 
 using testing::Must;
-using testing::TempDir;
 
 constexpr std::uint64_t kMiB = 1 << 20;
 
@@ -43,20 +41,14 @@ Memory MemoryNow() {
   return {now.mapped * 4096, now.resident * 4096};
 }
 
-class HostileFile : public ::testing::Test {
+class HostileFile : public testing::CanvasTest {
  protected:
   void SetUp() override {
     if (testing::kSanitized) GTEST_SKIP() << "SKIPPED: no limit on address space under a sanitizer";
   }
 
-  void Poke(std::uint64_t offset, const void* bytes, std::size_t count) const {
-    const int fd = open(path_.c_str(), O_WRONLY | O_CLOEXEC);
-    if (pwrite(fd, bytes, count, static_cast<off_t>(offset)) != static_cast<ssize_t>(count))
-      std::abort();
-    close(fd);
-  }
   void PokeWord(std::uint64_t offset, std::uint64_t word) const {
-    Poke(offset, &word, sizeof word);
+    testing::PokeWord(path_, offset, word);
   }
 
   // Slots of nearly 2^36 bytes, blocks of 512: one page has 2^27 blocks of one lane. A lane of
@@ -88,14 +80,14 @@ class HostileFile : public ::testing::Test {
     superblock.geometry.capacity_pages = format::kMaxPages;
     const auto sealed = format::EncodeSuperblock(superblock);
     for (const std::uint64_t copy : {0U, 1U})
-      Poke(copy * format::kSuperblockBytes, sealed.data(), sealed.size());
+      testing::Poke(path_, copy * format::kSuperblockBytes, sealed.data(), sealed.size());
     PokeWord(format::kControlOffset + format::control::kCapacityPages, format::kMaxPages);
     for (std::uint64_t word = 0; word < format::control::kIndexChunkWords; ++word)
       PokeWord(format::kControlOffset + format::control::kIndexChunks + word * 8,
                ~std::uint64_t{0});
     PokeWord(format::kControlOffset + format::control::kOwnerEntries, format::kOwnerEntries);
     const std::vector<std::uint64_t> ready(format::kFileBlock / 8, format::kPageReady);
-    Poke(format::kPageIndexOffset, ready.data(), format::kFileBlock);
+    testing::Poke(path_, format::kPageIndexOffset, ready.data(), format::kFileBlock);
     namespace slot = format::slot_control;
     for (std::uint32_t page = 0; page < parts; ++page) {
       const std::uint64_t start = geometry.Page(PageIndex(page)).value();
@@ -140,9 +132,6 @@ class HostileFile : public ::testing::Test {
     ASSERT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
     EXPECT_EQ(WEXITSTATUS(status), 0);
   }
-
-  TempDir dir_;
-  std::string path_ = dir_.path("sut.canvas");
 };
 
 // Says how long it took and what came of it, for people.
@@ -310,8 +299,9 @@ TEST_F(HostileFile, AHeaderThatClaimsMoreThanItHoldsIsCorrupt) {
     const auto bytes = std::as_bytes(std::span(words));
     const auto snapshot =
         format::EncodeSnapshotHeader({1, bytes.size(), format::SnapshotChecksum(bytes, 1)});
-    Poke(format::kHeaderPlacesOffset, snapshot.data(), snapshot.size());
-    Poke(format::kHeaderPlacesOffset + snapshot.size(), words.data(), 8192);  // over the old one
+    testing::Poke(path_, format::kHeaderPlacesOffset, snapshot.data(), snapshot.size());
+    testing::Poke(path_, format::kHeaderPlacesOffset + snapshot.size(), words.data(),
+                  8192);  // over the old one
     const pid_t child = fork();
     if (child == 0) {
       alarm(120);

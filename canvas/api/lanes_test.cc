@@ -18,16 +18,13 @@ using testing::Must;
 using testing::OpenForWriting;
 using testing::Samples;
 using testing::SmallCanvas;
-using testing::TempDir;
 
-class Lanes : public ::testing::Test {
+class Lanes : public testing::CanvasTest {
  protected:
   Lanes() { Must(Canvas::Create(path_, SmallCanvas())); }
   LaneSpec Spec(const std::string& name, std::uint32_t channels = 1) {
     return {.name = name, .channels = channels, .rate = {8000, 1}};
   }
-  TempDir dir_;
-  std::string path_ = dir_.path("sut.canvas");
 };
 
 TEST_F(Lanes, AreListedAsTheyWereAdded) {

@@ -111,14 +111,13 @@ namespace {
 using testing::Must;
 using testing::Samples;
 using testing::SmallCanvas;
-using testing::TempDir;
 
 template <typename T>
 constexpr bool kIsResult = false;
 template <typename T>
 constexpr bool kIsResult<Result<T>> = true;
 
-class NoMemory : public ::testing::Test {
+class NoMemory : public testing::CanvasTest {
  protected:
   void SetUp() override {
 #ifdef CANVAS_NO_OWN_NEW
@@ -212,8 +211,6 @@ class NoMemory : public ::testing::Test {
     ASSERT_EQ(out, Samples(1, 0, 12000, 2)) << name << ", " << n;
   }
 
-  TempDir dir_;
-  std::string path_ = dir_.path("sut.canvas");
   std::unique_ptr<Canvas> sut_;
   LaneId lane_;
 };

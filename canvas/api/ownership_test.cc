@@ -1,9 +1,8 @@
 // One owner at a time: between handles, threads, processes, and across fork and death.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
+#include <csignal>
 #include <cstdint>
 #include <string>
 #include <thread>
@@ -19,11 +18,11 @@ namespace {
 using testing::CodeOf;
 using testing::Must;
 using testing::OpenForWriting;
+using testing::Process;
 using testing::Samples;
 using testing::SmallCanvas;
-using testing::TempDir;
 
-class Ownership : public ::testing::Test {
+class Ownership : public testing::CanvasTest {
  protected:
   Ownership() {
     Must(Canvas::Create(path_, SmallCanvas()));
@@ -37,20 +36,8 @@ class Ownership : public ::testing::Test {
   static PageRange Range(std::uint32_t first, std::uint32_t end) {
     return {PageIndex(first), PageIndex(end)};
   }
-  TempDir dir_;
-  std::string path_ = dir_.path("sut.canvas");
   LaneId lane_;
 };
-
-// Runs `body` in a child and answers its exit code.
-template <typename Body>
-int InChild(Body body) {
-  const pid_t pid = fork();
-  if (pid == 0) _exit(body());
-  int status = 0;
-  waitpid(pid, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
 
 TEST_F(Ownership, ASecondOwnerIsToldWhoTheFirstIs) {
   Canvas first = Open("the generator");
@@ -113,32 +100,27 @@ TEST_F(Ownership, OutlivesTheCanvasItCameFrom) {
 }
 
 TEST_F(Ownership, AnotherProcessIsRefusedAndAKilledOneFreesTheLane) {
-  std::array<int, 2> ready{};
-  ASSERT_EQ(pipe(ready.data()), 0);
-  const pid_t child = fork();
-  if (child == 0) {
+  Process child([&](const Process::Line& line) {
     Canvas canvas = Must(Canvas::Open(path_, {.access = Access::kReadWrite, .name = "child"}));
     const LaneWriter writer = Must(canvas.Own(lane_));
-    if (write(ready[1], "x", 1) != 1) _exit(1);
-    for (;;) pause();
-  }
-  char byte = 0;
-  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+    line.Say('x');
+    line.Hear();  // nothing, until it is killed
+    return 1;
+  });
+  ASSERT_EQ(child.Hear(), 'x');
   Canvas sut = Open("parent");
   const auto refused = sut.Own(lane_);
   ASSERT_FALSE(refused.has_value());
-  EXPECT_NE(refused.error().Message().find("child (pid " + std::to_string(child)),
+  EXPECT_NE(refused.error().Message().find("child (pid " + std::to_string(child.pid())),
             std::string::npos)
       << refused.error().Message();
   EXPECT_EQ(Must(sut.Owners()).size(), 1U);
-  kill(child, SIGKILL);
-  waitpid(child, nullptr, 0);
+  child.Kill();
+  ASSERT_EQ(child.Wait(), 128 + SIGKILL);
   const LaneWriter writer = Must(sut.Own(lane_));
   const auto owners = Must(sut.Owners());
   ASSERT_EQ(owners.size(), 1U);
   EXPECT_EQ(owners[0].name, "parent");
-  close(ready[0]);
-  close(ready[1]);
 }
 
 TEST_F(Ownership, AForkedChildNeitherWritesNorHoldsOnNorCrashes) {
@@ -149,36 +131,26 @@ TEST_F(Ownership, AForkedChildNeitherWritesNorHoldsOnNorCrashes) {
   std::vector<float> out(100);
   ASSERT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kOk);
 
-  std::array<int, 2> go{};
-  ASSERT_EQ(pipe(go.data()), 0);
-  const pid_t child = fork();
-  if (child == 0) {
+  Process child([&](const Process::Line& line) {
     const auto write_result = writer->Write(Frame(100), Samples(1, 0, 1, 1));
-    if (write_result || write_result.error().code() != ErrorCode::kClosed) _exit(1);
-    if (canvas->Own(lane_, Range(50, 60)).error().code() != ErrorCode::kClosed) _exit(2);
-    if (canvas->Lanes().has_value()) _exit(3);
-    if (reader.Read(Frame(0), out).status != ReadStatus::kClosed) _exit(4);
+    if (write_result || write_result.error().code() != ErrorCode::kClosed) return 1;
+    if (canvas->Own(lane_, Range(50, 60)).error().code() != ErrorCode::kClosed) return 2;
+    if (canvas->Lanes().has_value()) return 3;
+    if (reader.Read(Frame(0), out).status != ReadStatus::kClosed) return 4;
     Canvas own = Must(Canvas::Open(path_));  // its own handle works
     LaneReader own_reader = Must(own.Reader(lane_));
-    if (own_reader.Read(Frame(0), out).status != ReadStatus::kOk) _exit(5);
+    if (own_reader.Read(Frame(0), out).status != ReadStatus::kOk) return 5;
     writer.reset();
     canvas.reset();
-    // Lives on while the parent lets go: it must not hold the lane.
-    close(go[1]);
-    char byte = 0;
-    (void)!read(go[0], &byte, 1);
-    _exit(0);
-  }
-  close(go[0]);
+    line.Hear();  // lives on while the parent lets go: it must not hold the lane
+    return 0;
+  });
   EXPECT_EQ(CodeOf(Open("third").Own(lane_)), ErrorCode::kOwned) << "the parent still owns";
   Must(writer->Write(Frame(100), Samples(1, 100, 1, 1)));
   writer.reset();
   { const LaneWriter next = Must(Open("third").Own(lane_)); }
-  close(go[1]);
-  int status = 0;
-  waitpid(child, &status, 0);
-  EXPECT_TRUE(WIFEXITED(status));
-  EXPECT_EQ(WEXITSTATUS(status), 0);
+  child.Tell('g');
+  EXPECT_EQ(child.Wait(), 0);
 }
 
 TEST_F(Ownership, MoreOwnersThanOneBlockOfTheTableHolds) {

@@ -21,11 +21,9 @@ using testing::Samples;
 using testing::SmallCanvas;
 using testing::TempDir;
 
-class Pages : public ::testing::Test {
+class Pages : public testing::CanvasTest {
  protected:
   void Create(const CreateOptions& options) { Must(Canvas::Create(path_, options)); }
-  TempDir dir_;
-  std::string path_ = dir_.path("sut.canvas");
 };
 
 TEST_F(Pages, AreReadyInAnyOrder) {

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,7 +13,6 @@
 #include <cstdio>
 #include <deque>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -36,9 +34,10 @@ namespace fs = std::filesystem;
 using testing::CodeOf;
 using testing::Must;
 using testing::OpenForWriting;
+using testing::Process;
 using testing::Samples;
 using testing::SmallCanvas;
-using testing::TempDir;
+using Line = Process::Line;
 
 constexpr std::int64_t kPage = 8000;  // frames
 constexpr std::int64_t kBlock = 64;
@@ -47,78 +46,7 @@ PageRange Pages(std::uint32_t first, std::uint32_t end) {
   return {PageIndex(first), PageIndex(end)};
 }
 
-// A forked process that runs `body`; what it says and is told are bytes on pipes.
-class Process {
- public:
-  // The body's way to talk.
-  class Line {
-   public:
-    Line(int in, int out) : in_(in), out_(out) {}
-    void Say(char what) const { (void)!write(out_, &what, 1); }
-    char Hear() const {
-      char byte = 0;
-      return read(in_, &byte, 1) == 1 ? byte : '\0';
-    }
-
-   private:
-    int in_;
-    int out_;
-  };
-
-  explicit Process(const std::function<int(const Line&)>& body) {
-    std::array<int, 2> to{};
-    std::array<int, 2> from{};
-    if (pipe(to.data()) != 0 || pipe(from.data()) != 0) std::abort();
-    pid_ = fork();
-    if (pid_ == 0) {
-      close(to[1]);
-      close(from[0]);
-      _exit(body(Line(to[0], from[1])));
-    }
-    close(to[0]);
-    close(from[1]);
-    to_ = to[1];
-    from_ = from[0];
-  }
-  Process(Process&& other) noexcept
-      : pid_(std::exchange(other.pid_, -1)),
-        to_(std::exchange(other.to_, -1)),
-        from_(std::exchange(other.from_, -1)) {}
-  ~Process() {
-    if (pid_ > 0) {
-      kill(pid_, SIGKILL);
-      Wait();
-    }
-    if (to_ >= 0) close(to_);
-    if (from_ >= 0) close(from_);
-  }
-  void Tell(char what) const { (void)!write(to_, &what, 1); }
-  char Hear() const {
-    char byte = 0;
-    return read(from_, &byte, 1) == 1 ? byte : '\0';
-  }
-  void Kill() const { kill(pid_, SIGKILL); }
-  // Stopped when this returns.
-  void Stop() const {
-    kill(pid_, SIGSTOP);
-    int status = 0;
-    waitpid(pid_, &status, WUNTRACED);
-  }
-  int Wait() {
-    int status = 0;
-    waitpid(pid_, &status, 0);
-    pid_ = -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  }
-
- private:
-  pid_t pid_ = -1;
-  int to_ = -1;
-  int from_ = -1;
-};
-using Line = Process::Line;
-
-class Processes : public ::testing::Test {
+class Processes : public testing::CanvasTest {
  protected:
   Processes() {
     Must(Canvas::Create(path_, SmallCanvas()));
@@ -147,8 +75,6 @@ class Processes : public ::testing::Test {
 
   const LaneId a_{1};
   const LaneId b_{2};
-  TempDir dir_;
-  std::string path_ = dir_.path("sut.canvas");
 };
 
 class Readers : public Processes, public ::testing::WithParamInterface<int> {};

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,6 +19,7 @@
 #include "canvas/sync/erase.h"
 #include "canvas/sync/overwrite.h"
 #include "canvas/sync/part_life.h"
+#include "canvas/testing/open_lane.h"
 #include "canvas/testing/testing.h"
 
 namespace canvas {
@@ -28,9 +28,8 @@ namespace {
 using testing::AllocatedBytes;
 using testing::Must;
 using testing::OpenForWriting;
+using testing::OpenLane;
 using testing::Samples;
-using testing::SmallCanvas;
-using testing::TempDir;
 
 std::uint64_t Sum(const void* bytes) { return part::UndoChecksum(bytes, 512); }
 
@@ -44,11 +43,10 @@ void HalfOverwrite(const storage::PartWords& part) {
   sync::CopyIn(part.data + 3 * 512, half.data(), half.size() * 4);
 }
 
-class RepairAfterDeath : public ::testing::Test {
+class RepairAfterDeath : public testing::CanvasTest {
  protected:
   RepairAfterDeath() {
-    Must(Canvas::Create(path_, SmallCanvas()));
-    Canvas canvas = OpenForWriting(path_);
+    Canvas canvas = Make();
     lane_ = Must(canvas.AddLane({.name = "a", .channels = 2, .rate = {8000, 1}}));
     LaneWriter writer = Must(canvas.Own(lane_));
     Must(writer.Write(Frame(0), Samples(1, 0, 1000, 2)));
@@ -58,18 +56,12 @@ class RepairAfterDeath : public ::testing::Test {
   // Lets `act` begin something as the owner of the lane, who then is gone.
   template <typename Act>
   void Die(const storage::Intent& intent, Act act) {
-    auto file = Must(storage::CanvasFile::Open(
-        path_, {.access = os::Access::kReadWrite, .single_mapping = true}));
-    storage::HeaderStore headers(*file);
-    storage::OwnerTable owners(*file, "the dead");
-    const auto place =
-        Must(part::LanePlace::Of(*Must(headers.Current())->Find(lane_), file->geometry()));
+    OpenLane opened(path_, lane_, "the dead");
     storage::Intent whole = intent;
-    whole.run = place.slots;
-    const auto owner = Must(owners.Own(lane_, {PageIndex(0), PageIndex(100)},
-                                       [](const storage::Intent&) { return Result<bool>(true); }));
+    whole.run = opened.place.slots;
+    const auto owner = opened.Own();
     if (intent.operation != format::Operation::kNone) owner.Declare(whole);
-    act(file->Part(file->write_base(), PageIndex(0), place.slots, place.shape.block_stride()));
+    act(opened.Part(PageIndex(0)));
     // Goes out of scope without clearing its intent.
   }
 
@@ -87,8 +79,6 @@ class RepairAfterDeath : public ::testing::Test {
   }
   void TakeOver() { Must(OpenForWriting(path_).Own(lane_)); }
 
-  TempDir dir_;
-  std::string path_ = dir_.path("sut.canvas");
   LaneId lane_;
   const storage::Intent overwrite_{format::Operation::kOverwrite, PageIndex(0), 3, {}};
   const storage::Intent punch_{format::Operation::kPunch, PageIndex(0), 0, {}};
@@ -230,15 +220,9 @@ TEST_F(RepairAfterDeath, APunchThatFailedIsFinishedBeforeItsPageIsWrittenAgain) 
   Die(punch_, [](const storage::PartWords& part) { sync::BeginPunch(part); });
   const auto fresh = Samples(5, 0, kBlock, 2);
   {
-    auto file = Must(storage::CanvasFile::Open(
-        path_, {.access = os::Access::kReadWrite, .single_mapping = true}));
-    storage::HeaderStore headers(*file);
-    storage::OwnerTable owners(*file, "the same");
-    const auto place =
-        Must(part::LanePlace::Of(*Must(headers.Current())->Find(lane_), file->geometry()));
-    const auto owner = Must(owners.Own(lane_, {PageIndex(0), PageIndex(100)},
-                                       [](const storage::Intent&) { return Result<bool>(false); }));
-    auto writer = Must(part::PartWriter::Open(*file, place, PageIndex(0), owner));
+    OpenLane opened(path_, lane_, "the same");
+    const auto owner = opened.Own(false);
+    auto writer = Must(part::PartWriter::Open(*opened.file, opened.place, PageIndex(0), owner));
     Must(writer.Write(3 * kBlock, fresh));
   }
   TakeOver();  // the old intent still stands, and must not take the new frames

@@ -23,6 +23,7 @@
 #include "canvas/api/canvas.h"
 #include "canvas/format/control_format.h"
 #include "canvas/format/geometry.h"
+#include "canvas/storage/canvas_file.h"
 #include "canvas/testing/testing.h"
 
 namespace canvas {
@@ -55,19 +56,15 @@ std::size_t InPageTable(std::span<const float> samples) {
 // In a child without the privilege to lock more than `limit` bytes; its exit code.
 template <typename Body>
 int WithLockLimit(rlim_t limit, Body body) {
-  const pid_t child = fork();
-  if (child == 0) {
+  return testing::InChild([&] {
     alarm(60);
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     __user_cap_data_struct none[2] = {};
     syscall(SYS_capset, &header, none);
     const rlimit limits{limit, limit};
     setrlimit(RLIMIT_MEMLOCK, &limits);
-    _exit(body());
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return body();
+  });
 }
 
 struct WindowTest : ::testing::Test {
@@ -676,28 +673,11 @@ TEST_F(WindowTest, OneLanesErrorLeavesTheOthersTheirs) {
       lanes.push_back(Must(sut.AddLane({.name = name, .channels = 2, .rate = kClock})));
       Must(Must(sut.Own(lanes.back())).Write(Frame(0), Samples(1, 0, 1000, 2)));
     }
-    const auto geometry = [] {
-      format::GeometryFields fields;
-      fields.rate = {8000, 1};
-      fields.page_seconds = 1;
-      fields.wide_slots = 8;
-      fields.small_slots = 4;
-      fields.block_bytes = 512;
-      fields.extent_bytes = fields.slot_align_bytes = 4096;
-      fields.wide_slot_bytes = *format::WideSlotBytesFor(fields.rate, 1, 4096);
-      fields.small_slot_bytes = 16 * 1024;
-      fields.capacity_pages = 100;
-      fields.header_place_bytes = 64 * 1024;
-      return *format::Geometry::Make(fields);
-    }();
-    const int fd = open(full.c_str(), O_RDWR | O_CLOEXEC);
-    const std::uint64_t used = 5;
-    ASSERT_EQ(
-        pwrite(fd, &used, 8,
-               static_cast<off_t>(geometry.Page(PageIndex(0)).value() + geometry.SlotControl({}) +
-                                  format::slot_control::kUndoVersion)),
-        8);
-    close(fd);
+    const auto geometry = Must(storage::CanvasFile::Open(full, {}))->geometry();
+    testing::PokeWord(full,
+                      geometry.Page(PageIndex(0)).value() + geometry.SlotControl({}) +
+                          format::slot_control::kUndoVersion,
+                      5);  // used
     std::ofstream(small.path("ballast")) << std::string(8 << 20, 'b');
     Window window = Must(sut.MakeWindow(lanes, {.clock = kClock, .max_seconds = 2}));
     const auto moved = window.MoveTo({Frame(0), Frame(kRate)});

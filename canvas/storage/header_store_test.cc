@@ -2,17 +2,13 @@
 
 #include <capnp/message.h>
 #include <capnp/serialize.h>
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
-#include <filesystem>
-#include <memory>
 #include <span>
 #include <string>
 #include <thread>
@@ -20,32 +16,18 @@
 
 #include "canvas/format/byte_io.h"
 #include "canvas/metadata/header_codec.h"
-#include "canvas/storage/create.h"
 #include "canvas/storage/holder_name.h"
 #include "canvas/storage/testdata/newer_header.capnp.h"
+#include "canvas/testing/small_file.h"
 
 namespace canvas::storage {
 namespace {
 
 namespace control = format::control;
-
-// Small, so that sanitizers map it too.
-format::GeometryFields Small() {
-  format::GeometryFields fields;
-  fields.rate = {8000, 1};
-  fields.page_seconds = 1;
-  fields.wide_slots = 8;
-  fields.small_slots = 4;
-  fields.block_bytes = 512;
-  fields.extent_bytes = 4096;
-  fields.slot_align_bytes = 4096;
-  fields.wide_slot_bytes = 64 * 1024;
-  fields.small_slot_bytes = 16 * 1024;
-  fields.header_place_bytes = 64 * 1024;
-  fields.header_places = 5;
-  fields.capacity_pages = 4;
-  return fields;
-}
+using testing::Peek;
+using testing::Poke;
+using testing::SmallFileTest;
+using testing::SmallGeometry;
 
 metadata::LaneRecord Lane(std::uint32_t id, const std::string& name, std::uint32_t slot) {
   metadata::LaneRecord lane;
@@ -57,23 +39,8 @@ metadata::LaneRecord Lane(std::uint32_t id, const std::string& name, std::uint32
   return lane;
 }
 
-class HeaderStoreTest : public ::testing::Test {
+class HeaderStoreTest : public SmallFileTest {
  protected:
-  HeaderStoreTest() {
-    std::string name = ::testing::TempDir() + "/canvas-XXXXXX";
-    directory_ = mkdtemp(name.data());
-    path_ = directory_ + "/sut.canvas";
-    CreateRequest request;
-    request.geometry = Small();
-    EXPECT_TRUE(CreateCanvasFile(path_, request).has_value());
-  }
-  ~HeaderStoreTest() override { std::filesystem::remove_all(directory_); }
-
-  std::shared_ptr<CanvasFile> Open() {
-    auto file = CanvasFile::Open(path_, {.access = os::Access::kReadWrite, .single_mapping = true});
-    EXPECT_TRUE(file.has_value()) << file.error().Message();
-    return *file;
-  }
   static void Add(HeaderStore& store, const std::string& name) {
     const auto added = store.Edit([&](metadata::Header& header) -> Result<void> {
       header.lanes.push_back(Lane(header.next_lane_id, name, header.next_lane_id));
@@ -83,35 +50,22 @@ class HeaderStoreTest : public ::testing::Test {
     EXPECT_TRUE(added.has_value()) << added.error().Message();
   }
   format::Root Root() { return format::Root::FromWord(Word(control::kHeaderRoot)); }
-  std::uint64_t Word(std::uint64_t at) {
-    std::uint64_t word = 0;
-    Peek(format::kControlOffset + at, &word, 8);
-    return word;
+  std::uint64_t Word(std::uint64_t at) const {
+    return testing::PeekWord(path_, format::kControlOffset + at);
   }
   std::uint64_t PlaceAt(std::uint32_t place) const {
-    return format::kHeaderPlacesOffset + place * std::uint64_t{Small().header_place_bytes};
-  }
-  void Peek(std::uint64_t at, void* bytes, std::size_t count) const {
-    const int fd = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
-    ASSERT_EQ(pread(fd, bytes, count, static_cast<off_t>(at)), static_cast<ssize_t>(count));
-    close(fd);
-  }
-  void Poke(std::uint64_t at, const void* bytes, std::size_t count) const {
-    const int fd = open(path_.c_str(), O_WRONLY | O_CLOEXEC);
-    ASSERT_EQ(pwrite(fd, bytes, count, static_cast<off_t>(at)), static_cast<ssize_t>(count));
-    close(fd);
+    return format::kHeaderPlacesOffset + place * std::uint64_t{SmallGeometry().header_place_bytes};
   }
   // A version in a place, as an editor writes it before it moves the root.
   void WritePlace(std::uint32_t place, std::uint64_t generation,
                   std::span<const std::byte> message) const {
     const auto header = format::EncodeSnapshotHeader(
         {generation, message.size(), format::SnapshotChecksum(message, generation)});
-    Poke(PlaceAt(place), header.data(), header.size());
-    Poke(PlaceAt(place) + header.size(), message.data(), message.size());
+    Poke(path_, PlaceAt(place), header.data(), header.size());
+    Poke(path_, PlaceAt(place) + header.size(), message.data(), message.size());
   }
   void MoveRoot(format::Root root) const {
-    const std::uint64_t word = root.ToWord();
-    Poke(format::kControlOffset + control::kHeaderRoot, &word, 8);
+    testing::PokeWord(path_, format::kControlOffset + control::kHeaderRoot, root.ToWord());
   }
   static std::vector<std::string> Names(HeaderStore& store) {
     std::vector<std::string> names;
@@ -121,9 +75,6 @@ class HeaderStoreTest : public ::testing::Test {
       for (const metadata::LaneRecord& lane : (*header)->lanes) names.push_back(lane.name);
     return names;
   }
-
-  std::string directory_;
-  std::string path_;
 };
 
 using Strings = std::vector<std::string>;
@@ -137,7 +88,7 @@ TEST_F(HeaderStoreTest, AnUnpublishedHeaderOfTheDeadNeverComesToLife) {
   const format::Root before = Root();
   metadata::Header dead = **sut.Current();
   dead.title = "never published";
-  const auto place = static_cast<std::uint32_t>((before.place + 1) % Small().header_places);
+  const auto place = static_cast<std::uint32_t>((before.place + 1) % SmallGeometry().header_places);
   const auto message = *metadata::EncodeHeader(dead, {});
   WritePlace(place, before.generation + 1, message);
   Add(sut, "b");
@@ -158,7 +109,8 @@ TEST_F(HeaderStoreTest, AHeaderThatContradictsItselfIsAnErrorAndNotAnOlderOne) {
   Add(sut, "a");
   metadata::Header bad = **sut.Current();
   bad.lanes.push_back(Lane(9, "a", 3));  // an id that was never given out, and a name twice
-  const format::Root root{Root().generation + 1, (Root().place + 1) % Small().header_places};
+  const format::Root root{Root().generation + 1,
+                          (Root().place + 1) % SmallGeometry().header_places};
   WritePlace(root.place, root.generation, *metadata::EncodeHeader(bad, {}));
   MoveRoot(root);
   HeaderStore after(*file);
@@ -199,7 +151,7 @@ TEST_F(HeaderStoreTest, ADeedIsDoneLastOrNotAtAll) {
     std::vector<HeaderPin> held;
     // Pinned one by one, until no place is left.
     Result<void> edited;
-    for (std::uint32_t i = 0; i < 2 * Small().header_places && edited; ++i) {
+    for (std::uint32_t i = 0; i < 2 * SmallGeometry().header_places && edited; ++i) {
       held.push_back(std::move(*pins.Pin()));
       edited = sut.Edit([&](metadata::Header& header) -> Result<void> {
         header.title = std::to_string(i);
@@ -213,7 +165,7 @@ TEST_F(HeaderStoreTest, ADeedIsDoneLastOrNotAtAll) {
   EXPECT_FALSE(sut.Edit(
                       [](metadata::Header& header) -> Result<void> {
                         header.lanes.clear();
-                        header.description.assign(2 * Small().header_place_bytes, 'x');
+                        header.description.assign(2 * SmallGeometry().header_place_bytes, 'x');
                         return {};
                       },
                       deed)
@@ -237,8 +189,8 @@ TEST_F(HeaderStoreTest, OnlyAnEditorThatRunsIsNamed) {
   const std::uint64_t note[3] = {pid, 0, StartTimeOf(pid)};
   ASSERT_NE(note[2], 0U);
   const std::uint64_t at = format::kControlOffset + control::kHeaderEditor;
-  Poke(at, note, sizeof note);
-  Poke(at + format::editor::kName, "ALICE", 6);
+  Poke(path_, at, note, sizeof note);
+  Poke(path_, at + format::editor::kName, "ALICE", 6);
   const auto file = Open();
   HeaderStore sut(*file, "", std::chrono::milliseconds(1));
   const auto told = [&] {
@@ -246,7 +198,7 @@ TEST_F(HeaderStoreTest, OnlyAnEditorThatRunsIsNamed) {
   };
   EXPECT_EQ(told().find("the metadata is being edited by ALICE"), 0U) << told();
   const std::uint64_t before = note[2] + 1;  // another process had that pid
-  Poke(at + format::editor::kStartTime, &before, 8);
+  Poke(path_, at + format::editor::kStartTime, &before, 8);
   EXPECT_NE(told().find("does not say its name"), std::string::npos) << told();
 }
 
@@ -368,8 +320,8 @@ class NewerHeader : public HeaderStoreTest {
   template <typename Look>
   void AsNewer(Look look) {
     const format::Root root = Root();
-    std::vector<std::byte> place(Small().header_place_bytes);
-    Peek(PlaceAt(root.place), place.data(), place.size());
+    std::vector<std::byte> place(SmallGeometry().header_place_bytes);
+    Peek(path_, PlaceAt(root.place), place.data(), place.size());
     const auto length = format::LoadField<std::uint64_t>(place, 16);
     auto words = kj::heapArray<capnp::word>(length / sizeof(capnp::word));
     std::memcpy(words.begin(), place.data() + format::kSnapshotHeaderBytes, length);

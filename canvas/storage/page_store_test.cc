@@ -1,52 +1,28 @@
 #include "canvas/storage/page_store.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "canvas/storage/create.h"
+#include "canvas/testing/small_file.h"
 
 namespace canvas::storage {
 namespace {
 
+using testing::PokeWord;
+using testing::Process;
+using testing::SmallFileTest;
+
 constexpr PageIndex kPage(2);
 
-class PageStoreTest : public ::testing::Test {
+class PageStoreTest : public SmallFileTest {
  protected:
-  PageStoreTest() {
-    std::string name = ::testing::TempDir() + "/canvas-XXXXXX";
-    directory_ = mkdtemp(name.data());
-    path_ = directory_ + "/sut.canvas";
-    CreateRequest request;
-    request.geometry.rate = {8000, 1};
-    request.geometry.page_seconds = 1;
-    request.geometry.wide_slots = 2;
-    request.geometry.small_slots = 2;
-    request.geometry.block_bytes = 512;
-    request.geometry.extent_bytes = 4096;
-    request.geometry.slot_align_bytes = 4096;
-    request.geometry.wide_slot_bytes = 64 * 1024;
-    request.geometry.small_slot_bytes = 16 * 1024;
-    request.geometry.header_place_bytes = 64 * 1024;
-    request.geometry.page_meta_places = 4;
-    request.geometry.page_meta_place_bytes = 64 * 1024;
-    request.geometry.capacity_pages = 4;
-    EXPECT_TRUE(CreateCanvasFile(path_, request).has_value());
-  }
-  ~PageStoreTest() override { std::filesystem::remove_all(directory_); }
-
+  // Writers and readers through mappings of their own.
   std::shared_ptr<CanvasFile> Open(os::Access access = os::Access::kReadWrite) const {
-    auto file = CanvasFile::Open(path_, {.access = access});
-    EXPECT_TRUE(file.has_value()) << file.error().Message();
-    return *file;
+    return SmallFileTest::Open({.access = access});
   }
   static Result<void> GiveOut(PageStore& store, std::uint64_t ids = 1) {
     return store.Edit(kPage, [&](metadata::PageMetadata& page) -> Result<void> {
@@ -59,17 +35,9 @@ class PageStoreTest : public ::testing::Test {
     EXPECT_TRUE(current.has_value()) << current.error().Message();
     return current ? (*current)->next_ref_id : 0;
   }
-  void Poke(std::uint64_t at, std::uint64_t word) const {
-    const int fd = open(path_.c_str(), O_WRONLY | O_CLOEXEC);
-    ASSERT_EQ(pwrite(fd, &word, 8, static_cast<off_t>(at)), 8);
-    close(fd);
-  }
   SnapshotPlaces Places(const CanvasFile& file) const {
     return SnapshotPlaces::OfPage(file.geometry(), kPage);
   }
-
-  std::string directory_;
-  std::string path_;
 };
 
 TEST_F(PageStoreTest, APageHasEmptyMetadataUntilItIsEdited) {
@@ -127,28 +95,18 @@ TEST_F(PageStoreTest, WhenEveryPlaceIsPinnedAnEditIsRefused) {
 TEST_F(PageStoreTest, KilledEditorsLeaveAWholeVersion) {
   std::uint64_t before = 1;
   for (int round = 0; round < 40; ++round) {
-    int ends[2];
-    ASSERT_EQ(pipe(ends), 0);
-    const pid_t child = fork();
-    if (child == 0) {
+    Process editor([&](const Process::Line& line) {
       const auto file = Open();
       PageStore store(*file);
-      for (;;) {
-        if (!GiveOut(store)) _exit(1);
-        if (write(ends[1], ".", 1) != 1) _exit(1);
-      }
-    }
-    close(ends[1]);
-    char dot = 0;
+      while (GiveOut(store)) line.Say('.');
+      return 1;
+    });
     std::uint64_t done = 0;
     for (int i = 0; i <= round; ++i)
-      if (read(ends[0], &dot, 1) == 1) ++done;
-    kill(child, SIGKILL);
-    while (read(ends[0], &dot, 1) == 1) ++done;
-    close(ends[0]);
-    int status = 0;
-    waitpid(child, &status, 0);
-    ASSERT_TRUE(WIFSIGNALED(status));
+      if (editor.Hear() == '.') ++done;
+    editor.Kill();
+    while (editor.Hear() == '.') ++done;
+    ASSERT_EQ(editor.Wait(), 128 + SIGKILL);
     const auto file = Open();
     PageStore sut(*file);
     const std::uint64_t now = NextId(sut);
@@ -172,7 +130,7 @@ TEST_F(PageStoreTest, ALostVersionIsToldAndTheOneThatWasSyncedIsRead) {
     for (int i = 0; i < 20; ++i) ASSERT_TRUE(GiveOut(sut).has_value());
     for (std::uint32_t place = 0; place < places.places; ++place)
       if (place != sync::ReadDurable(words).place)
-        Poke(places.Place(place) + format::kSnapshotHeaderBytes, 0xBAD);
+        PokeWord(path_, places.Place(place) + format::kSnapshotHeaderBytes, 0xBAD);
   }
   const auto file = Open();
   PageStore sut(*file);
@@ -193,7 +151,7 @@ TEST_F(PageStoreTest, AnotherPagesMetadataIsNotTakenForIts) {
   std::vector<std::byte> place(4096);
   ASSERT_TRUE(ReadAt(file->fd(), from.Place(root.place), place).has_value());
   ASSERT_TRUE(file->WriteBytes(to.Place(root.place), place).has_value());
-  Poke(to.root, root.ToWord());
+  PokeWord(path_, to.root, root.ToWord());
   const auto current = sut.Current(PageIndex(1));
   ASSERT_FALSE(current.has_value());
   EXPECT_NE(current.error().what().find("says that it is page 2's"), std::string::npos);

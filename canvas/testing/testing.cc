@@ -1,14 +1,5 @@
 #include "canvas/testing/testing.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
-
-#include <cstdio>
-#include <cstdlib>
-#include <fstream>
-
 namespace canvas::testing {
 namespace {
 
@@ -22,19 +13,6 @@ std::uint64_t Mix(
 }
 
 }  // namespace
-
-TempDir::TempDir() : TempDir(std::filesystem::path(::testing::TempDir())) {}
-
-TempDir::TempDir(const std::filesystem::path& parent) {
-  std::string name = (parent / "canvas-XXXXXX").string();
-  if (mkdtemp(name.data()) == nullptr) std::abort();
-  path_ = name;
-}
-
-TempDir::~TempDir() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
 
 CreateOptions SmallCanvas() {
   CreateOptions options;
@@ -70,46 +48,6 @@ std::vector<float> Samples(std::uint32_t lane, std::int64_t first, std::uint64_t
 
 Canvas OpenForWriting(const std::string& path) {
   return Must(Canvas::Open(path, {.access = Access::kReadWrite, .sync_on_close = false}));
-}
-
-void CopySparse(const std::string& from, const std::string& to) {
-  const int in = open(from.c_str(), O_RDONLY | O_CLOEXEC);
-  const int out = open(to.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (in < 0 || out < 0) std::abort();
-  const off_t size = lseek(in, 0, SEEK_END);
-  std::vector<char> bytes;
-  for (off_t at = lseek(in, 0, SEEK_DATA); at >= 0 && at < size;) {
-    const off_t hole = lseek(in, at, SEEK_HOLE);
-    bytes.resize(static_cast<std::size_t>(hole - at));
-    if (pread(in, bytes.data(), bytes.size(), at) != hole - at ||
-        pwrite(out, bytes.data(), bytes.size(), at) != hole - at)
-      std::abort();
-    at = lseek(in, hole, SEEK_DATA);
-  }
-  if (ftruncate(out, size) != 0) std::abort();
-  close(in);
-  close(out);
-}
-
-std::size_t KernelLocks(const std::string& path) {
-  struct stat status {};
-  if (stat(path.c_str(), &status) != 0) std::abort();
-  // "1: OFDLCK ADVISORY  WRITE -1 08:01:12345 ...": device and inode in the middle.
-  char file[64];
-  std::snprintf(file, sizeof file, "%02x:%02x:%lu ", major(status.st_dev), minor(status.st_dev),
-                status.st_ino);
-  std::ifstream locks("/proc/locks");
-  std::string line;
-  std::size_t count = 0;
-  while (std::getline(locks, line))
-    if (line.find(file) != std::string::npos) ++count;
-  return count;
-}
-
-std::uint64_t AllocatedBytes(const std::string& path) {
-  struct stat status {};
-  if (stat(path.c_str(), &status) != 0) std::abort();
-  return static_cast<std::uint64_t>(status.st_blocks) * 512;
 }
 
 }  // namespace canvas::testing
