@@ -26,7 +26,7 @@ namespace canvas::os {
 
 class Mapping {
  public:
-  // Errors: kIo where the address space does not hold `bytes`.
+  // Errors: kNoMemory where the address space does not hold `bytes`; kPermission, kIo.
   static Result<Mapping> Map(const UniqueFd& fd, std::uint64_t bytes, Access access);
 
   // Whether there is address space for so much more. Errors: kNoMemory.
