@@ -64,11 +64,13 @@
 #include "bench/peers.h"
 #include "canvas/api/canvas.h"
 #include "canvas/sync/shared_copy.h"
+#include "canvas/testing/must.h"
 
 namespace {
 
 using bench::Histogram;
 using canvas::Frame;
+using canvas::testing::Must;
 using nlohmann::json;
 
 constexpr std::int64_t kRate = 48000;
@@ -82,15 +84,6 @@ constexpr std::int64_t kPiece = 524288;           // written at a time
 constexpr std::int64_t kAppended = 55 * kRate;    // behind that, by the process beside
 constexpr std::int64_t kShort = 40 * 60 * kRate;  // where the material begins in 45 minutes
 constexpr std::int64_t kLong = (24 * 60 - 10) * 60 * kRate;  // and in 24 hours
-
-template <typename T>
-T Must(canvas::Result<T> result) {
-  if (!result) {
-    fmt::print(stderr, "{}\n", result.error().Message());
-    std::_Exit(1);
-  }
-  if constexpr (!std::is_void_v<T>) return *std::move(result);
-}
 
 std::int64_t Now() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 

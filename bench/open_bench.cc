@@ -10,14 +10,11 @@
 
 #include "bench/ratio.h"
 #include "canvas/api/canvas.h"
+#include "canvas/testing/must.h"
 
 namespace {
 
-void Must(const canvas::Result<void>& result) {
-  if (result) return;
-  fmt::print(stderr, "{}\n", result.error().Message());
-  std::exit(1);
-}
+using canvas::testing::Must;
 
 void OpenAndClose(benchmark::State& state, const std::string& path, canvas::Access access) {
   for (auto _ : state) {

@@ -28,19 +28,12 @@
 #include <vector>
 
 #include "canvas/api/canvas.h"
+#include "canvas/testing/must.h"
 
 namespace {
 
 using canvas::Frame;
-
-template <typename T>
-T Must(canvas::Result<T> result) {
-  if (!result) {
-    fmt::print(stderr, "{}\n", result.error().Message());
-    std::_Exit(1);
-  }
-  if constexpr (!std::is_void_v<T>) return *std::move(result);
-}
+using canvas::testing::Must;
 
 std::int64_t Now() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 

@@ -15,19 +15,12 @@
 #include "canvas/api/canvas.h"
 #include "canvas/format/control_format.h"
 #include "canvas/format/geometry.h"
+#include "canvas/testing/must.h"
 
 namespace {
 
 namespace format = canvas::format;
-
-template <typename T>
-T Must(canvas::Result<T> result) {
-  if (!result) {
-    fmt::print(stderr, "format_dump: {}\n", result.error().Message());
-    std::exit(1);
-  }
-  if constexpr (!std::is_void_v<T>) return *std::move(result);
-}
+using canvas::testing::Must;
 
 class Dump {
  public:

@@ -25,21 +25,14 @@
 #include "canvas/format/control_format.h"
 #include "canvas/format/geometry.h"
 #include "canvas/format/superblock_format.h"
+#include "canvas/testing/must.h"
 
 namespace {
 
 namespace format = canvas::format;
 using canvas::Canvas;
 using canvas::Frame;
-
-template <typename T>
-T Must(canvas::Result<T> result) {
-  if (!result) {
-    fmt::print(stderr, "read_canvas_fixture: {}\n", result.error().Message());
-    std::exit(1);
-  }
-  if constexpr (!std::is_void_v<T>) return *std::move(result);
-}
+using canvas::testing::Must;
 
 std::mt19937_64& Random() {
   static std::mt19937_64 random;
