@@ -2,16 +2,22 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <map>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "canvas/os/os_file.h"
+#include "canvas/testing/basics.h"
 
 namespace canvas::os {
 namespace {
@@ -50,6 +56,107 @@ TEST_F(ResidencyTest, WhatIsLetGoTakesNoNeighbourWithIt) {
   EXPECT_TRUE(sut_.Unwant(mapping_, std::span(all).first(2)));
   EXPECT_EQ(sut_.Get().resident_bytes, 4 * kPage);
   for (std::uint64_t page = 0; page < 8; ++page) EXPECT_EQ(Present(page), page >= 4) << page;
+}
+
+TEST_F(ResidencyTest, WhatIsWantedIsReadAheadInWholePages) {
+  std::vector<ByteRange> asked;
+  Residency sut([&](std::uint64_t offset, std::uint64_t bytes) {
+    asked.push_back({offset, bytes});
+  });
+  ASSERT_TRUE(sut.Want(mapping_, std::vector<ByteRange>{{kPage + 100, kPage}}).has_value());
+  EXPECT_EQ(asked, std::vector{Pages(1, 3)});
+}
+
+TEST_F(ResidencyTest, WhatIsWantedAlreadyIsNotReadAheadAgain) {
+  std::vector<ByteRange> asked;
+  Residency sut([&](std::uint64_t offset, std::uint64_t bytes) {
+    asked.push_back({offset, bytes});
+  });
+  ASSERT_TRUE(sut.Want(mapping_, std::vector{Pages(1, 3)}).has_value());
+  asked.clear();
+  ASSERT_TRUE(sut.Want(mapping_, std::vector{Pages(0, 4)}).has_value());
+  EXPECT_EQ(asked, (std::vector{Pages(0, 1), Pages(3, 4)}));
+}
+
+TEST_F(ResidencyTest, RangesOfNoBytesAreNothing) {
+  const std::vector<ByteRange> none{{kPage, 0}, {kPage + 100, 0}};
+  ASSERT_TRUE(sut_.Want(mapping_, none).has_value());
+  EXPECT_EQ(sut_.Get().resident_bytes, 0U);
+  ASSERT_TRUE(sut_.Want(mapping_, std::vector{Pages(1, 2)}).has_value());
+  ASSERT_TRUE(sut_.Want(mapping_, none).has_value());
+  EXPECT_TRUE(sut_.Unwant(mapping_, std::vector{Pages(1, 2)}));
+  EXPECT_EQ(sut_.Get().resident_bytes, 0U) << "nobody else wanted it";
+}
+
+TEST_F(ResidencyTest, AWantThatFailsLeavesWhatWasWantedBeforeAndNoMore) {
+  ASSERT_TRUE(sut_.Want(mapping_, std::vector{Pages(0, 2)}).has_value());
+  ASSERT_TRUE(SetSize(fd_, 8 * kPage).has_value());
+  const auto wanted = sut_.Want(mapping_, std::vector{Pages(1, 4), Pages(7, 9)});
+  EXPECT_EQ(testing::CodeOf(wanted), ErrorCode::kIo);
+  EXPECT_EQ(sut_.Get().resident_bytes, 2 * kPage);
+  for (std::uint64_t page = 0; page < 8; ++page) EXPECT_EQ(Present(page), page < 2) << page;
+}
+
+class ResidencyUnderALimit : public ResidencyTest {
+ protected:
+  // In a child that may lock so many pages, and raise that.
+  template <typename Body>
+  int WithLockLimit(std::uint64_t pages, Body body) {
+    return testing::InChild([&] {
+      SetLimit(pages);
+      // Root may lock as much as it likes: give that up.
+      __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+      const __user_cap_data_struct none[2] = {};
+      if (syscall(SYS_capset, &header, none) != 0) return 90;
+      mapping_.Poison();  // its place is free, and must not become another's
+      mapping_ = std::move(*Mapping::Map(fd_, kPages * kPage, Access::kReadOnly));
+      body();
+      return 0;
+    });
+  }
+  static void SetLimit(std::uint64_t pages) {
+    const rlimit limits{pages * kPage, kPages * kPage};
+    setrlimit(RLIMIT_MEMLOCK, &limits);
+  }
+};
+
+TEST_F(ResidencyUnderALimit, WhatCannotBeLockedIsInMemoryAndErrnoSaysWhyItIsNot) {
+  EXPECT_EQ(WithLockLimit(4,
+                          [&] {
+                            ASSERT_TRUE(sut_.Want(mapping_, std::vector{Pages(0, 4)}).has_value());
+                            EXPECT_EQ(sut_.Get().lock_errno, 0);
+                            ASSERT_TRUE(sut_.Want(mapping_, std::vector{Pages(8, 10)}).has_value());
+                            EXPECT_EQ(sut_.Get().locked_bytes, 4 * kPage);
+                            EXPECT_EQ(sut_.Get().resident_bytes, 6 * kPage);
+                            EXPECT_EQ(sut_.Get().lock_errno, ENOMEM);
+                            EXPECT_TRUE(Present(8));
+                          }),
+            0);
+}
+
+TEST_F(ResidencyUnderALimit, TheRestIsLockedWhenSomethingWasLetGo) {
+  EXPECT_EQ(WithLockLimit(4,
+                          [&] {
+                            ASSERT_TRUE(sut_.Want(mapping_, std::vector{Pages(0, 4)}).has_value());
+                            ASSERT_TRUE(sut_.Want(mapping_, std::vector{Pages(8, 10)}).has_value());
+                            ASSERT_TRUE(sut_.Unwant(mapping_, std::vector{Pages(0, 2)}));
+                            sut_.LockTheRest(mapping_);
+                            EXPECT_EQ(sut_.Get().locked_bytes, 4 * kPage);
+                            EXPECT_EQ(sut_.Get().lock_errno, 0);
+                          }),
+            0);
+}
+
+// A try for every window that moves would be a system call for nothing.
+TEST_F(ResidencyUnderALimit, TheRestIsNotTriedWhereNothingWasLetGo) {
+  EXPECT_EQ(WithLockLimit(4,
+                          [&] {
+                            ASSERT_TRUE(sut_.Want(mapping_, std::vector{Pages(0, 8)}).has_value());
+                            SetLimit(8);
+                            sut_.LockTheRest(mapping_);
+                            EXPECT_EQ(sut_.Get().locked_bytes, 0U);
+                          }),
+            0);
 }
 
 // Against a plain count for each page.
