@@ -27,9 +27,10 @@ void View::LookAway() noexcept {
 namespace reading {
 namespace {
 
-// Has the processor load what lies behind a read, at most as much again: the next read is most likely
-// there, and its checks keep the processor from running ahead to it as it runs from one memcpy to
-// the next. A prefetch never faults; where nothing is resident it does nothing. `bytes` is not 0.
+// Has the processor load what lies behind a read, at most as much again: the next read is most
+// likely there, and its checks keep the processor from running ahead to it as it runs from one
+// memcpy to the next. A prefetch never faults; where nothing is resident it does nothing. `bytes`
+// is not 0.
 inline void PrefetchBehind(const std::byte* end, std::size_t bytes) noexcept {
   constexpr std::size_t kLine = 64;
   constexpr std::size_t kMost = 16 * kLine;
@@ -41,8 +42,8 @@ inline void PrefetchBehind(const std::byte* end, std::size_t bytes) noexcept {
   } while (at < std::min(bytes, kMost));
 }
 
-// Before a long copy. A string operation begins when what comes before it is done: so what that waits
-// for, and the first bytes, are sent for together, and not one after the other.
+// Before a long copy. A string operation begins when what comes before it is done: so what that
+// waits for, and the first bytes, are sent for together, and not one after the other.
 inline void PrefetchFor(const storage::PartWords& words, std::uint64_t block, const std::byte* from,
                         std::size_t bytes) noexcept {
   if (!sync::IsStringCopy(bytes)) return;
@@ -231,8 +232,8 @@ inline sync::BlockRead FrameReader<Source>::CopyWithin(std::uint64_t block, std:
   return sync::LifeStands(part_.words, part_.life) ? outcome : sync::BlockRead::kUnwritten;
 }
 
-// In a window, of the page that it looks at: frames that begin in `block` and end in the next, in one
-// copy. False where that cannot be.
+// In a window, of the page that it looks at: frames that begin in `block` and end in the next, in
+// one copy. False where that cannot be.
 template <typename Source>
 bool FrameReader<Source>::CopyOverEdge(std::uint64_t block, std::uint64_t offset,
                                        std::uint64_t frames, float* out) const noexcept {

@@ -1,9 +1,11 @@
-// What a LaneReader and a WindowReader have in common: reading a lane's frames, from wherever a page of
-// it may be looked at. Not for users.
+// What a LaneReader and a WindowReader have in common: reading a lane's frames, from wherever a
+// page of it may be looked at. Not for users.
 //
-// One template over a page source, which says whether a page, a block and an undo place may be touched:
+// One template over a page source, which says whether a page, a block and an undo place may be
+// touched:
 //   Anywhere   all that the file holds, found in it
-//   InWindow   what the window shows, while the reader's seat says that it looks there (sync/window.h)
+//   InWindow   what the window shows, while the reader's seat says that it looks there
+//              (sync/window.h)
 //
 // Thread safety: one thread at a time.
 #pragma once

@@ -3,8 +3,8 @@
 // A reader writes nothing, waits for nobody, and is not stopped by writers that die. What was never
 // written reads as zeros with a status that tells it from silence, and no byte of it is touched.
 //
-// A LaneReader, made by Canvas::Reader, reads everywhere; its reads may fault and ask the kernel. For
-// realtime threads there is WindowReader (window_reader.h).
+// A LaneReader, made by Canvas::Reader, reads everywhere; its reads may fault and ask the kernel.
+// For realtime threads there is WindowReader (window_reader.h).
 //
 // Thread safety: a reader belongs to one thread at a time; make one for each thread.
 #pragma once
@@ -34,14 +34,14 @@ class LaneReader {
   // number of frames (a rest is left as it is). Across blocks and pages; each block is of one
   // version, the range as a whole need not be. Never answers kOutside.
   // Concurrency: beside any writer. Wait-free but for the kernel: bounded copies a block.
-  // Realtime: no. It takes no lock and allocates nothing; a page beyond the known end of the file costs
-  // one fstat, reading on in order one preadv2 a megabyte, and an madvise where it is not in memory;
-  // memory that is not resident faults.
+  // Realtime: no. It takes no lock and allocates nothing; a page beyond the known end of the file
+  // costs one fstat, reading on in order one preadv2 a megabyte, and an madvise where it is not in
+  // memory; memory that is not resident faults.
   ReadResult Read(Frame first, std::span<float> out) noexcept { return reader_.Read(first, out); }
 
   // Looks at frames from `first` on in place, at most `max_frames` of them.
-  // Concurrency, realtime: as Read; the cost grows with the number of blocks spanned, not with their
-  // bytes.
+  // Concurrency, realtime: as Read; the cost grows with the number of blocks spanned, not with
+  // their bytes.
   View ViewAt(Frame first, std::uint64_t max_frames) noexcept {
     return reader_.ViewAt(first, max_frames);
   }
@@ -56,8 +56,8 @@ class LaneReader {
     return reading::Visit(*this, first, frames, std::forward<Fn>(visit));
   }
 
-  // Takes the range's memory out of this process's page tables: for who reads through much and keeps
-  // little. It is read again where it is needed. Not beside a window.
+  // Takes the range's memory out of this process's page tables: for who reads through much and
+  // keeps little. It is read again where it is needed. Not beside a window.
   // Realtime: no.
   void Forget(FrameRange range) const noexcept;
 

@@ -40,8 +40,8 @@ struct ReadResult {
 // Frames of one page's part in place, in the file's own memory: `frames` x `channels` float32,
 // interleaved. What was read through it counts only if StillValid() answers true afterwards.
 //
-// A guard: in a window it keeps what it covers resident until it goes, or until its reader's next call
-// (Read, ViewAt, Visit). It must not outlive its reader.
+// A guard: in a window it keeps what it covers resident until it goes, or until its reader's next
+// call (Read, ViewAt, Visit). It must not outlive its reader.
 class View {
  public:
   View() = default;

@@ -11,9 +11,9 @@ WindowReaders::WindowReaders(std::vector<WindowReader> readers, Rate clock)
   for (const WindowReader& reader : readers_) lanes_.push_back({reader.lane().rate, Frame(0)});
 }
 
-// After a pause nothing of this is in the processor's caches. What one lane's read waits for one after
-// the other is sent for of all lanes at a time: the readers, then what each of them looks at, then the
-// copies.
+// After a pause nothing of this is in the processor's caches. What one lane's read waits for one
+// after the other is sent for of all lanes at a time: the readers, then what each of them looks at,
+// then the copies.
 ReadStatus WindowReaders::Read(Frame position, std::span<const std::span<float>> outs) noexcept {
   const std::size_t lanes = std::min(outs.size(), readers_.size());
   for (std::size_t i = 0; i < lanes; ++i) readers_[i].reader_.PrefetchSelf();

@@ -1,10 +1,12 @@
 // Reading inside a window, for realtime threads: the type carries the promise. No call here makes a
-// syscall, allocates, takes a lock or meets a page fault; each touches only memory that the window has
-// made resident, besides the reader's own and a few lines of the window's (ordinary memory of the
-// process, which a fork() makes fault once at the next store). What they do is bounded: for each block
-// a few loads and at most four copies (canvas/sync/overwrite.h), and a few more loads for each page.
+// syscall, allocates, takes a lock or meets a page fault; each touches only memory that the window
+// has made resident, besides the reader's own and a few lines of the window's (ordinary memory of
+// the process, which a fork() makes fault once at the next store). What they do is bounded: for
+// each block a few loads and at most four copies (canvas/sync/overwrite.h), and a few more loads
+// for each page.
 //
-// What lies outside the window, or was written after the window last looked, reads as kOutside: zeros.
+// What lies outside the window, or was written after the window last looked, reads as kOutside:
+// zeros.
 //
 // Thread safety: a reader belongs to one thread at a time; make one for each thread.
 #pragma once
@@ -35,8 +37,8 @@ class WindowReader {
   // Concurrency: beside any writer, and beside whoever moves the window. Realtime: yes, wait-free.
   ReadResult Read(Frame first, std::span<float> out) noexcept { return reader_.Read(first, out); }
 
-  // As LaneReader::ViewAt and Visit. The window keeps what a view covers until it goes, or until this
-  // reader's next call.
+  // As LaneReader::ViewAt and Visit. The window keeps what a view covers until it goes, or until
+  // this reader's next call.
   // Concurrency: as Read. Realtime: yes; of Visit, if `visit` is.
   View ViewAt(Frame first, std::uint64_t max_frames) noexcept {
     return reader_.ViewAt(first, max_frames);
@@ -54,9 +56,9 @@ class WindowReader {
   reading::FrameReader<reading::InWindow> reader_;
 };
 
-// Readers of several lanes of one window, for a callback that reads all of them at one position: what
-// each read begins with is sent for before the first of them is copied, so that they wait for memory
-// together and not one after the other.
+// Readers of several lanes of one window, for a callback that reads all of them at one position:
+// what each read begins with is sent for before the first of them is copied, so that they wait for
+// memory together and not one after the other.
 class WindowReaders {
  public:
   WindowReaders(WindowReaders&&) noexcept = default;
@@ -65,10 +67,10 @@ class WindowReaders {
   std::size_t size() const { return readers_.size(); }
   WindowReader& operator[](std::size_t index) { return readers_[index]; }
 
-  // Reads outs[i].size() / channels frames of lane i, from `position` on, which counts at the window's
-  // clock: of a lane at another rate, from the frame that sounds then. `outs` has a span a lane; an
-  // empty one leaves its lane out. Answers the first status that is not kOk, by lane; `results` has
-  // each lane's.
+  // Reads outs[i].size() / channels frames of lane i, from `position` on, which counts at the
+  // window's clock: of a lane at another rate, from the frame that sounds then. `outs` has a span a
+  // lane; an empty one leaves its lane out. Answers the first status that is not kOk, by lane;
+  // `results` has each lane's.
   // Concurrency, realtime: as WindowReader::Read.
   ReadStatus Read(Frame position, std::span<const std::span<float>> outs) noexcept;
   std::span<const ReadResult> results() const { return results_; }

@@ -128,7 +128,8 @@ TEST(ForkGuard, AHoldKeepsAForkWaiting) {
   EXPECT_EQ(ended, 2);
 }
 
-// They come and go in places of memory that stay, so that one that is told after its end can say so.
+// They come and go in places of memory that stay, so that one that is told after its end can say
+// so.
 TEST(ForkGuard, ListenersComeAndGoWhileAnotherThreadForks) {
   std::atomic<bool> done{false};
   std::thread comings_and_goings([&] {

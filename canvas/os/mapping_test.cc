@@ -236,7 +236,8 @@ TEST_F(MappingTest, ForgetTakesThesePagesAndNoOthersOutOfThePageTable) {
 
 TEST_F(MappingTest, ForgetEndsWithTheMapping) {
   Fill(kPages);
-  // The kernel lays one mapping below the other: in the place of the upper one comes memory of ours.
+  // The kernel lays one mapping below the other: in the place of the upper one comes memory of
+  // ours.
   Mapping upper = Map();
   Mapping sut = Map();
   for (int i = 0; i < 100 && sut.base() + kPages * kPage != upper.base(); ++i) {

@@ -67,8 +67,9 @@ std::size_t KernelLocks(const std::string& path);
 // As stat(2) counts them.
 std::uint64_t AllocatedBytes(const std::string& path);
 
-// A forked process that runs `body` and ends with what it answers, or with 99 where an expectation of its
-// own failed. What it says and is told are bytes on pipes. Killed at the end, where it still runs.
+// A forked process that runs `body` and ends with what it answers, or with 99 where an expectation
+// of its own failed. What it says and is told are bytes on pipes. Killed at the end, where it still
+// runs.
 class Process {
  public:
   // The body's way to talk. Hear answers 0 where there is nobody to say anything any more.

@@ -1,5 +1,5 @@
-// The value of what must not fail, in programs that only try things out: tests, benchmarks, tools of the
-// project.
+// The value of what must not fail, in programs that only try things out: tests, benchmarks, tools
+// of the project.
 //
 // Thread safety: pure functions.
 #pragma once

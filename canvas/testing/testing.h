@@ -1,5 +1,5 @@
-// What tests of the public API share: canvases small enough for sanitizers, and payloads whose every
-// sample says which lane, frame, channel and epoch it belongs to.
+// What tests of the public API share: canvases small enough for sanitizers, and payloads whose
+// every sample says which lane, frame, channel and epoch it belongs to.
 #pragma once
 
 #include <gtest/gtest.h>
