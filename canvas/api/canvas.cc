@@ -198,9 +198,10 @@ Result<void> Canvas::PunchPage(PageIndex page) {
     for (const metadata::LaneRecord& lane : header->lanes) {
       if (!metadata::HoldsFrames(lane.kind)) continue;
       CANVAS_ASSIGN(const auto place, part::LanePlace::Of(lane, core_->file->geometry()));
-      if (!part::NeedsPunch(*core_->file, place, page)) continue;
+      const part::PartRef part(*core_->file, place, page);
+      if (!part.NeedsPunch()) continue;
       CANVAS_ASSIGN(LaneWriter writer, Own(lane.id, {page, page + 1}));
-      CANVAS_TRY(AboutFile(part::PunchPart(*core_->file, place, page, *writer.owner_), *core_));
+      CANVAS_TRY(AboutFile(part.Punch(*writer.owner_), *core_));
     }
     return {};
   });

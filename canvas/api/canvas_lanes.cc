@@ -12,6 +12,7 @@
 
 #include "canvas/api/canvas.h"
 #include "canvas/api/core.h"
+#include "canvas/part/takeover.h"
 
 namespace canvas {
 LaneInfo ToInfo(const metadata::LaneRecord& lane) {
@@ -58,9 +59,7 @@ Result<std::pair<metadata::LaneRecord, part::LanePlace>> CanvasCore::Find(LaneId
 }
 
 Result<storage::Ownership> CanvasCore::Own(const part::LanePlace& place, PageRange pages) {
-  return owners.Own(place.id, pages, [&](const storage::Intent& intent) {
-    return part::RepairPart(*file, place, intent);
-  });
+  return part::TakeOver(*file, owners, place, pages);
 }
 
 Result<std::vector<LaneInfo>> Canvas::Lanes() const {
@@ -83,7 +82,7 @@ Result<std::vector<LaneSummary>> Canvas::LaneExtents() const {
     part::ForEachPart(*core_->file, placed.places, [&](std::size_t at, PageIndex page) {
       const part::LanePlace& place = placed.places[at];
       CountIn(lanes[placed.records[at]].extent, place, page,
-              part::SummarizePart(*core_->file, place, page));
+              part::PartRef(*core_->file, place, page).Summarize());
     });
     return lanes;
   });

@@ -129,7 +129,7 @@ ReadStatus FrameReader<Source>::Enter(Frame frame) noexcept {
     present_ = look.part.has_value();
     if (present_) part_ = *look.part;
   } else if (!present_ || sync::ReadLife(part_.words) != part_.life) {
-    const auto found = part::FindPart(*file_, place_, page_);
+    const auto found = part::PartRef(*file_, place_, page_).Find();
     present_ = found.has_value();
     if (found) part_ = *found;
   }

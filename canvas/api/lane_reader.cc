@@ -28,7 +28,7 @@ LaneExtent LaneReader::Extent() const noexcept {
   if (reader_.file() == nullptr) return extent;
   reader_.file()->ForEachReadyPage(0, reader_.file()->mapped_pages(), [&](PageIndex page) {
     CountIn(extent, reader_.place(), page,
-            part::SummarizePart(*reader_.file(), reader_.place(), page));
+            part::PartRef(*reader_.file(), reader_.place(), page).Summarize());
   });
   return extent;
 }
@@ -43,7 +43,8 @@ Result<std::vector<FrameRange>> LaneReader::WrittenRanges(FrameRange range) cons
     reader_.file()->ForEachReadyPage(
         page_of(within.first), page_of(within.end - 1) + 1, [&](PageIndex page) {
           const Frame start = reader_.place().shape.FirstFrame(page.value());
-          for (const auto& run : part::WrittenRuns(*reader_.file(), reader_.place(), page)) {
+          for (const auto& run :
+               part::PartRef(*reader_.file(), reader_.place(), page).WrittenRuns()) {
             const FrameRange written{
                 std::max(start + static_cast<std::int64_t>(run.first), within.first),
                 std::min(start + static_cast<std::int64_t>(run.end), within.end)};

@@ -95,7 +95,8 @@ Frame LaneWriter::end() {
     while (page > pages.first.value()) {
       --page;
       const auto part =
-          part::SummarizePart(*core_->file, place_, PageIndex(static_cast<std::uint32_t>(page)));
+          part::PartRef(*core_->file, place_, PageIndex(static_cast<std::uint32_t>(page)))
+              .Summarize();
       if (!part || part->written_frames == 0) continue;
       end_ = place_.shape.FirstFrame(page) + static_cast<std::int64_t>(part->end);
       break;
@@ -162,10 +163,11 @@ Result<EraseReport> LaneWriter::Erase(FrameRange range) {
       const std::uint64_t page = index.value();
       const Frame first = place_.shape.FirstFrame(page);
       if (!range.Overlaps({first, place_.shape.FirstFrame(page + 1)})) continue;
-      const auto part = part::SummarizePart(*core_->file, place_, index);
+      const part::PartRef whole(*core_->file, place_, index);
+      const auto part = whole.Summarize();
       if (!part) {
         // Nothing to see; but a punch that failed before may have left its space.
-        auto finished = part::FinishPunch(*core_->file, place_, index, *owner_);
+        auto finished = whole.FinishPunch(*owner_);
         if (!finished)
           return std::unexpected(std::move(finished).error().About(core_->file->path()));
         continue;
@@ -179,7 +181,7 @@ Result<EraseReport> LaneWriter::Erase(FrameRange range) {
         report.zeroed_frames += done->zeroed_frames;
         continue;
       }
-      auto punched = part::PunchPart(*core_->file, place_, index, *owner_);
+      auto punched = whole.Punch(*owner_);
       if (!punched) return std::unexpected(std::move(punched).error().About(core_->file->path()));
       report.erased_frames += part->written_frames;
     }

@@ -90,7 +90,7 @@ std::optional<PartLook> Watcher::State::LookAtPart(const part::LanePlace& place,
                                                    PageIndex page) const {
   constexpr int kTries = 3;
   for (int i = 0; i < kTries; ++i) {
-    const auto part = part::FindPart(*core->file, place, page);
+    const auto part = part::PartRef(*core->file, place, page).Find();
     if (!part) return PartLook();
     PartLook look{.life = part->life,
                   .low = 0,

@@ -315,7 +315,7 @@ Result<bool> WindowCore::ShowPage(WindowLane& lane, PageIndex page) {
       return FailErrno(errno, "lock");
   }
   WindowPlace& place = lane.PlaceOf(page);
-  place.look = part::LookForPart(file(), lane.lane_, page);
+  place.look = part::PartRef(file(), lane.lane_, page).Look();
   if (auto got = file().WantResident(place.look.touched); !got) {
     file().shared_locks().Unlock(lock);
     return std::unexpected(std::move(got).error());
@@ -350,7 +350,7 @@ Result<bool> WindowCore::FillPage(WindowLane& lane, PageIndex page, FrameRange r
 Result<void> WindowCore::FillUndo(WindowLane& lane, PageIndex page) {
   WindowPlace& place = lane.PlaceOf(page);
   if (place.look.undo_touched() || !sync::UndoWasUsed(place.look.part->words)) return {};
-  const os::ByteRange range = part::UndoRange(file(), lane.lane_, page);
+  const os::ByteRange range = part::PartRef(file(), lane.lane_, page).UndoRange();
   CANVAS_TRY(file().WantResident({&range, 1}));
   place.look.touched[2] = range;  // readers do not look at it
   resident_bytes_ += range.bytes;

@@ -11,49 +11,6 @@
 #include "canvas/sync/presence.h"
 
 namespace canvas::part {
-namespace {
-
-// Calls visit(first, end) for every written block's frames between the marks.
-template <typename Visit>
-void ForEachWrittenBlock(const storage::CanvasFile& file, const LanePlace& lane,
-                         const FoundPart& part, PageIndex page, Visit visit) {
-  const std::uint64_t per_block = lane.shape.frames_per_block();
-  // A mark beyond the page's end is a lie; what lies there is not the page's.
-  const std::uint64_t mark =
-      std::min(sync::ReadMark(part.words), lane.shape.FramesIn(page.value()));
-  const std::uint64_t low = sync::ReadLow(part.words);
-  if (low >= mark) return;
-  file.ForEachVersionStretch(page, lane.slots, low / per_block, (mark + per_block - 1) / per_block,
-                             [&](std::uint64_t first, std::uint64_t end) {
-                               for (std::uint64_t block = first; block < end; ++block)
-                                 if (sync::ReadVersion(part.words, block).written)
-                                   visit(std::max(block * per_block, low),
-                                         std::min((block + 1) * per_block, mark));
-                             });
-}
-
-// The rest of a punch, after the intent is on record: idempotent.
-Result<void> PunchWords(storage::CanvasFile& file, const LanePlace& lane, PageIndex page,
-                        const storage::PartWords& words) {
-  sync::BeginPunch(words);
-  CANVAS_TRY(file.Punch(file.geometry().Page(page).value() + file.geometry().Data(lane.slots),
-                        file.geometry().DataBytes(lane.slots)));
-  sync::EndPunch(words, lane.shape.max_blocks(), storage::VersionStretches{file, page, lane.slots});
-  return {};
-}
-
-// All of a punch that was begun and not finished; nothing to do elsewhere.
-Result<void> FinishWords(storage::CanvasFile& file, const LanePlace& lane, PageIndex page) {
-  if (!file.SlotPresent(page, lane.slots)) return {};
-  const storage::PartWords words =
-      file.Part(file.write_base(), page, lane.slots, lane.shape.block_stride());
-  if (!sync::PunchUnfinished(words)) return {};
-  CANVAS_TRY(PunchWords(file, lane, page, words));
-  file.Notify();
-  return {};
-}
-
-}  // namespace
 
 Result<LanePlace> LanePlace::Of(const metadata::LaneRecord& lane,
                                 const format::Geometry& geometry) {
@@ -83,7 +40,7 @@ void WillLookAt(const storage::CanvasFile& file, std::span<const LanePlace> lane
     file.AskFor(control, format::kSlotControlBytes);
   });
   each([&](const LanePlace& lane, PageIndex page, std::uint64_t start, std::uint64_t) {
-    const auto part = FindPart(file, lane, page);
+    const auto part = PartRef(file, lane, page).Find();
     if (!part) return;
     const std::uint64_t per_block = lane.shape.frames_per_block();
     const std::uint64_t end =
@@ -95,21 +52,19 @@ void WillLookAt(const storage::CanvasFile& file, std::span<const LanePlace> lane
   });
 }
 
-std::optional<FoundPart> FindPart(const storage::CanvasFile& file, const LanePlace& lane,
-                                  PageIndex page, std::byte* base) noexcept {
-  if (!file.SlotPresent(page, lane.slots)) return std::nullopt;
-  FoundPart part{file.Part(base, page, lane.slots, lane.shape.block_stride()), 0};
+std::optional<FoundPart> PartRef::Find(std::byte* base) const noexcept {
+  if (!SlotPresent()) return std::nullopt;
+  FoundPart part{Words(base), 0};
   part.life = sync::ReadLife(part.words);
   if (format::Life::FromWord(part.life).state != format::PartState::kReady ||
-      sync::ReadLane(part.words) != lane.id.value())
+      sync::ReadLane(part.words) != lane_->id.value())
     return std::nullopt;
   return part;
 }
 
-PartLook LookForPart(const storage::CanvasFile& file, const LanePlace& lane,
-                     PageIndex page) noexcept {
-  const format::Geometry& geometry = file.geometry();
-  const auto word = [&](std::uint64_t offset) { return sync::WordAt(file.read_base(), offset); };
+PartLook PartRef::Look() const noexcept {
+  const format::Geometry& geometry = file_->geometry();
+  const auto word = [&](std::uint64_t offset) { return sync::WordAt(file_->read_base(), offset); };
   PartLook look;
   constexpr std::uint64_t kAll = ~std::uint64_t{0};
   // Watches bits of the word at `offset`, whose bytes are there.
@@ -123,48 +78,58 @@ PartLook LookForPart(const storage::CanvasFile& file, const LanePlace& lane,
   const auto watch_bit = [&](std::uint64_t table, std::uint64_t bit) {
     watch(table + bit / 64 * 8, std::uint64_t{1} << bit % 64);
   };
-  const std::uint64_t chunk = storage::CanvasFile::IndexChunk(page);
+  const std::uint64_t chunk = storage::CanvasFile::IndexChunk(page_);
   watch_bit(format::kControlOffset + format::control::kIndexChunks, chunk);
   if (look.value == 0) return look;
-  watch(format::kPageIndexOffset + std::uint64_t{page.value()} * 8, kAll);
+  watch(format::kPageIndexOffset + std::uint64_t{page_.value()} * 8, kAll);
   if (look.value != format::kPageReady) return look;
-  if (!file.PageReady(page)) {
+  if (!file_->PageReady(page_)) {
     // A page that a power loss took: its entry says ready, and will when it is made anew. There is
     // no word to watch for that, so this look never stands.
     look.mask = 0;
     look.value = 1;
     return look;
   }
-  const std::uint64_t start = geometry.Page(page).value();
-  const std::uint64_t slot = geometry.SlotNumber(lane.slots);
+  const std::uint64_t start = geometry.Page(page_).value();
+  const std::uint64_t slot = geometry.SlotNumber(lane_->slots);
   watch_bit(start + format::page_control::kSlotBits, slot);
   if (look.value == 0) return look;
-  watch(start + geometry.SlotControl(lane.slots) + format::slot_control::kLife, kAll);
-  const auto found = FindPart(file, lane, page);
+  watch(start + geometry.SlotControl(lane_->slots) + format::slot_control::kLife, kAll);
+  const auto found = Find();
   // Another life than the one that is watched: it is not this look's answer, and the watch says so.
   if (!found || found->life != look.value) return look;
   look.part = found;
   look.touched = {
-      os::ByteRange{start + geometry.SlotControl(lane.slots), format::kSlotControlBytes},
-      os::ByteRange{start + geometry.Versions(lane.slots), lane.shape.max_blocks() * 8},
+      os::ByteRange{start + geometry.SlotControl(lane_->slots), format::kSlotControlBytes},
+      os::ByteRange{start + geometry.Versions(lane_->slots), lane_->shape.max_blocks() * 8},
       {}};
   // A place that was never used is perhaps not on the disk: looking at it would take space there.
-  if (sync::UndoWasUsed(found->words)) look.touched[2] = UndoRange(file, lane, page);
+  if (sync::UndoWasUsed(found->words)) look.touched[2] = UndoRange();
   return look;
 }
 
-os::ByteRange UndoRange(const storage::CanvasFile& file, const LanePlace& lane,
-                        PageIndex page) noexcept {
-  const format::Geometry& geometry = file.geometry();
-  return {geometry.Page(page).value() + geometry.UndoPlace(lane.slots), lane.shape.block_stride()};
+// Calls visit(first, end) for every written block's frames between the marks.
+template <typename Visit>
+void PartRef::ForEachWrittenBlock(const FoundPart& part, Visit visit) const {
+  const std::uint64_t per_block = lane_->shape.frames_per_block();
+  // A mark beyond the page's end is a lie; what lies there is not the page's.
+  const std::uint64_t mark = std::min(sync::ReadMark(part.words), frames());
+  const std::uint64_t low = sync::ReadLow(part.words);
+  if (low >= mark) return;
+  file_->ForEachVersionStretch(
+      page_, lane_->slots, low / per_block, (mark + per_block - 1) / per_block,
+      [&](std::uint64_t first, std::uint64_t end) {
+        for (std::uint64_t block = first; block < end; ++block)
+          if (sync::ReadVersion(part.words, block).written)
+            visit(std::max(block * per_block, low), std::min((block + 1) * per_block, mark));
+      });
 }
 
-std::optional<PartSummary> SummarizePart(const storage::CanvasFile& file, const LanePlace& lane,
-                                         PageIndex page) noexcept {
-  const auto part = FindPart(file, lane, page);
+std::optional<PartSummary> PartRef::Summarize() const noexcept {
+  const auto part = Find();
   if (!part) return std::nullopt;
   PartSummary summary;
-  ForEachWrittenBlock(file, lane, *part, page, [&](std::uint64_t first, std::uint64_t end) {
+  ForEachWrittenBlock(*part, [&](std::uint64_t first, std::uint64_t end) {
     if (summary.written_frames == 0) summary.first = first;
     summary.written_frames += end - first;
     summary.end = end;
@@ -173,12 +138,11 @@ std::optional<PartSummary> SummarizePart(const storage::CanvasFile& file, const 
   return summary;
 }
 
-std::vector<FrameRun> WrittenRuns(const storage::CanvasFile& file, const LanePlace& lane,
-                                  PageIndex page) {
+std::vector<FrameRun> PartRef::WrittenRuns() const {
   std::vector<FrameRun> runs;
-  const auto part = FindPart(file, lane, page);
+  const auto part = Find();
   if (!part) return runs;
-  ForEachWrittenBlock(file, lane, *part, page, [&](std::uint64_t first, std::uint64_t end) {
+  ForEachWrittenBlock(*part, [&](std::uint64_t first, std::uint64_t end) {
     if (!runs.empty() && runs.back().end == first)
       runs.back().end = end;
     else
@@ -187,75 +151,83 @@ std::vector<FrameRun> WrittenRuns(const storage::CanvasFile& file, const LanePla
   return runs;
 }
 
-Result<os::ScopedLock> KeepWindowsOff(storage::CanvasFile& file, const LanePlace& lane,
-                                      PageIndex page) {
-  const PageRange one{page, page + 1};
+Result<os::ScopedLock> PartRef::KeepWindowsOff() const {
+  const PageRange one{page_, page_ + 1};
   CANVAS_ASSIGN(auto no_window,
-                os::ScopedLock::Try(file.locks(), format::WindowLock(lane.id, one)));
+                os::ScopedLock::Try(file_->locks(), format::WindowLock(lane_->id, one)));
   if (!no_window)
     return Fail(ErrorCode::kBusy, "a reader's window holds the page",
                 "try again when it has moved on");
   return std::move(*no_window);
 }
 
-Result<void> PunchPart(storage::CanvasFile& file, const LanePlace& lane, PageIndex page,
-                       const storage::Ownership& owner) {
-  const auto part = FindPart(file, lane, page, file.write_base());
-  if (!part) return FinishPunch(file, lane, page, owner);
-  CANVAS_ASSIGN(const os::ScopedLock no_window, KeepWindowsOff(file, lane, page));
-  owner.Declare({format::Operation::kPunch, page, 0, lane.slots});
-  CANVAS_TRY(PunchWords(file, lane, page, part->words));
+namespace {
+
+// The rest of a punch, after the intent is on record: idempotent.
+Result<void> PunchWords(const PartRef& part, const storage::PartWords& words) {
+  sync::BeginPunch(words);
+  CANVAS_TRY(part.file().Punch(part.data(), part.file().geometry().DataBytes(part.lane().slots)));
+  sync::EndPunch(words, part.lane().shape.max_blocks(), part.stretches());
+  part.file().Notify();
+  return {};
+}
+
+}  // namespace
+
+Result<void> PartRef::Punch(const storage::Ownership& owner) const {
+  const auto part = Find(file_->write_base());
+  if (!part) return FinishPunch(owner);
+  CANVAS_ASSIGN(const os::ScopedLock no_window, KeepWindowsOff());
+  owner.Declare({format::Operation::kPunch, page_, 0, lane_->slots});
+  CANVAS_TRY(PunchWords(*this, part->words));
   owner.Clear();
-  file.Notify();
   return {};
 }
 
-Result<void> FinishPunch(storage::CanvasFile& file, const LanePlace& lane, PageIndex page,
-                         const storage::Ownership& owner) {
-  CANVAS_TRY(FinishWords(file, lane, page));
-  owner.ClearPunchOf(page);
+// All of a punch that was begun and not finished; nothing to do elsewhere.
+Result<void> PartRef::FinishWords() const {
+  if (!SlotPresent()) return {};
+  const storage::PartWords words = Words(file_->write_base());
+  if (!sync::PunchUnfinished(words)) return {};
+  return PunchWords(*this, words);
+}
+
+Result<void> PartRef::FinishPunch(const storage::Ownership& owner) const {
+  CANVAS_TRY(FinishWords());
+  owner.ClearPunchOf(page_);
   return {};
 }
 
-bool NeedsPunch(const storage::CanvasFile& file, const LanePlace& lane, PageIndex page) noexcept {
-  return file.SlotPresent(page, lane.slots) &&
-         (FindPart(file, lane, page) ||
-          sync::PunchUnfinished(
-              file.Part(file.read_base(), page, lane.slots, lane.shape.block_stride())));
+bool PartRef::NeedsPunch() const noexcept {
+  return SlotPresent() && (Find() || sync::PunchUnfinished(Words(file_->read_base())));
 }
 
-Result<void> PutBack(const storage::CanvasFile& file, const LanePlace& lane, PageIndex page,
-                     const storage::PartWords& words, std::vector<std::byte>& scratch) {
-  const std::uint64_t stride = lane.shape.block_stride();
-  const std::uint64_t undo = sync::Peek(*words.undo_block);
-  if (undo != 0 && undo <= lane.shape.max_blocks() &&
-      format::Version::FromWord(sync::Peek(words.versions[undo - 1])).changing())
-    CANVAS_TRY(file.ReserveBytes(
-        file.geometry().Page(page).value() + file.geometry().Data(lane.slots) + (undo - 1) * stride,
-        stride, false));
+Result<void> PartRef::PutBack(const storage::PartWords& words,
+                              std::vector<std::byte>& scratch) const {
+  const std::uint64_t stride = lane_->shape.block_stride();
+  const std::uint64_t undo_block = sync::Peek(*words.undo_block);
+  if (undo_block != 0 && undo_block <= lane_->shape.max_blocks() &&
+      format::Version::FromWord(sync::Peek(words.versions[undo_block - 1])).changing())
+    CANVAS_TRY(file_->ReserveBytes(data() + (undo_block - 1) * stride, stride, false));
   scratch.resize(stride);
-  sync::RepairOverwrite(words, lane.shape.max_blocks(), scratch.data(),
+  sync::RepairOverwrite(words, lane_->shape.max_blocks(), scratch.data(),
                         [&](const void* bytes) { return UndoChecksum(bytes, stride); });
   return {};
 }
 
-Result<bool> RepairPart(storage::CanvasFile& file, const LanePlace& lane,
-                        const storage::Intent& intent) {
-  if (intent.page.value() >= file.mapped_pages()) return false;
-  if (intent.run != lane.slots || !file.SlotPresent(intent.page, lane.slots)) return true;
-  const storage::PartWords words =
-      file.Part(file.write_base(), intent.page, lane.slots, lane.shape.block_stride());
-  if (sync::ReadLane(words) != lane.id.value()) return true;
+Result<void> PartRef::Repair(const storage::Intent& intent) const {
+  if (intent.run != lane_->slots || !SlotPresent()) return {};
+  const storage::PartWords words = Words(file_->write_base());
+  if (sync::ReadLane(words) != lane_->id.value()) return {};
   // A copy of the file may have lost what was reserved.
-  CANVAS_TRY(file.ReserveSlot(intent.page, lane.slots));
-  CANVAS_TRY(FinishWords(file, lane, intent.page));
+  CANVAS_TRY(file_->ReserveSlot(page_, lane_->slots));
+  CANVAS_TRY(FinishWords());
   if (intent.operation == format::Operation::kErase)
-    sync::RepairErase(words, lane.shape.max_blocks(),
-                      storage::VersionStretches{file, intent.page, lane.slots});
+    sync::RepairErase(words, lane_->shape.max_blocks(), stretches());
   std::vector<std::byte> scratch;
-  CANVAS_TRY(PutBack(file, lane, intent.page, words, scratch));
-  file.Notify();
-  return true;
+  CANVAS_TRY(PutBack(words, scratch));
+  file_->Notify();
+  return {};
 }
 
 std::uint64_t UndoChecksum(const void* bytes, std::size_t count) {

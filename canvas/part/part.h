@@ -88,19 +88,11 @@ void ForEachPart(const storage::CanvasFile& file, std::span<const LanePlace> lan
   flush();
 }
 
-// The part's words, and the life word under which they may be read. Nothing, where the part is not
-// there: never written, punched, or another lane's by now.
+// The part's words, and the life word under which they may be read.
 struct FoundPart {
   storage::PartWords words;
   std::uint64_t life = 0;
 };
-// Looks through the mapping at `base`: a writer through its own, where nothing is read around.
-std::optional<FoundPart> FindPart(const storage::CanvasFile& file, const LanePlace& lane,
-                                  PageIndex page, std::byte* base) noexcept;
-inline std::optional<FoundPart> FindPart(const storage::CanvasFile& file, const LanePlace& lane,
-                                         PageIndex page) noexcept {
-  return FindPart(file, lane, page, file.read_base());
-}
 
 // A look for a part that stands until a word changes: so a realtime reader can tell, by loading
 // that word, whether there is a part by now, or another, without looking for it.
@@ -117,11 +109,6 @@ struct PartLook {
   // Realtime, where `touched` is resident.
   bool Stands() const noexcept { return (sync::Observe(*watch) & mask) == value; }
 };
-PartLook LookForPart(const storage::CanvasFile& file, const LanePlace& lane,
-                     PageIndex page) noexcept;
-// A part's undo place.
-os::ByteRange UndoRange(const storage::CanvasFile& file, const LanePlace& lane,
-                        PageIndex page) noexcept;
 
 // Written frames of a part: between the marks, in written blocks. Numbers of a moment.
 struct PartSummary {
@@ -129,45 +116,81 @@ struct PartSummary {
   std::uint64_t first = 0;  // first and one past the last written frame, within the part
   std::uint64_t end = 0;
 };
-std::optional<PartSummary> SummarizePart(const storage::CanvasFile& file, const LanePlace& lane,
-                                         PageIndex page) noexcept;
 
-// The runs of written frames of a part, ascending, none touching another.
+// A run of written frames within a part.
 struct FrameRun {
   std::uint64_t first = 0;
   std::uint64_t end = 0;
 };
-std::vector<FrameRun> WrittenRuns(const storage::CanvasFile& file, const LanePlace& lane,
-                                  PageIndex page);
 
-// While it is held no window comes to hold the page. Errors: kBusy (one does), kIo.
-Result<os::ScopedLock> KeepWindowsOff(storage::CanvasFile& file, const LanePlace& lane,
-                                      PageIndex page);
+// A lane's share of a page: which one, and where it lies. Refers to the file and the lane, which
+// outlive it; costs three words.
+class PartRef {
+ public:
+  PartRef(const storage::CanvasFile& file, const LanePlace& lane, PageIndex page) noexcept
+      : file_(&file), lane_(&lane), page_(page) {}
 
-// Gives the part's disk space back. Nothing to do where it has none. After a failure the part
-// reads as unwritten, and FinishPunch, or this again, does the rest.
-// Errors: kBusy (a window holds it), kIo.
-Result<void> PunchPart(storage::CanvasFile& file, const LanePlace& lane, PageIndex page,
-                       const storage::Ownership& owner);
+  const storage::CanvasFile& file() const { return *file_; }
+  const LanePlace& lane() const { return *lane_; }
+  PageIndex page() const { return page_; }
+  std::uint64_t frames() const { return lane_->shape.FramesIn(page_.value()); }
+  // Where its samples, and its undo place, begin in the file.
+  std::uint64_t data() const {
+    return file_->geometry().Page(page_).value() + file_->geometry().Data(lane_->slots);
+  }
+  std::uint64_t undo() const {
+    return file_->geometry().Page(page_).value() + file_->geometry().UndoPlace(lane_->slots);
+  }
+  os::ByteRange UndoRange() const { return {undo(), lane_->shape.block_stride()}; }
+  // Whether its controls may be touched.
+  bool SlotPresent() const noexcept { return file_->SlotPresent(page_, lane_->slots); }
+  // Its words, through the mapping at `base`. The caller saw SlotPresent.
+  storage::PartWords Words(std::byte* base) const noexcept {
+    return file_->Part(base, page_, lane_->slots, lane_->shape.block_stride());
+  }
+  // The blocks that may be other than unwritten, for sync::EndPunch and its like.
+  storage::VersionStretches stretches() const { return {*file_, page_, lane_->slots}; }
 
-// Whether there is anything to give back: a part, or the rest of a punch.
-bool NeedsPunch(const storage::CanvasFile& file, const LanePlace& lane, PageIndex page) noexcept;
+  // The part, if it is there: not where it was never written, was punched, or is another lane's by
+  // now. Looks through the mapping at `base`: a writer through its own, where nothing is read
+  // around.
+  std::optional<FoundPart> Find(std::byte* base) const noexcept;
+  std::optional<FoundPart> Find() const noexcept { return Find(file_->read_base()); }
+  PartLook Look() const noexcept;
+  std::optional<PartSummary> Summarize() const noexcept;
+  // The runs of written frames, ascending, none touching another.
+  std::vector<FrameRun> WrittenRuns() const;
 
-// Finishes a punch of the part that was begun, by whomever. Before anything else is done with a
-// part.
-Result<void> FinishPunch(storage::CanvasFile& file, const LanePlace& lane, PageIndex page,
-                         const storage::Ownership& owner);
+  // While it is held no window comes to hold the page. Errors: kBusy (one does), kIo.
+  Result<os::ScopedLock> KeepWindowsOff() const;
 
-// Puts back the block that the undo place vouches for, if there is one (sync::RepairOverwrite). Its
-// space is reserved first: a copy of the file, or a power loss, may have lost it. `scratch` comes
-// to hold a block.
-// Errors: kNoSpace, kIo; nothing is changed then.
-Result<void> PutBack(const storage::CanvasFile& file, const LanePlace& lane, PageIndex page,
-                     const storage::PartWords& words, std::vector<std::byte>& scratch);
+  // Gives the part's disk space back. Nothing to do where it has none. After a failure the part
+  // reads as unwritten, and FinishPunch, or this again, does the rest.
+  // Errors: kBusy (a window holds it), kIo.
+  Result<void> Punch(const storage::Ownership& owner) const;
+  // Whether there is anything to give back: a part, or the rest of a punch.
+  bool NeedsPunch() const noexcept;
+  // Finishes a punch of the part that was begun, by whomever. Before anything else is done with a
+  // part.
+  Result<void> FinishPunch(const storage::Ownership& owner) const;
 
-// Finishes a punch, takes back an overwrite. False where this handle does not reach the page.
-Result<bool> RepairPart(storage::CanvasFile& file, const LanePlace& lane,
-                        const storage::Intent& intent);
+  // Puts back the block that the undo place vouches for, if there is one (sync::RepairOverwrite).
+  // Its space is reserved first: a copy of the file, or a power loss, may have lost it. `scratch`
+  // comes to hold a block. Errors: kNoSpace, kIo; nothing is changed then.
+  Result<void> PutBack(const storage::PartWords& words, std::vector<std::byte>& scratch) const;
+  // Puts right what a dead owner's intent says it was in the midst of here: finishes a punch or an
+  // erasure, takes back an overwrite.
+  Result<void> Repair(const storage::Intent& intent) const;
+
+ private:
+  Result<void> FinishWords() const;
+  template <typename Visit>
+  void ForEachWrittenBlock(const FoundPart& part, Visit visit) const;
+
+  const storage::CanvasFile* file_;
+  const LanePlace* lane_;
+  PageIndex page_;
+};
 
 // The sum that guards an undo place.
 std::uint64_t UndoChecksum(const void* bytes, std::size_t count);

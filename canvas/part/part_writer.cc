@@ -29,25 +29,26 @@ PartWriter::PartWriter(storage::CanvasFile& file, const LanePlace& lane, PageInd
       owner_(&owner),
       lane_(lane),
       page_(page),
-      words_(file.Part(file.write_base(), page, lane.slots, lane.shape.block_stride())),
-      data_offset_(file.geometry().Page(page).value() + file.geometry().Data(lane.slots)),
+      words_(part().Words(file.write_base())),
+      data_offset_(part().data()),
       frame_bytes_(lane.shape.frame_bytes()),
       per_block_(lane.shape.frames_per_block()),
-      frames_(lane.shape.FramesIn(page.value())) {}
+      frames_(part().frames()) {}
 
 Result<PartWriter> PartWriter::Open(storage::CanvasFile& file, const LanePlace& lane,
                                     PageIndex page, const storage::Ownership& owner) {
-  const bool there = file.SlotPresent(page, lane.slots);
+  const PartRef part(file, lane, page);
+  const bool there = part.SlotPresent();
   CANVAS_TRY(file.EnsureSlot(page, lane.slots));
   PartWriter writer(file, lane, page, owner);
   // Whoever copied the file may have lost what was reserved and never written.
   if (there) CANVAS_TRY(file.ReserveSlot(page, lane.slots));
-  CANVAS_TRY(FinishPunch(file, lane, page, owner));
-  if (!FindPart(file, lane, page, file.write_base())) {
+  CANVAS_TRY(part.FinishPunch(owner));
+  if (!part.Find(file.write_base())) {
     // Ready, and not this lane's: whoever had the slot left without giving it back.
     if (format::Life::FromWord(sync::ReadLife(writer.words_)).state == format::PartState::kReady) {
       sync::BeginPunch(writer.words_);
-      CANVAS_TRY(FinishPunch(file, lane, page, owner));
+      CANVAS_TRY(part.FinishPunch(owner));
       // On disk before this lane's life: or a power loss could leave that, and the last lane's
       // samples with their versions.
       CANVAS_TRY(file.SyncData());
@@ -61,8 +62,7 @@ Result<PartWriter> PartWriter::Open(storage::CanvasFile& file, const LanePlace& 
         fmt::format("lane {}, page {}: the high-water mark is {}, and the page has {} frames",
                     lane.id.value(), page.value(), sync::Peek(*writer.words_.mark), frames),
         "give the page back (Erase), or restore it from a copy");
-  sync::AdoptPart(writer.words_, writer.per_block_, lane.shape.max_blocks(),
-                  storage::VersionStretches{file, page, lane.slots});
+  sync::AdoptPart(writer.words_, writer.per_block_, lane.shape.max_blocks(), part.stretches());
   return writer;
 }
 
@@ -145,9 +145,7 @@ Result<void> PartWriter::ReserveData(std::uint64_t first, std::uint64_t end) {
 
 Result<void> PartWriter::ReserveUndo() {
   if (undo_reserved_) return {};
-  const auto& geometry = file_->geometry();
-  CANVAS_TRY(file_->ReserveBytes(geometry.Page(page_).value() + geometry.UndoPlace(lane_.slots),
-                                 lane_.shape.block_stride(), false));
+  CANVAS_TRY(file_->ReserveBytes(part().undo(), lane_.shape.block_stride(), false));
   undo_reserved_ = true;
   return {};
 }
@@ -233,7 +231,7 @@ Result<void> PartWriter::SettleBlock(std::uint64_t block) {
     return format::Version::FromWord(sync::Peek(words_.versions[block])).changing();
   };
   if (!changing()) return {};
-  CANVAS_TRY(PutBack(*file_, lane_, page_, words_, scratch_));
+  CANVAS_TRY(part().PutBack(words_, scratch_));
   sync::GiveUpBlock(words_, block);
   return {};
 }
@@ -301,7 +299,7 @@ Result<PartWriter::Erased> PartWriter::Erase(std::uint64_t first, std::uint64_t 
     return shown.count() == 0 || (first <= shown.first && shown.end <= end);
   };
   // Only the first and the last block of the range may hold frames outside of it.
-  CANVAS_ASSIGN(const os::ScopedLock no_window, KeepWindowsOff(*file_, lane_, page_));
+  CANVAS_ASSIGN(const os::ScopedLock no_window, part().KeepWindowsOff());
   CANVAS_TRY(SettleBlock(first_block));
   if (end_block > first_block + 1) CANVAS_TRY(SettleBlock(end_block - 1));
   std::uint64_t run = first_block;

@@ -102,6 +102,7 @@ class PartWriter {
   Frames Shown(std::uint64_t block) const;
   // Whole blocks, of which no window is in the way.
   Result<void> EraseRun(std::uint64_t first_block, std::uint64_t end_block);
+  PartRef part() const { return {*file_, lane_, page_}; }
   std::byte* FrameAt(std::uint64_t frame) const { return words_.data + frame * frame_bytes_; }
 
   storage::CanvasFile* file_;
