@@ -39,11 +39,13 @@ constexpr jack_nframes_t kMostFrames = 8192;
 
 // Everything the callback touches.
 struct Player {
-  std::vector<canvas::WindowReader> readers;
+  std::optional<canvas::WindowReaders> readers;
   std::vector<std::uint32_t> channels;
+  // A lane's samples each, made and touched beforehand.
+  std::vector<std::vector<float>> blocks;
+  std::vector<std::span<float>> outs;
   std::optional<canvas::Playhead> playhead;
   std::array<jack_port_t*, 2> ports{};
-  alignas(64) std::array<float, std::size_t{kMostFrames} * 2> block{};
   float gain = 1;
   std::int64_t position = 0;
   std::int64_t end = 0;
@@ -63,17 +65,19 @@ struct Player {
   void Render(float* left, float* right, jack_nframes_t frames) {
     std::fill_n(left, frames, 0.0F);
     std::fill_n(right, frames, 0.0F);
-    for (std::size_t lane = 0; lane < readers.size(); ++lane) {
-      const auto got = readers[lane].Read(
-          Frame(position), std::span(block).first(std::size_t{frames} * channels[lane]));
+    for (std::size_t lane = 0; lane < outs.size(); ++lane)
+      outs[lane] = std::span(blocks[lane]).first(std::size_t{frames} * channels[lane]);
+    readers->Read(Frame(position), outs);
+    for (std::size_t lane = 0; lane < outs.size(); ++lane) {
+      const auto status = readers->results()[lane].status;
       // What is unwritten, or past the end, is zeros, and that is right; what is outside came too
       // late.
-      if (got.status == canvas::ReadStatus::kOutside || got.status == canvas::ReadStatus::kRaced)
+      if (status == canvas::ReadStatus::kOutside || status == canvas::ReadStatus::kRaced)
         not_ok.fetch_add(1, std::memory_order_relaxed);
       const std::uint32_t step = channels[lane];
       for (jack_nframes_t i = 0; i < frames; ++i) {
-        left[i] += block[i * step] * gain;
-        right[i] += block[i * step + step - 1] * gain;
+        left[i] += outs[lane][i * step] * gain;
+        right[i] += outs[lane][i * step + step - 1] * gain;
       }
     }
     if (plant) getppid();
@@ -192,7 +196,10 @@ int main(int argc, char** argv) {
   const auto window = Must(canvas.MakeWindow(lanes, {.clock = {rate, 1}, .max_seconds = 2}));
   auto feeder = Must(canvas::Feeder::Start({.horizon_seconds = 0.6, .behind_seconds = 0.1}));
   player->playhead.emplace(Must(feeder.Follow(window)));
-  for (const canvas::LaneId lane : lanes) player->readers.push_back(Must(window.Reader(lane)));
+  player->readers.emplace(Must(window.Readers(lanes)));
+  for (const std::uint32_t channels : player->channels)
+    player->blocks.emplace_back(std::size_t{kMostFrames} * channels);
+  player->outs.resize(player->blocks.size());
   player->gain = 1.0F / static_cast<float>(lanes.size());
   player->position = static_cast<std::int64_t>(from * static_cast<double>(rate));
   player->end = player->position + static_cast<std::int64_t>(seconds * static_cast<double>(rate));
