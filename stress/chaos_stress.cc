@@ -37,7 +37,7 @@ Canvas Open(const std::string& path, const char* name) {
 
 // Owns the lane as soon as whoever has it lets go.
 LaneWriter OwnSoon(Canvas& canvas, std::uint32_t lane, PageRange pages) {
-  return Must(canvas.OwnWithin(LaneId(lane), pages, std::chrono::seconds(60)));
+  return Must(canvas.Own(LaneId(lane), {.pages = pages, .wait = std::chrono::seconds(60)}));
 }
 
 constexpr PageRange kAll{PageIndex(0), PageIndex(kPages)};

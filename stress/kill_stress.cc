@@ -94,7 +94,7 @@ const OpenOptions kWriting{.access = Access::kReadWrite, .sync_on_close = false}
   const LaneId lane = kind == Kind::kOverwrite ? kOverwritten
                       : kind == Kind::kAppend  ? kAppended
                                                : kPunched;
-  LaneWriter writer = Must(canvas.Own(lane, kAll));
+  LaneWriter writer = Must(canvas.Own(lane, {.pages = kAll}));
   Say('.');
   if (kind == Kind::kOverwrite) {
     for (;;) {
@@ -289,7 +289,7 @@ class Rig {
     epoch_[static_cast<std::size_t>(Kind::kAppend)] = epoch;
   }
   void StartAppendAgain() {
-    Must(Must(canvas_->Own(kAppended, kAll)).Erase({Frame(0), Frame(kFrames)}));
+    Must(Must(canvas_->Own(kAppended, {.pages = kAll})).Erase({Frame(0), Frame(kFrames)}));
     appended_ = 0;
   }
   // Killed while it gave everything back: each page is there or gone.
@@ -331,7 +331,7 @@ class Rig {
           Broken(fmt::format("page {} is of epoch {}, and {} was the last", p, found.epoch, epoch));
       }
     }
-    Must(Must(canvas_->Own(kPunched, kAll)).Erase({Frame(0), Frame(kFrames)}));
+    Must(Must(canvas_->Own(kPunched, {.pages = kAll})).Erase({Frame(0), Frame(kFrames)}));
     epoch_[static_cast<std::size_t>(Kind::kPunch)] = epoch + 1 > kMaxEpoch - 10'000 ? 1 : epoch + 1;
   }
 
@@ -368,7 +368,7 @@ class Rig {
   }
 
   // The lane is free at once, and mended.
-  void TakeOver(LaneId lane) { Must(canvas_->Own(lane, kAll)); }
+  void TakeOver(LaneId lane) { Must(canvas_->Own(lane, {.pages = kAll})); }
 
   // What could pile up.
   struct Left {
@@ -381,7 +381,7 @@ class Rig {
     StartAppendAgain();
     ++epoch_[static_cast<std::size_t>(Kind::kAppend)];
     {
-      const LaneWriter writer = Must(canvas_->Own(kAppended, kAll));
+      const LaneWriter writer = Must(canvas_->Own(kAppended, {.pages = kAll}));
       locks_shown_ = testing::KernelLocks(path_) > 0;
     }
     const CheckReport report = Must(canvas_->Check());

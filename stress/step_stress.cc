@@ -402,7 +402,7 @@ struct Totals {
 void ExpectNothingComesToLight(const std::string& path, const Bench& bench, const Look& dead,
                                const std::string& where) {
   Canvas canvas = Bench::Open(path);
-  LaneWriter writer = Must(canvas.Own(kLane, kFirstPages));
+  LaneWriter writer = Must(canvas.Own(kLane, {.pages = kFirstPages}));
   LaneReader reader = Must(canvas.Reader(kLane));
   std::vector<float> out(static_cast<std::size_t>(bench.block) * 2);
   for (const std::int64_t page : {0, 1}) {
@@ -420,7 +420,7 @@ void ExpectNothingComesToLight(const std::string& path, const Bench& bench, cons
 void StepThrough(const Bench& bench, const Case& test, Totals& totals) {
   Canvas canvas = Bench::Open(bench.path);
   std::optional<LaneWriter> writer;
-  if (test.owns) writer.emplace(Must(canvas.Own(kLane, kFirstPages)));
+  if (test.owns) writer.emplace(Must(canvas.Own(kLane, {.pages = kFirstPages})));
   const std::string copy = bench.dir.path("copy.canvas");
   testing::CopySparse(bench.path, copy);
   Recording recording(bench.path, bench.Spans());
@@ -504,7 +504,7 @@ std::uint64_t KillAt(const Bench& bench, std::uint64_t n,
   const pid_t child = fork();
   if (child == 0) {
     Canvas canvas = Bench::Open(bench.path);
-    LaneWriter writer = Must(canvas.Own(kLane, kFirstPages));
+    LaneWriter writer = Must(canvas.Own(kLane, {.pages = kFirstPages}));
     warm_up(writer);
     std::uint64_t limit = n;
     Stepper stepper(
@@ -566,7 +566,7 @@ void KillThrough(const char* name, const Bench& bench, std::uint64_t most, Total
       ++old;
     if (!(dead == expected)) Broken(fmt::format("{}: killed at {}: another content", name, n));
     Canvas successor = Bench::Open(bench.path);
-    { LaneWriter next = Must(successor.Own(kLane, kFirstPages)); }
+    { LaneWriter next = Must(successor.Own(kLane, {.pages = kFirstPages})); }
     if (!(LookAt(bench.path, bench) == dead))
       Broken(fmt::format("{}: killed at {}: the takeover changed what readers see", name, n));
   }
@@ -599,7 +599,8 @@ std::vector<Case> Cases(const Bench& bench) {
       {"an edit of the metadata",
        [](Canvas& canvas, LaneWriter*) { Must(canvas.DescribeLane(kLane, "new")); }, false, 2},
       {"owning and letting go",
-       [](Canvas& canvas, LaneWriter*) { Must(canvas.Own(kLane, kFirstPages)); }, false, 1},
+       [](Canvas& canvas, LaneWriter*) { Must(canvas.Own(kLane, {.pages = kFirstPages})); }, false,
+       1},
       {"punching a page",
        [=](Canvas&, LaneWriter* w) {
          Must(w->Erase({Frame(0), Frame(second)}));
@@ -655,7 +656,8 @@ void StepRepair(const Bench& bench, const std::vector<std::uint64_t>& tenths, To
     const std::string name = fmt::format("taking over from {}0% of one", tenth);
     StepThrough(
         bench,
-        {name.c_str(), [](Canvas& canvas, LaneWriter*) { Must(canvas.Own(kLane, kFirstPages)); },
+        {name.c_str(),
+         [](Canvas& canvas, LaneWriter*) { Must(canvas.Own(kLane, {.pages = kFirstPages})); },
          false, 1},
         totals);
   }

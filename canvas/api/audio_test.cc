@@ -89,7 +89,7 @@ TEST_F(Audio, NaNsInfinitiesAndSignedZerosAreKeptBitForBit) {
 TEST_F(Audio, RefusesWhatDoesNotFitTheTimeline) {
   Canvas sut = Make(SmallCanvas());
   const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 2, .rate = {8000, 1}}));
-  LaneWriter writer = Must(sut.Own(lane, {PageIndex(2), PageIndex(100)}));
+  LaneWriter writer = Must(sut.Own(lane, {.pages = {PageIndex(2), PageIndex(100)}}));
   LaneReader reader = Must(sut.Reader(lane));
   const std::vector<float> two(4, 1.0F);
   std::vector<float> out(4);

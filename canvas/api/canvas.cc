@@ -200,7 +200,7 @@ Result<void> Canvas::PunchPage(PageIndex page) {
       CANVAS_ASSIGN(const auto place, part::LanePlace::Of(lane, core_->file->geometry()));
       const part::PartRef part(*core_->file, place, page);
       if (!part.NeedsPunch()) continue;
-      CANVAS_ASSIGN(LaneWriter writer, Own(lane.id, {page, page + 1}));
+      CANVAS_ASSIGN(LaneWriter writer, Own(lane.id, {.pages = {page, page + 1}}));
       CANVAS_TRY(AboutFile(part.Punch(*writer.owner_), *core_));
     }
     return {};

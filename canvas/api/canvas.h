@@ -120,6 +120,11 @@ using CheckReport = part::CheckReport;
 // about to replace it. False where it cannot be read.
 bool LooksLikeCanvas(const std::string& path) noexcept;
 
+struct OwnOptions {
+  PageRange pages{PageIndex(0), PageIndex(1 << 20)};  // all that a canvas can have
+  std::chrono::milliseconds wait{0};
+};
+
 class Canvas {
  public:
   // Makes a new canvas at `path`: whole, or not at all. Blocks until it is on disk.
@@ -217,14 +222,11 @@ class Canvas {
   // Errors: kNotFound.
   Result<void> RemoveMarker(std::uint32_t id);
 
-  // Becomes the owner of a lane over some pages, by default all; repairs first what a dead owner
-  // left half done. Errors: kOwned naming the holder, kNotFound, kReadOnly.
-  Result<LaneWriter> Own(LaneId id);
-  Result<LaneWriter> Own(LaneId id, PageRange pages);
-  // The same, waiting for the present owner at most `wait`: until it lets go, or dies.
-  // Concurrency: blocking. Of several that wait, any may be next.
-  Result<LaneWriter> OwnWithin(LaneId id, std::chrono::milliseconds wait);
-  Result<LaneWriter> OwnWithin(LaneId id, PageRange pages, std::chrono::milliseconds wait);
+  // Becomes the owner of a lane over pages; repairs first what a dead owner left half done. Waits
+  // for the present owner at most `options.wait`: until it lets go, or dies.
+  // Errors: kOwned naming the holder, kNotFound, kInvalidArgument (no pages), kReadOnly.
+  // Concurrency: blocking where it is to wait. Of several that wait, any may be next.
+  Result<LaneWriter> Own(LaneId id, const OwnOptions& options = {});
   Result<std::vector<OwnerInfo>> Owners() const;
 
   Result<LaneReader> Reader(LaneId id) const;
@@ -269,6 +271,7 @@ class Canvas {
   explicit Canvas(std::shared_ptr<CanvasCore> core);
   Result<void> CheckOpen() const;
   CanvasInfo InfoOf() const;
+  Result<LaneWriter> OwnNow(LaneId id, PageRange pages);
   std::shared_ptr<CanvasCore> core_;
 };
 

@@ -368,45 +368,37 @@ Result<void> Canvas::RemoveMarker(std::uint32_t id) {
   });
 }
 
-Result<LaneWriter> Canvas::Own(LaneId id) { return Own(id, kAllPages); }
-
-Result<LaneWriter> Canvas::Own(LaneId id, PageRange pages) {
-  return NoThrow([&]() -> Result<LaneWriter> {
-    CANVAS_TRY(CheckOpen());
-    const auto own = [&]() -> Result<LaneWriter> {
-      CANVAS_TRY(core_->file->CheckWritable());
-      CANVAS_ASSIGN(const auto found, core_->Find(id));
-      if (pages.empty() || pages.end > kAllPages.end)
-        return Fail(ErrorCode::kInvalidArgument, "an empty or impossible range of pages");
-      auto owner = core_->Own(found.second, pages);
-      if (!owner) {
-        Error& error = owner.error();
-        return Fail(error.code(), fmt::format("lane '{}': {}", found.first.name, error.what()),
-                    error.hint());
-      }
-      // The lane may have been removed while we waited for it.
-      CANVAS_TRY(core_->Find(id));
-      return LaneWriter(core_, *std::move(owner), found.second, ToInfo(found.first));
-    };
-    return AboutFile(own(), *core_);
-  });
+Result<LaneWriter> Canvas::OwnNow(LaneId id, PageRange pages) {
+  CANVAS_TRY(CheckOpen());
+  const auto own = [&]() -> Result<LaneWriter> {
+    CANVAS_TRY(core_->file->CheckWritable());
+    CANVAS_ASSIGN(const auto found, core_->Find(id));
+    if (pages.empty() || pages.end > kAllPages.end)
+      return Fail(ErrorCode::kInvalidArgument, "an empty or impossible range of pages");
+    auto owner = core_->Own(found.second, pages);
+    if (!owner) {
+      Error& error = owner.error();
+      return Fail(error.code(), fmt::format("lane '{}': {}", found.first.name, error.what()),
+                  error.hint());
+    }
+    // The lane may have been removed while we waited for it.
+    CANVAS_TRY(core_->Find(id));
+    return LaneWriter(core_, *std::move(owner), found.second, ToInfo(found.first));
+  };
+  return AboutFile(own(), *core_);
 }
 
-Result<LaneWriter> Canvas::OwnWithin(LaneId id, std::chrono::milliseconds wait) {
-  return OwnWithin(id, kAllPages, wait);
-}
-
-Result<LaneWriter> Canvas::OwnWithin(LaneId id, PageRange pages, std::chrono::milliseconds wait) {
+Result<LaneWriter> Canvas::Own(LaneId id, const OwnOptions& options) {
   return NoThrow([&]() -> Result<LaneWriter> {
     using Clock = std::chrono::steady_clock;
     // A death wakes nobody, so every sleep is short; a busy writer wakes all the time, so none is
     // shorter.
     constexpr std::chrono::milliseconds kLongest(100);
     constexpr std::chrono::milliseconds kShortest(2);
-    const auto end = Clock::now() + std::min(wait, kLongestWait);
+    const auto end = Clock::now() + std::min(options.wait, kLongestWait);
     for (;;) {
       const std::uint32_t seen = ChangeCount();
-      auto owned = Own(id, pages);
+      auto owned = OwnNow(id, options.pages);
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
       if (owned || owned.error().code() != ErrorCode::kOwned || left.count() <= 0) return owned;
       std::this_thread::sleep_for(std::min(left, kShortest));

@@ -44,6 +44,8 @@ class CanvasCore {
 inline constexpr PageRange kAllPages{PageIndex(0),
                                      PageIndex(static_cast<std::uint32_t>(format::kMaxPages))};
 
+static_assert(format::kMaxPages == 1 << 20, "as OwnOptions says");
+
 // What a longer wait comes to: no sum of times overflows.
 inline constexpr std::chrono::milliseconds kLongestWait = std::chrono::hours(24 * 365);
 

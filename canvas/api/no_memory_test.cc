@@ -313,8 +313,8 @@ TEST_F(NoMemory, Edits) {
 
 TEST_F(NoMemory, Writing) {
   EveryAllocation("Own", [&] { return sut_->Own(lane_); });
-  EveryAllocation("OwnWithin",
-                  [&] { return sut_->OwnWithin(lane_, std::chrono::milliseconds(0)); });
+  EveryAllocation("Own, waiting",
+                  [&] { return sut_->Own(lane_, {.wait = std::chrono::milliseconds(0)}); });
   EXPECT_TRUE(Must(sut_->Owners()).empty()) << "a lock was left behind";
   LaneWriter writer = Must(sut_->Own(lane_));
   const auto same = Samples(1, 100, 3000, 2);
@@ -444,9 +444,9 @@ TEST_F(NoMemory, WhatWasMovedFrom) {
   moved("SetMarker", [&] { return canvas.SetMarker({}); });
   moved("RemoveMarker", [&] { return canvas.RemoveMarker(1); });
   moved("Own", [&] { return canvas.Own(lane); });
-  moved("Own of pages", [&] { return canvas.Own(lane, pages); });
-  moved("OwnWithin", [&] { return canvas.OwnWithin(lane, kLong); });
-  moved("OwnWithin of pages", [&] { return canvas.OwnWithin(lane, pages, kLong); });
+  moved("Own of pages", [&] { return canvas.Own(lane, {.pages = pages}); });
+  moved("Own, waiting", [&] { return canvas.Own(lane, {.wait = kLong}); });
+  moved("Own of pages, waiting", [&] { return canvas.Own(lane, {.pages = pages, .wait = kLong}); });
   moved("Owners", [&] { return canvas.Owners(); });
   moved("Reader", [&] { return canvas.Reader(lane); });
   moved("MakeWindow", [&] { return canvas.MakeWindow({{lane}}); });

@@ -66,13 +66,13 @@ TEST_F(Ownership, EndsWithTheWriter) {
 TEST_F(Ownership, IsByPages) {
   Canvas first = Open("first");
   Canvas second = Open("second");
-  LaneWriter early = Must(first.Own(lane_, Range(0, 10)));
-  LaneWriter late = Must(second.Own(lane_, Range(10, 20)));
-  LaneWriter later = Must(first.Own(lane_, Range(20, 21)));
-  EXPECT_EQ(CodeOf(second.Own(lane_, Range(9, 11))), ErrorCode::kOwned);
-  EXPECT_EQ(CodeOf(first.Own(lane_, Range(9, 10))), ErrorCode::kOwned);
-  EXPECT_EQ(CodeOf(first.Own(lane_, Range(20, 30))), ErrorCode::kOwned);
-  EXPECT_EQ(CodeOf(first.Own(lane_, Range(5, 5))), ErrorCode::kInvalidArgument);
+  LaneWriter early = Must(first.Own(lane_, {.pages = Range(0, 10)}));
+  LaneWriter late = Must(second.Own(lane_, {.pages = Range(10, 20)}));
+  LaneWriter later = Must(first.Own(lane_, {.pages = Range(20, 21)}));
+  EXPECT_EQ(CodeOf(second.Own(lane_, {.pages = Range(9, 11)})), ErrorCode::kOwned);
+  EXPECT_EQ(CodeOf(first.Own(lane_, {.pages = Range(9, 10)})), ErrorCode::kOwned);
+  EXPECT_EQ(CodeOf(first.Own(lane_, {.pages = Range(20, 30)})), ErrorCode::kOwned);
+  EXPECT_EQ(CodeOf(first.Own(lane_, {.pages = Range(5, 5)})), ErrorCode::kInvalidArgument);
   EXPECT_EQ(Must(second.Owners()).size(), 3U);
   Must(early.Write(Frame(10 * 8000 - 1), Samples(1, 0, 1, 1)));
   Must(late.Write(Frame(10 * 8000), Samples(1, 0, 1, 1)));
@@ -134,7 +134,7 @@ TEST_F(Ownership, AForkedChildNeitherWritesNorHoldsOnNorCrashes) {
   Process child([&](const Process::Line& line) {
     const auto write_result = writer->Write(Frame(100), Samples(1, 0, 1, 1));
     if (write_result || write_result.error().code() != ErrorCode::kClosed) return 1;
-    if (canvas->Own(lane_, Range(50, 60)).error().code() != ErrorCode::kClosed) return 2;
+    if (canvas->Own(lane_, {.pages = Range(50, 60)}).error().code() != ErrorCode::kClosed) return 2;
     if (canvas->Lanes().has_value()) return 3;
     if (reader.Read(Frame(0), out).status != ReadStatus::kClosed) return 4;
     Canvas own = Must(Canvas::Open(path_));  // its own handle works
@@ -157,7 +157,7 @@ TEST_F(Ownership, MoreOwnersThanOneBlockOfTheTableHolds) {
   Canvas sut = Open("sut");
   std::vector<LaneWriter> writers;
   for (std::uint32_t page = 0; page < 40; ++page)
-    writers.push_back(Must(sut.Own(lane_, Range(page, page + 1))));
+    writers.push_back(Must(sut.Own(lane_, {.pages = Range(page, page + 1)})));
   EXPECT_EQ(Must(sut.Owners()).size(), 40U);
   writers.clear();
   EXPECT_TRUE(Must(sut.Owners()).empty());

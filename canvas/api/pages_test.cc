@@ -208,7 +208,7 @@ TEST_F(Pages, PunchingGivesBackAPartARangeAndAPage) {
   LaneReader reader_b = Must(sut.Reader(b));
   std::vector<float> out(12);
   {
-    LaneWriter owner = Must(sut.Own(a, {PageIndex(1), PageIndex(4)}));
+    LaneWriter owner = Must(sut.Own(a, {.pages = {PageIndex(1), PageIndex(4)}}));
     const EraseReport part = Must(owner.Erase({Frame(48000 * 30), Frame(48000 * 60)}));
     EXPECT_EQ(part.erased_frames, 48000U * 30);
     EXPECT_EQ(given_back(), kPart);

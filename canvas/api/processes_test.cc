@@ -142,7 +142,8 @@ TEST_F(Processes, WritersOnLanesAndOnPagesOfOneLaneDoNotMeet) {
     writers.emplace_back([this, i](const Line& line) {
       Canvas canvas = OpenForWriting(path_);
       const LaneId lane = i < 3 ? a_ : b_;
-      LaneWriter mine = i < 3 ? Must(canvas.Own(lane, Pages(i, i + 1))) : Must(canvas.Own(lane));
+      LaneWriter mine =
+          i < 3 ? Must(canvas.Own(lane, {.pages = Pages(i, i + 1)})) : Must(canvas.Own(lane));
       line.Say('o');
       if (line.Hear() != 'g') return 1;
       const std::int64_t first = i < 3 ? i * kPage : 0;
@@ -188,10 +189,10 @@ TEST_F(Processes, AWaitingOwnerGetsTheLaneWhenTheOtherLetsGoOrDies) {
     ASSERT_EQ(first.Hear(), 'o');
     Process second([this](const Line& line) {
       Canvas canvas = OpenForWriting(path_);
-      if (CodeOf(canvas.OwnWithin(a_, std::chrono::milliseconds(20))) != ErrorCode::kOwned)
+      if (CodeOf(canvas.Own(a_, {.wait = std::chrono::milliseconds(20)})) != ErrorCode::kOwned)
         return 1;
       line.Say('w');
-      return canvas.OwnWithin(a_, std::chrono::seconds(60)) ? 0 : 2;
+      return canvas.Own(a_, {.wait = std::chrono::seconds(60)}) ? 0 : 2;
     });
     ASSERT_EQ(second.Hear(), 'w');
     if (dies)
@@ -276,7 +277,7 @@ TEST_F(Processes, AReaderThatLocksALaneIsTheReasonThatIsGiven) {
   ASSERT_FALSE(owned.has_value());
   EXPECT_EQ(owned.error().code(), ErrorCode::kOwned);
   EXPECT_NE(owned.error().what().find("does not say its name"), std::string::npos);
-  Must(sut.Own(a_, Pages(4, 100)));
+  Must(sut.Own(a_, {.pages = Pages(4, 100)}));
   close(fd);
   Must(sut.Own(a_));
 }
@@ -368,7 +369,7 @@ TEST_F(Processes, LanesThatManyRemoveAtOnceGoOnceEachAndLeaveNothingToTheNextOne
         const auto owned = [&] { return !removed && removed.error().code() == ErrorCode::kOwned; };
         while (i % 2 == 0 && owned()) removed = mine.RemoveLane(doomed[lane]);
         if (owned()) {
-          auto writer = mine.OwnWithin(doomed[lane], std::chrono::seconds(60));
+          auto writer = mine.Own(doomed[lane], {.wait = std::chrono::seconds(60)});
           removed = writer ? mine.RemoveLane(*std::move(writer))
                            : Result<void>(std::unexpected(writer.error()));
         }
@@ -561,7 +562,7 @@ TEST_F(Processes, GrowthRacedByFourLosesNoPage) {
 
 TEST_F(Processes, AChildForkedFromAHolderNeitherUsesNorKeepsWhatItsParentHolds) {
   auto canvas = std::make_unique<Canvas>(OpenForWriting(path_));
-  auto writer = std::make_unique<LaneWriter>(Must(canvas->Own(a_, Pages(0, 10))));
+  auto writer = std::make_unique<LaneWriter>(Must(canvas->Own(a_, {.pages = Pages(0, 10)})));
   Write(*writer, 0, kPage);
   auto pin = std::make_unique<MetadataPin>(Must(canvas->Pin()));
   auto hold = std::make_unique<PageHold>(Must(canvas->Hold(a_, Pages(0, 1))));
@@ -587,7 +588,7 @@ TEST_F(Processes, AChildForkedFromAHolderNeitherUsesNorKeepsWhatItsParentHolds) 
   });
   ASSERT_EQ(child.Hear(), 'c');
   Canvas other = OpenForWriting(path_);
-  EXPECT_EQ(CodeOf(other.Own(a_, Pages(0, 1))), ErrorCode::kOwned);
+  EXPECT_EQ(CodeOf(other.Own(a_, {.pages = Pages(0, 1)})), ErrorCode::kOwned);
   EXPECT_EQ(CodeOf(writer->Erase({Frame(0), Frame(kPage)})), ErrorCode::kBusy) << "held";
   EXPECT_EQ(Must(pin->Lanes()).size(), 2U);
   hold.reset();
@@ -595,7 +596,7 @@ TEST_F(Processes, AChildForkedFromAHolderNeitherUsesNorKeepsWhatItsParentHolds) 
   Must(writer->Erase({Frame(0), Frame(kPage)}));
   writer.reset();
   canvas.reset();
-  EXPECT_TRUE(other.Own(a_, Pages(0, 1)).has_value()) << "though the child lives";
+  EXPECT_TRUE(other.Own(a_, {.pages = Pages(0, 1)}).has_value()) << "though the child lives";
   EXPECT_EQ(testing::KernelLocks(path_), 0U);
   child.Tell('x');
   EXPECT_EQ(child.Wait(), 0);

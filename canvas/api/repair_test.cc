@@ -194,7 +194,7 @@ TEST_F(RepairAfterDeath, IntentsOfOtherPagesWaitForTheirOwner) {
   });
   {
     Canvas canvas = OpenForWriting(path_);
-    Must(canvas.Own(lane_, {PageIndex(5), PageIndex(6)}));
+    Must(canvas.Own(lane_, {.pages = {PageIndex(5), PageIndex(6)}}));
     EXPECT_EQ(Notes(), 2U);
   }
   TakeOver();

@@ -96,7 +96,8 @@ Result<LaneWriter> OwnLane(Canvas& canvas, LaneId lane, double wait_seconds, con
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
         end - std::chrono::steady_clock::now());
     constexpr std::chrono::milliseconds kStretch(200);
-    auto again = canvas.OwnWithin(lane, std::clamp(left, std::chrono::milliseconds(0), kStretch));
+    auto again =
+        canvas.Own(lane, {.wait = std::clamp(left, std::chrono::milliseconds(0), kStretch)});
     if (again || again.error().code() != ErrorCode::kOwned || left <= kStretch || stop.raised())
       return again;
   }
