@@ -21,8 +21,6 @@
 // Fork: a forked child cannot use its parent's handles, and says so; it opens the canvas itself.
 #pragma once
 
-#include <sys/types.h>
-
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -43,12 +41,12 @@
 #include "canvas/base/tempo.h"
 #include "canvas/base/time.h"
 #include "canvas/base/units.h"
-#include "canvas/part/check.h"
+#include "canvas/metadata/reports.h"
 
 namespace canvas {
 
+using metadata::OwnerInfo;
 using os::Access;
-using storage::OwnerInfo;
 
 struct CreateOptions {
   Rate rate{48000, 1};              // sizes the wide slots: one holds a page of stereo at it
@@ -67,7 +65,7 @@ struct CreateOptions {
   std::uint32_t header_place_bytes = 8 * 1024 * 1024;
   std::string title = {};
   std::string tool = {};  // provenance: what makes the canvas
-  mode_t mode = 0600;
+  std::uint32_t mode = 0600;
   bool allow_remote = false;  // network and FUSE file systems, at your own risk
 };
 
@@ -114,7 +112,7 @@ struct DiskUsage {
   std::vector<Lane> lanes;
 };
 
-using CheckReport = part::CheckReport;
+using metadata::CheckReport;
 
 // Whether a file begins as a canvas does, whatever its name and however it goes on: for who is
 // about to replace it. False where it cannot be read.

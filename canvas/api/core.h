@@ -10,6 +10,7 @@
 
 #include "canvas/api/lane.h"
 #include "canvas/base/error.h"
+#include "canvas/part/check.h"
 #include "canvas/part/part.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/storage/header_store.h"

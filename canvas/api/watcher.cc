@@ -14,7 +14,7 @@
 namespace canvas {
 namespace {
 
-using storage::OwnerInfo;
+using metadata::OwnerInfo;
 
 // What one part looked like.
 struct PartLook {

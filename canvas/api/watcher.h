@@ -18,7 +18,7 @@
 
 #include "canvas/api/lane.h"
 #include "canvas/base/error.h"
-#include "canvas/storage/ownership.h"
+#include "canvas/metadata/reports.h"
 
 namespace canvas {
 
@@ -40,7 +40,7 @@ struct Change {
   LaneInfo lane = {};
   LaneInfo before = {};
   FrameRange frames = {};
-  storage::OwnerInfo owner = {};
+  metadata::OwnerInfo owner = {};
   std::uint64_t generation = 0;  // of the metadata, at this look
 };
 

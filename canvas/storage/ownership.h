@@ -24,18 +24,13 @@
 #include "canvas/base/error.h"
 #include "canvas/base/units.h"
 #include "canvas/format/control_format.h"
+#include "canvas/metadata/reports.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/sync/takeover.h"
 
 namespace canvas::storage {
 
-struct OwnerInfo {
-  LaneId lane;
-  PageRange pages;
-  std::string name;
-  std::uint64_t pid = 0;
-  std::int64_t since_unix_ns = 0;
-};
+using metadata::OwnerInfo;
 
 // What an owner is in the middle of.
 struct Intent {

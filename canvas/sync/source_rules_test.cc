@@ -147,8 +147,6 @@ std::set<std::string> TooDeep(const std::string& name, const std::string& text) 
 // so). Each is there for the members of a class that is to be fast without a pointer between, or
 // for a type that goes out as it is.
 const std::set<std::string> kStillTooDeep = {
-    "canvas/api/canvas.h includes canvas/part/check.h",
-    "canvas/api/canvas.h includes sys/types.h",
     "canvas/api/frame_reader.h includes canvas/part/part.h",
     "canvas/api/frame_reader.h includes canvas/storage/canvas_file.h",
     "canvas/api/frame_reader.h includes canvas/sync/overwrite.h",
@@ -157,7 +155,6 @@ const std::set<std::string> kStillTooDeep = {
     "canvas/api/lane_writer.h includes canvas/storage/ownership.h",
     "canvas/api/view.h includes canvas/sync/overwrite.h",
     "canvas/api/view.h includes canvas/sync/std_sync.h",
-    "canvas/api/watcher.h includes canvas/storage/ownership.h",
 };
 
 // What is in one and not in the other.
