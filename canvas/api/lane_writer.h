@@ -22,7 +22,7 @@ class CanvasCore;
 
 // What Erase did with the frames of the range that were written.
 struct EraseReport {
-  std::uint64_t erased_frames = 0;  // unwritten now, their disk space given back
+  std::uint64_t erased_frames = 0;  // unwritten now
   std::uint64_t zeroed_frames = 0;  // zeros now: they share a block with frames that stay
 };
 
@@ -58,8 +58,11 @@ class LaneWriter {
   Frame end();
 
   // Erases a range, to the frame. Whole blocks of it (32 KiB, unless chosen otherwise) are
-  // unwritten afterwards and cost no disk; where the range begins or ends within a block that holds
-  // other frames too, its frames there become zeros. Each block changes as a whole, as in Write.
+  // unwritten afterwards; their disk space is given back by whole 2 MiB (slot_align_bytes) in which
+  // nothing is written, and with the whole page where nothing of it is left. Where the range begins
+  // or ends within a block that holds other frames too, its frames there become zeros. Each block
+  // changes as a whole, as in Write. What is appended behind an erased end of a page is known by
+  // the block, not to the frame: another writer's Append goes on behind that block.
   // Errors: kBusy (a reader's window holds a page), kLimit (past the mapping limit), kNoSpace, kIo.
   // After an error the pages before the failing one are erased, and calling again goes on.
   Result<EraseReport> Erase(FrameRange range);

@@ -70,7 +70,8 @@ class View {
   std::uint64_t frames() const { return frames_; }
 
   // kOk; or, of an empty view, why there is nothing at its first frame: kUnwritten, kOutside,
-  // kRaced (it is being rewritten just now), kEnd, kClosed.
+  // kRaced (it is being rewritten just now), kEnd, kClosed (of a reader that was moved from; in a
+  // forked child a view is empty, and any of these).
   ReadStatus status() const { return status_; }
 
   // Whether nothing of the part was overwritten, erased or punched since the view was opened.

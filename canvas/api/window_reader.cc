@@ -15,6 +15,7 @@ WindowReaders::WindowReaders(std::vector<WindowReader> readers, Rate clock)
 // after the other is sent for of all lanes at a time: the readers, then what each of them looks at,
 // then the copies.
 ReadStatus WindowReaders::Read(Frame position, std::span<const std::span<float>> outs) noexcept {
+  if (readers_.empty()) return outs.empty() ? ReadStatus::kOk : ReadStatus::kClosed;
   const std::size_t lanes = std::min(outs.size(), readers_.size());
   for (std::size_t i = 0; i < lanes; ++i) readers_[i].reader_.PrefetchSelf();
   for (std::size_t i = 0; i < lanes; ++i) {
@@ -23,8 +24,9 @@ ReadStatus WindowReaders::Read(Frame position, std::span<const std::span<float>>
     readers_[i].reader_.Prefetch(lane.at, outs[i].size_bytes());
   }
   auto status = ReadStatus::kOk;
+  for (std::size_t i = lanes; i < readers_.size(); ++i) results_[i] = {};
   for (std::size_t i = 0; i < lanes; ++i) {
-    results_[i] = readers_[i].Read(lanes_[i].at, outs[i]);
+    results_[i] = outs[i].empty() ? ReadResult{} : readers_[i].Read(lanes_[i].at, outs[i]);
     if (status == ReadStatus::kOk) status = results_[i].status;
   }
   return status;

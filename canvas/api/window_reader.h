@@ -68,9 +68,9 @@ class WindowReaders {
   WindowReader& operator[](std::size_t index) { return readers_[index]; }
 
   // Reads outs[i].size() / channels frames of lane i, from `position` on, which counts at the
-  // window's clock: of a lane at another rate, from the frame that sounds then. `outs` has a span a
-  // lane; an empty one leaves its lane out. Answers the first status that is not kOk, by lane;
-  // `results` has each lane's.
+  // window's clock: of a lane at another rate, from the frame that sounds then. An empty span, or
+  // none, leaves its lane out. Answers the first status that is not kOk, by lane, kClosed after a
+  // move; `results` has each lane's, kOk of one that was left out.
   // Concurrency, realtime: as WindowReader::Read.
   ReadStatus Read(Frame position, std::span<const std::span<float>> outs) noexcept;
   std::span<const ReadResult> results() const { return results_; }

@@ -259,6 +259,10 @@ TEST_F(WindowTest, ReadersOfAWindowReadTogetherAtOnePosition) {
   EXPECT_EQ(sut.results()[0].written_frames, 50U);
   const std::vector<std::span<float>> one = {std::span<float>(), b};
   EXPECT_EQ(sut.Read(Frame(0), one), ReadStatus::kOk) << "one lane is left out";
+  EXPECT_EQ(sut.Read(Frame(-10), {{one[0]}}), ReadStatus::kOk) << "and both, where nothing is";
+  WindowReaders moved = std::move(sut);
+  EXPECT_EQ(sut.Read(Frame(0), outs), ReadStatus::kClosed);
+  EXPECT_EQ(moved.Read(Frame(0), outs), ReadStatus::kOk);
   const LaneId nobody(77);
   EXPECT_EQ(testing::CodeOf(window.Readers({&nobody, 1})), ErrorCode::kNotFound);
 }

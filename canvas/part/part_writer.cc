@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
-#include <set>
 #include <utility>
 
 #include "canvas/sync/append.h"
@@ -271,8 +270,10 @@ PartWriter::Frames PartWriter::Shown(std::uint64_t block) const {
   return {first, std::max(first, std::min((block + 1) * per_block_, mark()))};
 }
 
-// The unwritten blocks around the run go with it: what was reserved there ahead, and what an
-// erasure left that was cut short. What shares 4 KiB with a written block stays.
+// What is given back is whole folios (slot_align_bytes) in which nothing is written: a store
+// through the mapping beside a hole of the same folio makes the kernel fill the hole again (ext4
+// and xfs, 6.18), and on a full disk that is SIGBUS. The unwritten blocks around the run go with
+// it, also those that an erasure before, or one that was cut short, had to leave.
 Result<void> PartWriter::EraseRun(std::uint64_t first_block, std::uint64_t end_block) {
   owner_->Declare({format::Operation::kErase, page_, first_block, lane_.slots});
   sync::EraseBlocks(words_, first_block, end_block);
@@ -280,10 +281,13 @@ Result<void> PartWriter::EraseRun(std::uint64_t first_block, std::uint64_t end_b
   while (first_block > 0 && Fresh(first_block - 1)) --first_block;
   while (end_block < lane_.shape.max_blocks() && Fresh(end_block)) ++end_block;
   const std::uint64_t stride = lane_.shape.block_stride();
-  const std::uint64_t first = RoundUp(first_block * stride);
+  const std::uint64_t folio =
+      std::max(format::kFileBlock, std::uint64_t{file_->geometry().fields().slot_align_bytes});
+  const std::uint64_t first = (first_block * stride + folio - 1) / folio * folio;
+  // Behind the last block of the slot nothing is stored.
   const std::uint64_t end = end_block == lane_.shape.max_blocks()
-                                ? RoundUp(end_block * stride)
-                                : end_block * stride / format::kFileBlock * format::kFileBlock;
+                                ? file_->geometry().DataBytes(lane_.slots)
+                                : end_block * stride / folio * folio;
   reserved_.clear();
   reserved_end_ = ~std::uint64_t{0};
   if (first >= end) return {};
@@ -302,28 +306,34 @@ Result<PartWriter::Erased> PartWriter::Erase(std::uint64_t first, std::uint64_t 
   CANVAS_ASSIGN(const os::ScopedLock no_window, part().KeepWindowsOff());
   CANVAS_TRY(SettleBlock(first_block));
   if (end_block > first_block + 1) CANVAS_TRY(SettleBlock(end_block - 1));
-  std::uint64_t run = first_block;
-  std::uint64_t run_end = end_block;
-  const std::vector<float> zeros(per_block_ * lane_.shape.channels());
-  for (const std::uint64_t block : std::set{first_block, end_block - 1}) {
-    if (whole(block)) continue;
-    const Frames shown = Shown(block);
-    const std::uint64_t from = std::max(first, shown.first);
-    const std::uint64_t to = std::min(end, shown.end);
-    if (from < to) {
+  const bool head = !whole(first_block);
+  const bool tail = end_block - 1 != first_block && !whole(end_block - 1);
+  const std::uint64_t run = first_block + (head ? 1 : 0);
+  const std::uint64_t run_end = std::max(run, end_block - (tail ? 1 : 0));
+  const auto erase = [&]() -> Result<void> {
+    // First what makes room: zeroing an edge may need the undo place.
+    for (std::uint64_t block = run; block < run_end; ++block) {
+      CANVAS_TRY(SettleBlock(block));
+      erased.unwritten_frames += Shown(block).count();
+    }
+    if (run < run_end) CANVAS_TRY(EraseRun(run, run_end));
+    const std::vector<float> zeros(per_block_ * lane_.shape.channels());
+    const auto zero = [&](std::uint64_t block) -> Result<void> {
+      const Frames shown = Shown(block);
+      const std::uint64_t from = std::max(first, shown.first);
+      const std::uint64_t to = std::min(end, shown.end);
+      if (from >= to) return {};
       CANVAS_TRY(WriteOver(from, to, zeros.data()));
       erased.zeroed_frames += to - from;
-    }
-    if (block == first_block) run = block + 1;
-    if (block == end_block - 1) run_end = block;
-  }
-  for (std::uint64_t block = run; block < run_end; ++block) {
-    CANVAS_TRY(SettleBlock(block));
-    erased.unwritten_frames += Shown(block).count();
-  }
-  const auto given_back = run < run_end ? EraseRun(run, run_end) : Result<void>();
+      return {};
+    };
+    if (head) CANVAS_TRY(zero(first_block));
+    if (tail) CANVAS_TRY(zero(end_block - 1));
+    return {};
+  };
+  const auto done = erase();
   file_->Notify();  // of what there is, after a failure too
-  CANVAS_TRY(given_back);
+  CANVAS_TRY(done);
   return erased;
 }
 
