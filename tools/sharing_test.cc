@@ -55,8 +55,8 @@ TEST_F(Sharing, InfoNamesEveryOwner) {
   EXPECT_TRUE(Info()["owners"].empty());
   EXPECT_EQ(Good({"info", file_}).out.find("owner"), std::string::npos);
   Canvas canvas = Open();
-  const auto first = Must(canvas.Own(LaneId(1), {PageIndex(0), PageIndex(3)}));
-  const auto second = Must(canvas.Own(LaneId(1), {PageIndex(7), PageIndex(8)}));
+  const auto first = Must(canvas.Own(LaneId(1), {.pages = {PageIndex(0), PageIndex(3)}}));
+  const auto second = Must(canvas.Own(LaneId(1), {.pages = {PageIndex(7), PageIndex(8)}}));
   const auto owners = Info()["owners"];
   ASSERT_EQ(owners.size(), 2U);
   EXPECT_EQ(owners[0]["name"], "the generator");

@@ -9,7 +9,7 @@
 //                                      unwritten blocks follow, all in one pwrite: a store through
 //                                      the mapping would fault at every 4 KiB just written
 //
-// and erasing them: whole blocks are given back (sync/erase.h), the rest of the range is zeroed.
+// and erasing them: whole blocks become unwritten (sync/erase.h), the rest of the range is zeroed.
 //
 // pwrite is used because it is the faster way into fresh space: it fills whole pages of the cache
 // without faulting them in or zeroing them first (bench/bulk_write_bench.cc compares).

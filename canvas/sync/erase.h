@@ -17,7 +17,8 @@
 // A death before step 4 leaves blocks that are unwritten and still have their disk space. Whoever
 // writes them first fills all of them (append.h, I1); whoever erases them again gives it back.
 //
-// Concurrency: one owner, any number of readers. Realtime: not the owner's side (step 3).
+// Concurrency: one owner, any number of readers. Realtime: not the owner's side (step 4 is a
+// syscall).
 #pragma once
 
 #include <atomic>
