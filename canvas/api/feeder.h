@@ -47,8 +47,8 @@ struct FeederReport {
   std::uint64_t late = 0;   // looks that found it inside, and there was something not yet resident
   std::chrono::nanoseconds longest_look{0};  // from seeing a position to having all of its horizon
   std::uint64_t misses = 0;                  // reads in the window that met something outside
-  // Slices that could not be shown: a page is just being given back, or a reader's view (ViewAt
-  // without EndView) still holds the place it would take.
+  // Slices that could not be shown: a page is just being given back, or a reader's view still holds
+  // the place it would take.
   std::uint64_t held_up = 0;
   std::string error = {};  // the last one, with the path; empty where none happened
 };
@@ -66,8 +66,8 @@ class Playhead {
   void Publish(Frame position) noexcept;
 
   // Waits until the feeder has looked at the position that was published last, and everything ahead
-  // of it is resident; at most `timeout`. Whether it is. A reader that holds a view (ViewAt) may
-  // keep a page from being shown: end it before (EndView).
+  // of it is resident; at most `timeout`. Whether it is. A reader's view may keep a page from
+  // being shown: let it go before.
   bool WaitReady(std::chrono::milliseconds timeout) const;
 
   FeederReport Report() const noexcept;

@@ -272,8 +272,8 @@ PartWriter::Frames PartWriter::Shown(std::uint64_t block) const {
 
 // What is given back is whole folios (slot_align_bytes) in which nothing is written: a store
 // through the mapping beside a hole of the same folio makes the kernel fill the hole again (ext4
-// and xfs, 6.18), and on a full disk that is SIGBUS. The unwritten blocks around the run go with
-// it, also those that an erasure before, or one that was cut short, had to leave.
+// and xfs, 6.18), and on a full disk faults (ext4). The unwritten blocks around the run go with it,
+// also those that an erasure before, or one that was cut short, had to leave.
 Result<void> PartWriter::EraseRun(std::uint64_t first_block, std::uint64_t end_block) {
   owner_->Declare({format::Operation::kErase, page_, first_block, lane_.slots});
   sync::EraseBlocks(words_, first_block, end_block);
