@@ -239,10 +239,7 @@ TEST_F(Tool, ErasingIsExactToTheFrame) {
           "--to", "40"});
     return ReadAudio(dir_.path("o.wav")).samples;
   };
-  const Outcome two = Good({"rm", file_, "--lane", "x", "--from", "480001f", "--to", "576003f"});
-  EXPECT_NE(two.out.find("0 B given back (0 B): the disk has it back by whole 2 MiB"),
-            std::string::npos)
-      << two.out;  // two seconds
+  Good({"rm", file_, "--lane", "x", "--from", "480001f", "--to", "576003f"});  // two seconds
   std::fill(expected.begin() + 480001, expected.begin() + 576003, 0.0F);
   EXPECT_EQ(audible(), expected);
   const Outcome silence = Good({"silence", file_, "--lane", "x", "--from", "1", "--to", "00:1.5"});

@@ -58,8 +58,8 @@ class LaneWriter {
   Frame end();
 
   // Erases a range, to the frame. Whole blocks of it (32 KiB, unless chosen otherwise) are
-  // unwritten afterwards; their disk space is given back by whole 2 MiB (slot_align_bytes) in which
-  // nothing is written, and with the whole page where nothing of it is left. Where the range begins
+  // unwritten afterwards, and their disk space is given back; a write beside them may make the
+  // kernel take some of it again, at most the 2 MiB around the write. Where the range begins
   // or ends within a block that holds other frames too, its frames there become zeros. Each block
   // changes as a whole, as in Write. What is appended behind an erased end of a page is known by
   // the block, not to the frame: another writer's Append goes on behind that block.

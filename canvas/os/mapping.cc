@@ -57,6 +57,14 @@ Result<void> Mapping::Populate(std::uint64_t offset, std::uint64_t bytes) const 
   return {};
 }
 
+bool Mapping::PopulateForWriting(std::uint64_t offset, std::uint64_t bytes) const noexcept {
+  while (madvise(base_ + offset, bytes, MADV_POPULATE_WRITE) != 0) {
+    if (errno == EINTR || errno == EAGAIN) continue;
+    return errno == EINVAL;
+  }
+  return true;
+}
+
 // By number: sanitizers make the functions of libc do nothing.
 bool Mapping::Lock(std::uint64_t offset, std::uint64_t bytes) const noexcept {
   return syscall(SYS_mlock2, base_ + offset, bytes, 0) == 0;

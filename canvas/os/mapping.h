@@ -53,6 +53,10 @@ class Mapping {
   // Brings them into memory and into this process's page tables (MADV_POPULATE_READ; Linux 5.14).
   // Errors: kUnsupported, kIo (beyond the end of the file, or the device failed).
   Result<void> Populate(std::uint64_t offset, std::uint64_t bytes) const;
+  // Makes them ready for stores, as a store to each would (MADV_POPULATE_WRITE; Linux 5.14): the
+  // file system takes the space that it wants for that here, and not at the store. False where it
+  // does not get it; true where the kernel cannot be asked.
+  bool PopulateForWriting(std::uint64_t offset, std::uint64_t bytes) const noexcept;
   // Keeps them there (mlock2(2)). False, with errno, where the system does not let it: the limit on
   // locked memory.
   bool Lock(std::uint64_t offset, std::uint64_t bytes) const noexcept;

@@ -177,6 +177,22 @@ Result<void> PunchHole(const UniqueFd& fd, std::uint64_t offset, std::uint64_t b
   return {};
 }
 
+bool IsSpaceBelow(const UniqueFd& fd, std::uint64_t bytes) noexcept {
+  struct statfs info {};
+  if (Uninterrupted([&] { return fstatfs(fd.get(), &info); }) != 0) return false;
+  if (info.f_type == TMPFS_MAGIC) return false;
+  return info.f_bavail < bytes / static_cast<std::uint64_t>(info.f_bsize);
+}
+
+void Evict(const UniqueFd& fd, std::uint64_t offset, std::uint64_t bytes) noexcept {
+  const auto first = static_cast<off_t>(offset);
+  const auto count = static_cast<off_t>(bytes);
+  (void)sync_file_range(
+      fd.get(), first, count,
+      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+  (void)posix_fadvise(fd.get(), first, count, POSIX_FADV_DONTNEED);
+}
+
 bool IsCached(const UniqueFd& fd, std::uint64_t offset) noexcept {
   char byte = 0;
   const iovec target{&byte, 1};

@@ -63,6 +63,14 @@ Result<void> ReserveAndGrow(const UniqueFd& fd, std::uint64_t offset, std::uint6
 // Gives disk space back; the range reads as zeros.
 Result<void> PunchHole(const UniqueFd& fd, std::uint64_t offset, std::uint64_t bytes);
 
+// Whether less than `bytes` is left for this file on its file system, and a store into reserved
+// bytes may still want more: not on tmpfs, where it never does.
+bool IsSpaceBelow(const UniqueFd& fd, std::uint64_t bytes) noexcept;
+
+// Has the page cache let go of a range, written back first, where nobody maps it or has it locked
+// (sync_file_range(2), POSIX_FADV_DONTNEED). A folio goes only if all of it lies in the range.
+void Evict(const UniqueFd& fd, std::uint64_t offset, std::uint64_t bytes) noexcept;
+
 // Whether the byte at `offset` is in the page cache already (preadv2(2), RWF_NOWAIT); true where
 // that cannot be told.
 bool IsCached(const UniqueFd& fd, std::uint64_t offset) noexcept;

@@ -151,6 +151,14 @@ std::vector<FrameRun> PartRef::WrittenRuns() const {
   return runs;
 }
 
+Result<void> PartRef::EnsureStorable(std::uint64_t first_block, std::uint64_t end_block) const {
+  const format::Geometry& geometry = file_->geometry();
+  const std::uint64_t page = geometry.Page(page_).value();
+  return file_->EnsureStorable(
+      {{page + geometry.SlotControl(lane_->slots), format::kSlotControlBytes},
+       {page + geometry.Versions(lane_->slots) + first_block * 8, (end_block - first_block) * 8}});
+}
+
 Result<os::ScopedLock> PartRef::KeepWindowsOff() const {
   const PageRange one{page_, page_ + 1};
   CANVAS_ASSIGN(auto no_window,
@@ -165,6 +173,7 @@ namespace {
 
 // The rest of a punch, after the intent is on record: idempotent.
 Result<void> PunchWords(const PartRef& part, const storage::PartWords& words) {
+  CANVAS_TRY(part.EnsureStorable());
   sync::BeginPunch(words);
   CANVAS_TRY(part.file().Punch(part.data(), part.file().geometry().DataBytes(part.lane().slots)));
   sync::EndPunch(words, part.lane().shape.max_blocks(), part.stretches());
@@ -178,6 +187,8 @@ Result<void> PartRef::Punch(const storage::Ownership& owner) const {
   const auto part = Find(file_->write_base());
   if (!part) return FinishPunch(owner);
   CANVAS_ASSIGN(const os::ScopedLock no_window, KeepWindowsOff());
+  CANVAS_TRY(owner.EnsureStorable());
+  CANVAS_TRY(EnsureStorable());
   owner.Declare({format::Operation::kPunch, page_, 0, lane_->slots});
   CANVAS_TRY(PunchWords(*this, part->words));
   owner.Clear();
@@ -207,8 +218,11 @@ Result<void> PartRef::PutBack(const storage::PartWords& words,
   const std::uint64_t stride = lane_->shape.block_stride();
   const std::uint64_t undo_block = sync::Peek(*words.undo_block);
   if (undo_block != 0 && undo_block <= lane_->shape.max_blocks() &&
-      format::Version::FromWord(sync::Peek(words.versions[undo_block - 1])).changing())
-    CANVAS_TRY(file_->ReserveBytes(data() + (undo_block - 1) * stride, stride, false));
+      format::Version::FromWord(sync::Peek(words.versions[undo_block - 1])).changing()) {
+    const os::ByteRange block{data() + (undo_block - 1) * stride, stride};
+    CANVAS_TRY(file_->ReserveBytes(block.offset, block.bytes, false));
+    CANVAS_TRY(file_->EnsureStorable({block}));
+  }
   scratch.resize(stride);
   sync::RepairOverwrite(words, lane_->shape.max_blocks(), scratch.data(),
                         [&](const void* bytes) { return UndoChecksum(bytes, stride); });
@@ -221,6 +235,7 @@ Result<void> PartRef::Repair(const storage::Intent& intent) const {
   if (sync::ReadLane(words) != lane_->id.value()) return {};
   // A copy of the file may have lost what was reserved.
   CANVAS_TRY(file_->ReserveSlot(page_, lane_->slots));
+  CANVAS_TRY(EnsureStorable());
   CANVAS_TRY(FinishWords());
   if (intent.operation == format::Operation::kErase)
     sync::RepairErase(words, lane_->shape.max_blocks(), stretches());

@@ -148,6 +148,10 @@ class PartRef {
   storage::PartWords Words(std::byte* base) const noexcept {
     return file_->Part(base, page_, lane_->slots, lane_->shape.block_stride());
   }
+  // Before stores into its words: so that they do not fault (CanvasFile::EnsureStorable). Of its
+  // version words, those of the blocks [first, end).
+  Result<void> EnsureStorable(std::uint64_t first_block, std::uint64_t end_block) const;
+  Result<void> EnsureStorable() const { return EnsureStorable(0, lane_->shape.max_blocks()); }
   // The blocks that may be other than unwritten, for sync::EndPunch and its like.
   storage::VersionStretches stretches() const { return {*file_, page_, lane_->slots}; }
 

@@ -42,6 +42,8 @@ Result<PartWriter> PartWriter::Open(storage::CanvasFile& file, const LanePlace& 
   PartWriter writer(file, lane, page, owner);
   // Whoever copied the file may have lost what was reserved and never written.
   if (there) CANVAS_TRY(file.ReserveSlot(page, lane.slots));
+  CANVAS_TRY(owner.EnsureStorable());
+  CANVAS_TRY(part.EnsureStorable());
   CANVAS_TRY(part.FinishPunch(owner));
   if (!part.Find(file.write_base())) {
     // Ready, and not this lane's: whoever had the slot left without giving it back.
@@ -149,11 +151,17 @@ Result<void> PartWriter::ReserveUndo() {
   return {};
 }
 
+Result<void> PartWriter::EnsureStorable(std::uint64_t first, std::uint64_t end) const {
+  return file_->EnsureStorable(
+      {{data_offset_ + first * frame_bytes_, (end - first) * frame_bytes_}});
+}
+
 // Frames outside the marks, within one written block, are zeros before a mark passes them: they
 // may be a dead owner's.
 Result<void> PartWriter::ZeroUnpublished(std::uint64_t first, std::uint64_t end) {
   if (first >= end || !Written(first / per_block_)) return {};
   CANVAS_TRY(ReserveBlocks(first / per_block_, first / per_block_ + 1));
+  CANVAS_TRY(EnsureStorable(first, end));
   sync::ZeroIn(FrameAt(first), (end - first) * frame_bytes_);
   return {};
 }
@@ -204,9 +212,11 @@ Result<void> PartWriter::WriteOver(std::uint64_t first, std::uint64_t end, const
   const std::uint64_t block = first / per_block_;
   const std::uint64_t below = std::clamp(mark(), first, end);
   CANVAS_TRY(ReserveBlocks(block, block + 1));  // a copy of the file may have become sparse
+  CANVAS_TRY(EnsureStorable(first, end));
   if (first < below) {
     CANVAS_TRY(ReserveWholeBlock(block));
     CANVAS_TRY(ReserveUndo());
+    CANVAS_TRY(file_->EnsureStorable({part().UndoRange()}));
     scratch_.resize(lane_.shape.block_stride());
     owner_->Declare({format::Operation::kOverwrite, page_, block, lane_.slots});
     sync::BeginOverwrite(words_, block, scratch_.data(), [&](const void* bytes) {
@@ -236,6 +246,8 @@ Result<void> PartWriter::SettleBlock(std::uint64_t block) {
 }
 
 Result<void> PartWriter::WritePieces(std::uint64_t first, std::uint64_t end, const float* samples) {
+  CANVAS_TRY(owner_->EnsureStorable());
+  CANVAS_TRY(part().EnsureStorable(first / per_block_, (end + per_block_ - 1) / per_block_));
   // All of it at once. Where there is no room for that, piece by piece, as far as there is.
   (void)ReserveBlocks(first / per_block_, (end + per_block_ - 1) / per_block_);
   CANVAS_TRY(FillGap(first));
@@ -270,10 +282,8 @@ PartWriter::Frames PartWriter::Shown(std::uint64_t block) const {
   return {first, std::max(first, std::min((block + 1) * per_block_, mark()))};
 }
 
-// What is given back is whole folios (slot_align_bytes) in which nothing is written: a store
-// through the mapping beside a hole of the same folio makes the kernel fill the hole again (ext4
-// and xfs, 6.18), and on a full disk faults (ext4). The unwritten blocks around the run go with it,
-// also those that an erasure before, or one that was cut short, had to leave.
+// The unwritten blocks around the run go with it: what was reserved there ahead, and what an
+// erasure left that was cut short. What shares 4 KiB with a written block stays.
 Result<void> PartWriter::EraseRun(std::uint64_t first_block, std::uint64_t end_block) {
   owner_->Declare({format::Operation::kErase, page_, first_block, lane_.slots});
   sync::EraseBlocks(words_, first_block, end_block);
@@ -281,13 +291,11 @@ Result<void> PartWriter::EraseRun(std::uint64_t first_block, std::uint64_t end_b
   while (first_block > 0 && Fresh(first_block - 1)) --first_block;
   while (end_block < lane_.shape.max_blocks() && Fresh(end_block)) ++end_block;
   const std::uint64_t stride = lane_.shape.block_stride();
-  const std::uint64_t folio =
-      std::max(format::kFileBlock, std::uint64_t{file_->geometry().fields().slot_align_bytes});
-  const std::uint64_t first = (first_block * stride + folio - 1) / folio * folio;
+  const std::uint64_t first = RoundUp(first_block * stride);
   // Behind the last block of the slot nothing is stored.
   const std::uint64_t end = end_block == lane_.shape.max_blocks()
                                 ? file_->geometry().DataBytes(lane_.slots)
-                                : end_block * stride / folio * folio;
+                                : end_block * stride / format::kFileBlock * format::kFileBlock;
   reserved_.clear();
   reserved_end_ = ~std::uint64_t{0};
   if (first >= end) return {};
@@ -302,34 +310,44 @@ Result<PartWriter::Erased> PartWriter::Erase(std::uint64_t first, std::uint64_t 
     const Frames shown = Shown(block);
     return shown.count() == 0 || (first <= shown.first && shown.end <= end);
   };
+  CANVAS_TRY(owner_->EnsureStorable());
+  CANVAS_TRY(part().EnsureStorable());
   // Only the first and the last block of the range may hold frames outside of it.
   CANVAS_ASSIGN(const os::ScopedLock no_window, part().KeepWindowsOff());
   CANVAS_TRY(SettleBlock(first_block));
   if (end_block > first_block + 1) CANVAS_TRY(SettleBlock(end_block - 1));
-  const bool head = !whole(first_block);
-  const bool tail = end_block - 1 != first_block && !whole(end_block - 1);
+  bool head = !whole(first_block);  // still to be zeroed
+  bool tail = end_block - 1 != first_block && !whole(end_block - 1);
   const std::uint64_t run = first_block + (head ? 1 : 0);
   const std::uint64_t run_end = std::max(run, end_block - (tail ? 1 : 0));
+  const std::vector<float> zeros(per_block_ * lane_.shape.channels());
+  const auto zero = [&](bool& needed, std::uint64_t block) -> Result<void> {
+    if (!needed) return {};
+    const Frames shown = Shown(block);
+    const std::uint64_t from = std::max(first, shown.first);
+    const std::uint64_t to = std::min(end, shown.end);
+    if (from < to) {
+      CANVAS_TRY(WriteOver(from, to, zeros.data()));
+      erased.zeroed_frames += to - from;
+    }
+    needed = false;
+    return {};
+  };
+  const auto zero_edges = [&]() -> Result<void> {
+    CANVAS_TRY(zero(head, first_block));
+    return zero(tail, end_block - 1);
+  };
   const auto erase = [&]() -> Result<void> {
-    // First what makes room: zeroing an edge may need the undo place.
+    // The edges first: a store beside the hole may fill it again. Where there is no room for the
+    // undo place that they need, behind what makes some.
+    const Result<void> zeroed = zero_edges();
+    if (!zeroed && (zeroed.error().code() != ErrorCode::kNoSpace || run == run_end)) return zeroed;
     for (std::uint64_t block = run; block < run_end; ++block) {
       CANVAS_TRY(SettleBlock(block));
       erased.unwritten_frames += Shown(block).count();
     }
     if (run < run_end) CANVAS_TRY(EraseRun(run, run_end));
-    const std::vector<float> zeros(per_block_ * lane_.shape.channels());
-    const auto zero = [&](std::uint64_t block) -> Result<void> {
-      const Frames shown = Shown(block);
-      const std::uint64_t from = std::max(first, shown.first);
-      const std::uint64_t to = std::min(end, shown.end);
-      if (from >= to) return {};
-      CANVAS_TRY(WriteOver(from, to, zeros.data()));
-      erased.zeroed_frames += to - from;
-      return {};
-    };
-    if (head) CANVAS_TRY(zero(first_block));
-    if (tail) CANVAS_TRY(zero(end_block - 1));
-    return {};
+    return zero_edges();
   };
   const auto done = erase();
   file_->Notify();  // of what there is, after a failure too

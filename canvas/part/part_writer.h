@@ -81,6 +81,8 @@ class PartWriter {
   // written.
   std::uint64_t Ahead(std::uint64_t first, std::uint64_t end) const;
   Result<void> ReserveUndo();
+  // So that stores of these frames do not fault.
+  Result<void> EnsureStorable(std::uint64_t first, std::uint64_t end) const;
   Result<void> FillGap(std::uint64_t first);
   Result<void> ZeroUnpublished(std::uint64_t first, std::uint64_t end);
   Result<void> WritePieces(std::uint64_t first, std::uint64_t end, const float* samples);

@@ -211,7 +211,7 @@ Result<void> CanvasFile::CheckWritable() const {
         Error(ErrorCode::kReadOnly, "opened read-only", "open it for writing").About(path_));
   auto known = format::CheckFeatures(features(), true);
   if (!known) return std::unexpected(std::move(known).error().About(path_));
-  return {};
+  return EnsureStorable({{format::kControlOffset, format::kControlBytes}});
 }
 
 format::Features CanvasFile::features() const {
@@ -343,6 +343,42 @@ Result<void> CanvasFile::ReserveBytes(std::uint64_t offset, std::uint64_t bytes,
   return Reserve(fd_, blocks.offset, blocks.bytes, fresh);
 }
 
+bool CanvasFile::IsSpaceScarce() const noexcept {
+  // Nothing writes so much in so little time.
+  constexpr std::uint64_t kEnough = std::uint64_t{256} << 20;
+  constexpr std::uint64_t kOftenNs = 5'000'000;
+  const std::uint64_t now = MonotonicNs();
+  if (now - sync::Peek(space_looked_at_) >= kOftenNs) {
+    sync::Put(space_is_scarce_, IsSpaceBelow(fd_, kEnough));
+    sync::Put(space_looked_at_, now);
+  }
+  return sync::Peek(space_is_scarce_);
+}
+
+Result<void> CanvasFile::EnsureStorable(std::initializer_list<os::ByteRange> ranges) const {
+  constexpr std::uint64_t kLargestFolio = std::uint64_t{2} << 20;
+  if (!IsSpaceScarce()) return {};
+  const os::Mapping& mapping = single_mapping_ ? read_mapping_ : write_mapping_;
+  for (const os::ByteRange& range : ranges) {
+    const Blocks blocks = WholeBlocks(range.offset, range.bytes);
+    if (mapping.PopulateForWriting(blocks.offset, blocks.bytes)) continue;
+    // What comes back of folios that are let go is small: the mappings ask for nothing around.
+    const std::uint64_t first = blocks.offset / kLargestFolio * kLargestFolio;
+    const std::uint64_t end =
+        (blocks.offset + blocks.bytes + kLargestFolio - 1) / kLargestFolio * kLargestFolio;
+    read_mapping_.Forget(first, end - first);
+    write_mapping_.Forget(first, end - first);
+    Evict(fd_, first, end - first);
+    if (!mapping.PopulateForWriting(blocks.offset, blocks.bytes))
+      return std::unexpected(
+          Error(ErrorCode::kNoSpace,
+                "no room to store into bytes that are kept in memory together with holes",
+                "free some space: at a store the kernel takes up to 2 MiB around it")
+              .About(path_));
+  }
+  return {};
+}
+
 Result<void> CanvasFile::Punch(std::uint64_t offset, std::uint64_t bytes) const {
   return PunchHole(fd_, offset, bytes);
 }
@@ -389,6 +425,9 @@ Result<void> CanvasFile::EnsurePage(PageIndex page) {
   CANVAS_TRY(GrowOver(page));
   CANVAS_TRY(ReserveBytes(index, 8, false));
   CANVAS_TRY(ReserveBytes(start, format::kPageControlBytes, false));
+  CANVAS_TRY(EnsureStorable({{format::kControlOffset, format::kControlBytes},
+                             {index, 8},
+                             {start, format::kPageControlBytes}}));
   sync::PublishBit(sync::WordAt(write_base(), format::kControlOffset + control::kIndexChunks),
                    IndexChunk(page));
   sync::Publish(PageWord(write_base(), page, page_control::kPageNumber),
@@ -403,7 +442,9 @@ Result<void> CanvasFile::EnsureSlot(PageIndex page, format::SlotRun run) {
   CANVAS_TRY(ReserveSlot(page, run));
   // A copy of the file may have lost a part of what was reserved, where the disk's blocks are
   // small.
-  CANVAS_TRY(ReserveBytes(geometry_.Page(page).value(), format::kPageControlBytes, false));
+  const os::ByteRange control{geometry_.Page(page).value(), format::kPageControlBytes};
+  CANVAS_TRY(ReserveBytes(control.offset, control.bytes, false));
+  CANVAS_TRY(EnsureStorable({control}));
   sync::PublishBit(
       sync::WordAt(write_base(), geometry_.Page(page).value() + page_control::kSlotBits),
       geometry_.SlotNumber(run));

@@ -61,7 +61,8 @@ class CanvasFile final : private os::ForkListener {
   // Nothing, where the handle may be used: kClosed in a forked child.
   Result<void> CheckUsable() const;
   // The same, and kReadOnly where it may not write; kUnsupported where a feature was set meanwhile
-  // that forbids it to this program.
+  // that forbids it to this program; kNoSpace where the disk is so full that the control words
+  // cannot be stored to.
   Result<void> CheckWritable() const;
 
   // Pages: as many as the canvas may have, and as this handle can reach.
@@ -156,6 +157,11 @@ class CanvasFile final : private os::ForkListener {
   // Reserves a slot's control and version words, whether or not a bit says that they are.
   Result<void> ReserveSlot(PageIndex page, format::SlotRun run) const;
   Result<void> ReserveBytes(std::uint64_t offset, std::uint64_t bytes, bool fresh) const;
+  // So that stores into these bytes, whose own space is reserved, do not fault (SIGBUS) for want of
+  // more: the kernel takes space for the whole folio that a store lies in, holes too (ext4 and xfs,
+  // 6.18), and folios reach 2 MiB where another program has read the file through. Asks nothing of
+  // the kernel where the disk is not nearly full. Errors: kNoSpace.
+  Result<void> EnsureStorable(std::initializer_list<os::ByteRange> ranges) const;
   Result<void> Punch(std::uint64_t offset, std::uint64_t bytes) const;
   Result<void> WriteBytes(std::uint64_t offset, std::span<const std::byte> bytes) const;
   // After every publish: bumps the change word, and wakes who waits for it, at most every 10 ms.
@@ -196,6 +202,7 @@ class CanvasFile final : private os::ForkListener {
   void AfterForkInChild() noexcept override;
   Result<void> GrowOver(PageIndex page);
   bool IndexChunkPresent(std::uint64_t page) const noexcept;
+  bool IsSpaceScarce() const noexcept;
 
   std::string path_;
   format::Superblock superblock_;
@@ -212,6 +219,8 @@ class CanvasFile final : private os::ForkListener {
   bool single_mapping_ = false;
   std::uint64_t mapped_pages_ = 0;
   mutable sync::Word known_size_{0};
+  mutable sync::Word space_looked_at_{0};  // when, in monotonic ns
+  mutable sync::Flag space_is_scarce_{true};
   sync::Flag poisoned_{false};
   Durability durability_{*this};
 };

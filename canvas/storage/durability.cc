@@ -27,6 +27,7 @@ class PinnedRoot {
     if (pinned()) file_.shared_locks().Unlock(places_.PlaceLock(pin_.root.place));
   }
 
+  Result<void> EnsureStorable() const { return file_.EnsureStorable({{places_.durable_root, 8}}); }
   // Where it could not be pinned the bytes are on disk all the same, and an older root stays the
   // durable one. False where another process has come further.
   bool CallDurable() const {
@@ -69,6 +70,8 @@ Result<void> Durability::Sync() {
   for (const PageIndex page : published_)
     roots.emplace_back(file_, SnapshotPlaces::OfPage(file_.geometry(), page));
   CANVAS_TRY(BarrierLocked());
+  CANVAS_TRY(file_.EnsureStorable({{format::kControlOffset, format::kControlBytes}}));
+  for (const PinnedRoot& root : roots) CANVAS_TRY(root.EnsureStorable());
   bool said = sync::RaiseTo(file_.WriteControl(format::control::kDurableBytes), size);
   for (const PinnedRoot& root : roots) said |= root.CallDurable();
   if (said) CANVAS_TRY(BarrierLocked());

@@ -64,6 +64,8 @@ void Ownership::Declare(const Intent& intent) const noexcept {
                        .slot_count = intent.run.count});
 }
 
+Result<void> Ownership::EnsureStorable() const { return table_->EnsureStorable(entry_); }
+
 void Ownership::Clear() const noexcept {
   sync::ClearIntent(table_->Words(table_->file_.write_base(), entry_));
 }
@@ -71,6 +73,11 @@ void Ownership::Clear() const noexcept {
 void Ownership::ClearPunchOf(PageIndex page) const noexcept {
   const Intent intent = table_->ReadIntent(entry_);
   if (intent.operation == format::Operation::kPunch && intent.page == page) Clear();
+}
+
+Result<void> OwnerTable::EnsureStorable(std::uint64_t entry) const {
+  return file_.EnsureStorable(
+      {{format::kOwnerTableOffset + entry * format::kOwnerEntryBytes, format::kOwnerEntryBytes}});
 }
 
 sync::Word& OwnerTable::Field(std::byte* base, std::uint64_t entry, std::uint64_t offset) const {
@@ -186,6 +193,7 @@ Result<std::uint64_t> OwnerTable::TakeEntry() {
     // it is held, what the entry says is taken for a living owner's.
     CANVAS_TRY(file_.ReserveBytes(format::kOwnerTableOffset + entry * format::kOwnerEntryBytes,
                                   format::kOwnerEntryBytes, false));
+    CANVAS_TRY(EnsureStorable(entry));
     CANVAS_ASSIGN(const bool taken, file_.locks().TryExclusive(format::OwnerEntryLock(entry)));
     if (!taken) continue;
     if (ReadIntent(entry).operation == format::Operation::kNone) {
@@ -223,6 +231,7 @@ Result<void> OwnerTable::RepairDead(LaneId lane, PageRange pages, const RepairFu
                   LockDeadEntry(file_.locks(), entry, [&] { return concerns(entry); }));
     if (!dead || !concerns(entry)) continue;
     CANVAS_ASSIGN(const bool repaired, repair(ReadIntent(entry)));
+    CANVAS_TRY(EnsureStorable(entry));
     if (repaired) sync::MarkRepaired(Words(file_.write_base(), entry));
   }
   return {};
@@ -248,12 +257,15 @@ Result<Ownership> OwnerTable::Own(LaneId lane, PageRange pages, const RepairFunc
 void OwnerTable::Release(const Ownership& ownership) noexcept {
   if (file_.poisoned()) return;  // a forked child holds nothing
   const std::lock_guard lock(mutex_);
-  // An intent that stands means an operation that failed half way: it stays for a successor.
-  if (ReadIntent(ownership.entry_).operation == format::Operation::kNone)
+  // An intent that stands means an operation that failed half way: it stays for a successor. An
+  // entry that cannot be stored to stays as it is, and is taken for a dead owner's.
+  if (ReadIntent(ownership.entry_).operation == format::Operation::kNone &&
+      EnsureStorable(ownership.entry_))
     sync::Withdraw(Words(file_.write_base(), ownership.entry_));
   std::erase_if(held_, [&](const Held& h) { return h.entry == ownership.entry_; });
   file_.locks().Unlock(format::OwnerEntryLock(ownership.entry_));
   file_.locks().Unlock(format::OwnershipLock(ownership.lane_, ownership.pages_));
+  if (!file_.CheckWritable()) return;
   file_.Notify();
   file_.FlushNotify();
 }

@@ -51,6 +51,8 @@ class Ownership {
   LaneId lane() const { return lane_; }
   PageRange pages() const { return pages_; }
 
+  // Before an operation: so that what it stores here does not fault (CanvasFile::EnsureStorable).
+  Result<void> EnsureStorable() const;
   // Recorded before the first store of an operation, cleared after its last.
   void Declare(const Intent& intent) const noexcept;
   void Clear() const noexcept;
@@ -93,6 +95,7 @@ class OwnerTable {
     PageRange pages;
     std::uint64_t entry;
   };
+  Result<void> EnsureStorable(std::uint64_t entry) const;
   sync::Word& Field(std::byte* base, std::uint64_t entry, std::uint64_t offset) const;
   sync::OwnerWords<sync::StdSync> Words(std::byte* base, std::uint64_t entry) const;
   std::uint64_t EntriesInUse() const;

@@ -182,8 +182,9 @@ Result<void> SnapshotStore::Publish(format::Root now, std::span<const std::byte>
       format::EncodeSnapshotHeader({following.generation, message.size(),
                                     format::SnapshotChecksum(message, following.generation)});
   if (deed) CANVAS_TRY(deed());
-  sync::StdSync::CopyIn(file_.write_base() + start, header.data(), header.size());
-  sync::StdSync::CopyIn(file_.write_base() + start + header.size(), message.data(), message.size());
+  CANVAS_TRY(file_.WriteBytes(start, std::as_bytes(std::span(header))));
+  CANVAS_TRY(file_.WriteBytes(start + header.size(), message));
+  CANVAS_TRY(file_.EnsureStorable({{places_.root, 8}}));
   // Before it can be pinned: a pin waits for nobody.
   lock.Unlock();
   if (!sync::PublishRoot(places_.Words(file_.write_base()), now, following))
@@ -231,6 +232,7 @@ Result<SnapshotStore::Editing> SnapshotStore::BeginEdit() {
     return Fail(ErrorCode::kBusy, "the metadata is being edited by another thread of this handle",
                 "wait for it to finish");
   CANVAS_ASSIGN(os::ScopedLock processes, LockForEdit(end));
+  CANVAS_TRY(file_.EnsureStorable({{places_.editor, format::editor::kBytes}}));
   return Editing(std::move(threads), std::move(processes),
                  EditorNote(file_, places_.editor, name_));
 }

@@ -1,6 +1,5 @@
 // Giving the bytes of some blocks back while the rest of their part stays: what is between an
-// erased block's first and last frame reads as unwritten, and costs no disk where whole folios are
-// given back.
+// erased block's first and last frame reads as unwritten, and costs no disk.
 //
 //   owner                                          reader
 //   1 sequence odd                                 a copies, and looks at the version again:

@@ -233,10 +233,7 @@ Result<void> RunRemove(const RangeArguments& arguments) {
       json["erased_frames"] = removed.report.erased_frames;
       json["zeroed_frames"] = removed.report.zeroed_frames;
     }
-    std::string words = removed.words + fmt::format("  {} given back ({} B)", Bytes(freed), freed);
-    if (!whole && freed == 0 && removed.report.erased_frames != 0)
-      words += ": the disk has it back by whole 2 MiB, or pages, in which nothing is left";
-    Say(json, words + "\n");
+    Say(json, removed.words + fmt::format("  {} given back ({} B)\n", Bytes(freed), freed));
     return {};
   });
 }
