@@ -194,13 +194,11 @@ Result<void> Canvas::PunchPage(PageIndex page) {
     CANVAS_TRY(CheckOpen());
     CANVAS_TRY(AboutFile(core_->file->CheckPage(page), *core_));
     CANVAS_TRY(core_->file->CheckWritable());
-    CANVAS_ASSIGN(const auto header, core_->headers.Current());
-    for (const metadata::LaneRecord& lane : header->lanes) {
-      if (!metadata::HoldsFrames(lane.kind)) continue;
-      CANVAS_ASSIGN(const auto place, part::LanePlace::Of(lane, core_->file->geometry()));
-      const part::PartRef part(*core_->file, place, page);
+    CANVAS_ASSIGN(const auto known, core_->Current());
+    for (const auto& content : known->contents.lanes) {
+      const part::PartRef part = content->Part(*core_->file, page);
       if (!part.NeedsPunch()) continue;
-      CANVAS_ASSIGN(LaneWriter writer, Own(lane.id, {.pages = {page, page + 1}}));
+      CANVAS_ASSIGN(LaneWriter writer, Own(content->place().id, {.pages = {page, page + 1}}));
       CANVAS_TRY(AboutFile(part.Punch(*writer.owner_), *core_));
     }
     return {};
@@ -220,10 +218,9 @@ Result<DiskUsage> Canvas::Usage() const {
         512;  // stat(2): st_blocks is in these, whatever the disk's
     usage.allocated_bytes = static_cast<std::uint64_t>(status.st_blocks) * kStatBlock;
     for (const auto& [lane, extent] : lanes) {
-      if (!metadata::HoldsFrames(lane.kind)) continue;
-      const std::uint64_t written = extent.written_frames * lane.channels * sizeof(float);
-      usage.lanes.push_back({lane.id, lane.name, written});
-      usage.written_bytes += written;
+      if (!metadata::IsKnown(lane.kind)) continue;
+      usage.lanes.push_back({lane.id, lane.name, extent.written_bytes});
+      usage.written_bytes += extent.written_bytes;
     }
     return usage;
   });

@@ -20,25 +20,14 @@ LaneInfo ToInfo(const metadata::LaneRecord& lane) {
           lane.rate, lane.description, lane.speakers, lane.tags};
 }
 
-void CountIn(LaneExtent& extent, const part::LanePlace& place, PageIndex page,
+void CountIn(LaneExtent& extent, const format::Timeline& timeline, PageIndex page,
              const std::optional<part::PartSummary>& part) noexcept {
-  if (!part || part->written_frames == 0) return;
-  const Frame start = place.shape.FirstFrame(page.value());
-  if (extent.written_frames == 0) extent.first = start + static_cast<std::int64_t>(part->first);
+  if (!part || part->empty()) return;
+  const Frame start = timeline.FirstFrame(page.value());
+  if (extent.first == extent.end) extent.first = start + static_cast<std::int64_t>(part->first);
   extent.end = start + static_cast<std::int64_t>(part->end);
   extent.written_frames += part->written_frames;
-}
-
-Result<PlacedLanes> PlacedLanes::Of(const metadata::Header& header,
-                                    const format::Geometry& geometry) {
-  PlacedLanes placed;
-  for (std::size_t i = 0; i < header.lanes.size(); ++i) {
-    if (!metadata::HoldsFrames(header.lanes[i].kind)) continue;
-    CANVAS_ASSIGN(const auto place, part::LanePlace::Of(header.lanes[i], geometry));
-    placed.places.push_back(place);
-    placed.records.push_back(i);
-  }
-  return placed;
+  extent.written_bytes += part->written_bytes;
 }
 
 namespace {
@@ -50,16 +39,34 @@ std::unexpected<Error> NoSuchLane(std::string_view which) {
 
 }  // namespace
 
-Result<std::pair<metadata::LaneRecord, part::LanePlace>> CanvasCore::Find(LaneId id) {
+Result<std::shared_ptr<const CanvasCore::Known>> CanvasCore::Current() {
+  CANVAS_ASSIGN(auto header, headers.Current());
+  const std::lock_guard lock(mutex_);
+  if (known_ == nullptr || known_->header != header) {
+    CANVAS_ASSIGN(auto contents, part::Contents::Of(*header, file->geometry()));
+    known_ = std::make_shared<const Known>(std::move(header), std::move(contents));
+  }
+  return known_;
+}
+
+Result<CanvasCore::Lane> CanvasCore::Find(LaneId id) {
   CANVAS_ASSIGN(const auto header, headers.Current());
   const metadata::LaneRecord* lane = header->Find(id);
   if (lane == nullptr) return NoSuchLane(fmt::format("with id {}", id.value()));
-  CANVAS_ASSIGN(const auto place, part::LanePlace::Of(*lane, file->geometry()));
-  return std::pair(*lane, place);
+  CANVAS_ASSIGN(auto content, part::ContentOf(*lane, file->geometry()));
+  return Lane{*lane, std::move(content)};
 }
 
-Result<storage::Ownership> CanvasCore::Own(const part::LanePlace& place, PageRange pages) {
-  return part::TakeOver(*file, owners, place, pages);
+Result<std::pair<LaneInfo, part::frames::FramePlace>> CanvasCore::FindFrames(LaneId id) {
+  CANVAS_ASSIGN(const auto header, headers.Current());
+  const metadata::LaneRecord* lane = header->Find(id);
+  if (lane == nullptr) return NoSuchLane(fmt::format("with id {}", id.value()));
+  CANVAS_ASSIGN(const auto place, part::frames::FramePlace::Of(*lane, file->geometry()));
+  return std::pair(ToInfo(*lane), place);
+}
+
+Result<storage::Ownership> CanvasCore::Own(const part::Content& content, PageRange pages) {
+  return part::TakeOver(*file, owners, content, pages);
 }
 
 Result<std::vector<LaneInfo>> Canvas::Lanes() const {
@@ -75,14 +82,15 @@ Result<std::vector<LaneInfo>> Canvas::Lanes() const {
 Result<std::vector<LaneSummary>> Canvas::LaneExtents() const {
   return NoThrow([&]() -> Result<std::vector<LaneSummary>> {
     CANVAS_TRY(CheckOpen());
-    CANVAS_ASSIGN(const auto header, core_->headers.Current());
+    CANVAS_ASSIGN(const auto known, core_->Current());
+    const part::Contents& contents = known->contents;
     std::vector<LaneSummary> lanes;
-    for (const metadata::LaneRecord& lane : header->lanes) lanes.push_back({ToInfo(lane), {}});
-    CANVAS_ASSIGN(const auto placed, PlacedLanes::Of(*header, core_->file->geometry()));
-    part::ForEachPart(*core_->file, placed.places, [&](std::size_t at, PageIndex page) {
-      const part::LanePlace& place = placed.places[at];
-      CountIn(lanes[placed.records[at]].extent, place, page,
-              part::PartRef(*core_->file, place, page).Summarize());
+    for (const metadata::LaneRecord& lane : known->header->lanes)
+      lanes.push_back({ToInfo(lane), {}});
+    part::ForEachPart(*core_->file, contents, [&](std::size_t at, PageIndex page) {
+      const part::Content& content = *contents.lanes[at];
+      CountIn(lanes[contents.records[at]].extent, content.place().timeline, page,
+              content.Summarize(content.Part(*core_->file, page)));
     });
     return lanes;
   });
@@ -102,7 +110,7 @@ Result<LaneInfo> Canvas::FindLane(LaneId id) const {
     CANVAS_TRY(CheckOpen());
     auto found = AboutFile(core_->Find(id), *core_);
     if (!found) return std::unexpected(std::move(found).error());
-    return ToInfo(found->first);
+    return ToInfo(found->record);
   });
 }
 
@@ -115,8 +123,6 @@ Result<LaneId> Canvas::AddLane(const LaneSpec& spec) {
       if (header.Find(spec.name) != nullptr)
         return Fail(ErrorCode::kExists, fmt::format("there is a lane '{}' already", spec.name),
                     "choose another name");
-      if (spec.kind != LaneKind::kAudio && spec.kind != LaneKind::kSignal)
-        return Fail(ErrorCode::kInvalidArgument, "lanes are audio or signal so far");
       if (std::popcount(spec.speakers) > static_cast<int>(spec.channels))
         return Fail(
             ErrorCode::kInvalidArgument,
@@ -124,8 +130,8 @@ Result<LaneId> Canvas::AddLane(const LaneSpec& spec) {
             "a speaker belongs to a channel; 0 where it is not known");
       CANVAS_TRY(metadata::ValidateSourceTags(spec.tags));
       CANVAS_ASSIGN(const Rate rate, Rate::Make(spec.rate.num, spec.rate.den));
-      CANVAS_ASSIGN(const auto slots,
-                    metadata::FindSlots(header, core_->file->geometry(), rate, spec.channels));
+      CANVAS_ASSIGN(const auto slots, metadata::FindSlots(header, core_->file->geometry(),
+                                                          spec.kind, rate, spec.channels));
       if (header.next_lane_id > format::kMaxLaneId)
         return Fail(ErrorCode::kLimit, "all lane ids have been used", "start a new canvas");
       id = LaneId(header.next_lane_id++);
@@ -159,7 +165,7 @@ Result<void> EditLane(
     const auto lane = std::ranges::find(header.lanes, id, &metadata::LaneRecord::id);
     if (lane == header.lanes.end()) return NoSuchLane(fmt::format("with id {}", id.value()));
     // What is not known here is not changed.
-    CANVAS_TRY(part::LanePlace::Of(*lane, core.file->geometry()));
+    CANVAS_TRY(part::ContentOf(*lane, core.file->geometry()));
     return change(header, *lane);
   };
   return core.headers.Edit(edit, deed);
@@ -373,17 +379,18 @@ Result<LaneWriter> Canvas::OwnNow(LaneId id, PageRange pages) {
   const auto own = [&]() -> Result<LaneWriter> {
     CANVAS_TRY(core_->file->CheckWritable());
     CANVAS_ASSIGN(const auto found, core_->Find(id));
+    CANVAS_ASSIGN(const auto frames, core_->FindFrames(id));
     if (pages.empty() || pages.end > kAllPages.end)
       return Fail(ErrorCode::kInvalidArgument, "an empty or impossible range of pages");
-    auto owner = core_->Own(found.second, pages);
+    auto owner = core_->Own(*found.content, pages);
     if (!owner) {
       Error& error = owner.error();
-      return Fail(error.code(), fmt::format("lane '{}': {}", found.first.name, error.what()),
+      return Fail(error.code(), fmt::format("lane '{}': {}", found.record.name, error.what()),
                   error.hint());
     }
     // The lane may have been removed while we waited for it.
     CANVAS_TRY(core_->Find(id));
-    return LaneWriter(core_, *std::move(owner), found.second, ToInfo(found.first));
+    return LaneWriter(core_, *std::move(owner), frames.second, frames.first);
   };
   return AboutFile(own(), *core_);
 }
@@ -429,10 +436,10 @@ Result<std::vector<OwnerInfo>> Canvas::Owners() const {
 Result<LaneReader> Canvas::Reader(LaneId id) const {
   return NoThrow([&]() -> Result<LaneReader> {
     CANVAS_TRY(CheckOpen());
-    auto found = AboutFile(core_->Find(id), *core_);
+    auto found = AboutFile(core_->FindFrames(id), *core_);
     if (!found) return std::unexpected(std::move(found).error());
-    return LaneReader(reading::FrameReader<reading::Anywhere>(
-        core_->file, found->second, ToInfo(found->first), reading::Anywhere{}));
+    return LaneReader(reading::FrameReader<reading::Anywhere>(core_->file, found->second,
+                                                              found->first, reading::Anywhere{}));
   });
 }
 

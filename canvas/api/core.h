@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -11,7 +12,8 @@
 #include "canvas/api/lane.h"
 #include "canvas/base/error.h"
 #include "canvas/part/check.h"
-#include "canvas/part/part.h"
+#include "canvas/part/contents.h"
+#include "canvas/part/frames/frame_part.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/storage/header_store.h"
 #include "canvas/storage/ownership.h"
@@ -30,16 +32,32 @@ class CanvasCore {
     if (sync_on_close && !file->poisoned()) (void)NoThrow([&] { return file->Sync(); });
   }
 
-  // The lane's record, and where its parts lie. Errors: kNotFound.
-  Result<std::pair<metadata::LaneRecord, part::LanePlace>> Find(LaneId id);
+  // The header as it is now, and what its lanes hold: made once for each version of it.
+  struct Known {
+    std::shared_ptr<const metadata::Header> header;
+    part::Contents contents;
+  };
+  Result<std::shared_ptr<const Known>> Current();
+  // The lane's record, and what it holds. Errors: kNotFound, kUnsupported.
+  struct Lane {
+    metadata::LaneRecord record;
+    std::unique_ptr<const part::Content> content;
+  };
+  Result<Lane> Find(LaneId id);
+  // Of a lane of frames, where they lie. Errors: kNotFound, kUnsupported.
+  Result<std::pair<LaneInfo, part::frames::FramePlace>> FindFrames(LaneId id);
 
   // Ownership, after repairing what dead owners left.
-  Result<storage::Ownership> Own(const part::LanePlace& place, PageRange pages);
+  Result<storage::Ownership> Own(const part::Content& content, PageRange pages);
 
   std::shared_ptr<storage::CanvasFile> file;
   storage::HeaderStore headers;
   storage::OwnerTable owners;
   bool sync_on_close = false;
+
+ private:
+  std::mutex mutex_;
+  std::shared_ptr<const Known> known_;
 };
 
 inline constexpr PageRange kAllPages{PageIndex(0),
@@ -52,14 +70,8 @@ inline constexpr std::chrono::milliseconds kLongestWait = std::chrono::hours(24 
 
 LaneInfo ToInfo(const metadata::LaneRecord& lane);
 // Counts a part in that comes behind those that were counted.
-void CountIn(LaneExtent& extent, const part::LanePlace& place, PageIndex page,
+void CountIn(LaneExtent& extent, const format::Timeline& timeline, PageIndex page,
              const std::optional<part::PartSummary>& part) noexcept;
-// Of every lane in the header, in its order: where its parts lie, if its kind is known here.
-struct PlacedLanes {
-  static Result<PlacedLanes> Of(const metadata::Header& header, const format::Geometry& geometry);
-  std::vector<part::LanePlace> places;
-  std::vector<std::size_t> records;  // by place: which lane of the header
-};
 
 // The result, its error said to be about the canvas's file.
 template <typename T>

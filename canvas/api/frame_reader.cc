@@ -59,7 +59,8 @@ void InWindow::LeaveSeat::operator()(WindowSeat* left) const noexcept { window->
 
 template <typename Source>
 FrameReader<Source>::FrameReader(std::shared_ptr<storage::CanvasFile> file,
-                                 const part::LanePlace& place, LaneInfo info, Source source)
+                                 const part::frames::FramePlace& place, LaneInfo info,
+                                 Source source)
     : frames_of_(place.shape.channels()),
       block_of_(place.shape.frames_per_block()),
       per_block_(place.shape.frames_per_block()),
@@ -129,7 +130,7 @@ ReadStatus FrameReader<Source>::Enter(Frame frame) noexcept {
     present_ = look.part.has_value();
     if (present_) part_ = *look.part;
   } else if (!present_ || sync::ReadLife(part_.words) != part_.life) {
-    const auto found = part::PartRef(*file_, place_, page_).Find();
+    const auto found = part::frames::FramePart(*file_, place_, page_).Find();
     present_ = found.has_value();
     if (found) part_ = *found;
   }

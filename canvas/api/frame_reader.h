@@ -19,7 +19,7 @@
 #include "canvas/api/view.h"
 #include "canvas/base/divider.h"
 #include "canvas/base/units.h"
-#include "canvas/part/part.h"
+#include "canvas/part/frames/frame_part.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/sync/overwrite.h"
 
@@ -57,7 +57,7 @@ struct InWindow {
 template <typename Source>
 class FrameReader {
  public:
-  FrameReader(std::shared_ptr<storage::CanvasFile> file, const part::LanePlace& place,
+  FrameReader(std::shared_ptr<storage::CanvasFile> file, const part::frames::FramePlace& place,
               LaneInfo info, Source source);
   // What is left is in no page, and reaches none.
   FrameReader(FrameReader&& other) noexcept;
@@ -65,7 +65,7 @@ class FrameReader {
   ~FrameReader() = default;
 
   const LaneInfo& lane() const { return info_; }
-  const part::LanePlace& place() const { return place_; }
+  const part::frames::FramePlace& place() const { return place_; }
   // nullptr after a move.
   const std::shared_ptr<storage::CanvasFile>& file() const { return file_; }
   Frame end() const { return end_; }  // of what this handle can reach
@@ -113,7 +113,7 @@ class FrameReader {
   part::FoundPart part_;
 
   std::shared_ptr<storage::CanvasFile> file_;
-  part::LanePlace place_;
+  part::frames::FramePlace place_;
   LaneInfo info_;
   std::uint32_t channels_;
   Frame end_;

@@ -25,7 +25,7 @@
 
 #include "canvas/api/canvas.h"
 #include "canvas/format/control_format.h"
-#include "canvas/part/part.h"
+#include "canvas/part/frames/frame_part.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/storage/header_store.h"
 #include "canvas/sync/overwrite.h"
@@ -316,8 +316,9 @@ TEST_P(FullDisk, ABlockThatIsPutBackGetsItsSpaceFirst) {
   {
     const OpenLane opened(path_, lane);
     std::vector<std::byte> scratch(kBlock);
-    sync::BeginOverwrite(opened.Part(PageIndex(0)), 0, scratch.data(),
-                         [](const void* bytes) { return part::UndoChecksum(bytes, kBlock); });
+    sync::BeginOverwrite(opened.Part(PageIndex(0)), 0, scratch.data(), [](const void* bytes) {
+      return part::frames::UndoChecksum(bytes, kBlock);
+    });
     Must(opened.file->Punch(opened.Data(PageIndex(0)) + 4096, kBlock - 4096));
   }
   FillUp("ballast");
@@ -625,8 +626,9 @@ TEST_P(SparseCopy, OfABlockThatIsToBePutBackIsWrittenOrRefused) {
     const OpenLane opened(made_, lane);
     const auto part = opened.Part(PageIndex(0));
     std::vector<std::byte> scratch(kBlockBytes);
-    sync::BeginOverwrite(part, 1, scratch.data(),
-                         [](const void* bytes) { return part::UndoChecksum(bytes, kBlockBytes); });
+    sync::BeginOverwrite(part, 1, scratch.data(), [](const void* bytes) {
+      return part::frames::UndoChecksum(bytes, kBlockBytes);
+    });
     sync::ZeroIn(part.data + kBlockBytes, kBlockBytes);
     part.versions[2].store(format::Version::FromWord(part.versions[2].load()).Changing().ToWord());
   }

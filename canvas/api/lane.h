@@ -55,7 +55,8 @@ struct LaneInfo {
 
 // How much of a lane is written: numbers of a moment, for a lane that is being written.
 struct LaneExtent {
-  std::uint64_t written_frames = 0;
+  std::uint64_t written_frames = 0;  // of a lane of frames
+  std::uint64_t written_bytes = 0;
   Frame first;  // first written frame, and one past the last; equal where nothing is written
   Frame end;
 };

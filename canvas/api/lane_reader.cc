@@ -27,8 +27,8 @@ LaneExtent LaneReader::Extent() const noexcept {
   LaneExtent extent;
   if (reader_.file() == nullptr) return extent;
   reader_.file()->ForEachReadyPage(0, reader_.file()->mapped_pages(), [&](PageIndex page) {
-    CountIn(extent, reader_.place(), page,
-            part::PartRef(*reader_.file(), reader_.place(), page).Summarize());
+    CountIn(extent, reader_.place().timeline, page,
+            part::frames::FramePart(*reader_.file(), reader_.place(), page).Summarize());
   });
   return extent;
 }
@@ -44,7 +44,7 @@ Result<std::vector<FrameRange>> LaneReader::WrittenRanges(FrameRange range) cons
         page_of(within.first), page_of(within.end - 1) + 1, [&](PageIndex page) {
           const Frame start = reader_.place().shape.FirstFrame(page.value());
           for (const auto& run :
-               part::PartRef(*reader_.file(), reader_.place(), page).WrittenRuns()) {
+               part::frames::FramePart(*reader_.file(), reader_.place(), page).WrittenRuns()) {
             const FrameRange written{
                 std::max(start + static_cast<std::int64_t>(run.first), within.first),
                 std::min(start + static_cast<std::int64_t>(run.end), within.end)};

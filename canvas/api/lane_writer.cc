@@ -11,7 +11,7 @@
 namespace canvas {
 
 LaneWriter::LaneWriter(std::shared_ptr<CanvasCore> core, storage::Ownership owner,
-                       const part::LanePlace& place, LaneInfo info)
+                       const part::frames::FramePlace& place, LaneInfo info)
     : core_(std::move(core)),
       owner_(std::make_unique<storage::Ownership>(std::move(owner))),
       place_(place),
@@ -65,7 +65,8 @@ Result<void> LaneWriter::Write(Frame first, std::span<const float> samples) {
         const std::uint64_t page = place_.shape.PageOf(first);
         const PageIndex index(static_cast<std::uint32_t>(page));
         if (!part_ || part_->page() != index) {
-          CANVAS_ASSIGN(part_, part::PartWriter::Open(*core_->file, place_, index, *owner_));
+          CANVAS_ASSIGN(part_,
+                        part::frames::PartWriter::Open(*core_->file, place_, index, *owner_));
         }
         const Frame page_first = place_.shape.FirstFrame(page);
         const auto room = static_cast<std::size_t>(place_.shape.FirstFrame(page + 1) - first);
@@ -95,7 +96,7 @@ Frame LaneWriter::end() {
     while (page > pages.first.value()) {
       --page;
       const auto part =
-          part::PartRef(*core_->file, place_, PageIndex(static_cast<std::uint32_t>(page)))
+          part::frames::FramePart(*core_->file, place_, PageIndex(static_cast<std::uint32_t>(page)))
               .Summarize();
       if (!part || part->written_frames == 0) continue;
       end_ = place_.shape.FirstFrame(page) + static_cast<std::int64_t>(part->end);
@@ -131,10 +132,11 @@ void LaneWriter::Flush() noexcept {
 }
 
 // Of a page that has frames outside of the range too.
-Result<part::PartWriter::Erased> LaneWriter::EraseWithin(PageIndex page, FrameRange range) {
+Result<part::Erased> LaneWriter::EraseWithin(PageIndex page, FrameRange range) {
   const Frame first = place_.shape.FirstFrame(page.value());
   const Frame end = place_.shape.FirstFrame(std::uint64_t{page.value()} + 1);
-  CANVAS_ASSIGN(part::PartWriter part, part::PartWriter::Open(*core_->file, place_, page, *owner_));
+  CANVAS_ASSIGN(part::frames::PartWriter part,
+                part::frames::PartWriter::Open(*core_->file, place_, page, *owner_));
   return part.Erase(static_cast<std::uint64_t>(std::max(range.first, first) - first),
                     static_cast<std::uint64_t>(std::min(range.end, end) - first));
 }
@@ -163,7 +165,7 @@ Result<EraseReport> LaneWriter::Erase(FrameRange range) {
       const std::uint64_t page = index.value();
       const Frame first = place_.shape.FirstFrame(page);
       if (!range.Overlaps({first, place_.shape.FirstFrame(page + 1)})) continue;
-      const part::PartRef whole(*core_->file, place_, index);
+      const part::frames::FramePart whole(*core_->file, place_, index);
       const auto part = whole.Summarize();
       if (!part) {
         // Nothing to see; but a punch that failed before may have left its space.

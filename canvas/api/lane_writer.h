@@ -13,7 +13,7 @@
 #include "canvas/api/lane.h"
 #include "canvas/base/error.h"
 #include "canvas/base/units.h"
-#include "canvas/part/part_writer.h"
+#include "canvas/part/frames/part_writer.h"
 #include "canvas/storage/ownership.h"
 
 namespace canvas {
@@ -70,17 +70,17 @@ class LaneWriter {
  private:
   friend class Canvas;
   LaneWriter(std::shared_ptr<CanvasCore> core, storage::Ownership owner,
-             const part::LanePlace& place, LaneInfo info);
+             const part::frames::FramePlace& place, LaneInfo info);
   Result<void> CheckUsable() const;
   Result<void> CheckRange(Frame first, std::uint64_t frames) const;
-  Result<part::PartWriter::Erased> EraseWithin(PageIndex page, FrameRange range);
+  Result<part::Erased> EraseWithin(PageIndex page, FrameRange range);
 
   std::shared_ptr<CanvasCore> core_;
   // Behind a pointer: the part writer keeps its address.
   std::unique_ptr<storage::Ownership> owner_;
-  part::LanePlace place_;
+  part::frames::FramePlace place_;
   LaneInfo info_;
-  std::optional<part::PartWriter> part_;
+  std::optional<part::frames::PartWriter> part_;
   std::optional<Frame> end_;
 };
 

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "canvas/api/canvas.h"
-#include "canvas/part/part.h"
-#include "canvas/part/part_writer.h"
+#include "canvas/part/frames/frame_part.h"
+#include "canvas/part/frames/part_writer.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/storage/header_store.h"
 #include "canvas/storage/ownership.h"
@@ -31,7 +31,7 @@ using testing::OpenForWriting;
 using testing::OpenLane;
 using testing::Samples;
 
-std::uint64_t Sum(const void* bytes) { return part::UndoChecksum(bytes, 512); }
+std::uint64_t Sum(const void* bytes) { return part::frames::UndoChecksum(bytes, 512); }
 
 constexpr std::int64_t kBlock = 64;  // frames of stereo in 512 B
 
@@ -222,7 +222,8 @@ TEST_F(RepairAfterDeath, APunchThatFailedIsFinishedBeforeItsPageIsWrittenAgain) 
   {
     OpenLane opened(path_, lane_, "the same");
     const auto owner = opened.Own(false);
-    auto writer = Must(part::PartWriter::Open(*opened.file, opened.place, PageIndex(0), owner));
+    auto writer =
+        Must(part::frames::PartWriter::Open(*opened.file, opened.place, PageIndex(0), owner));
     Must(writer.Write(3 * kBlock, fresh));
   }
   TakeOver();  // the old intent still stands, and must not take the new frames

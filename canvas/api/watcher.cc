@@ -7,36 +7,11 @@
 
 #include "canvas/api/canvas.h"
 #include "canvas/api/core.h"
-#include "canvas/sync/append.h"
-#include "canvas/sync/overwrite.h"
-#include "canvas/sync/part_life.h"
 
 namespace canvas {
 namespace {
 
 using metadata::OwnerInfo;
-
-// What one part looked like.
-struct PartLook {
-  std::uint64_t life = 0;
-  std::uint64_t low = 0;
-  std::uint64_t mark = 0;
-  struct Block {
-    std::uint64_t number = 0;
-    std::uint64_t version = 0;
-    friend bool operator==(const Block&, const Block&) = default;
-  };
-  std::vector<Block> blocks;  // whose version is not zero, ascending
-  friend bool operator==(const PartLook&, const PartLook&) = default;
-
-  std::uint64_t Version(std::uint64_t block) const {
-    const auto found = std::ranges::lower_bound(blocks, block, {}, &Block::number);
-    return found != blocks.end() && found->number == block ? found->version : 0;
-  }
-  bool Written(std::uint64_t block) const {
-    return format::Version::FromWord(Version(block)).written;
-  }
-};
 
 bool SameOwner(const OwnerInfo& a, const OwnerInfo& b) {
   return a.lane == b.lane && a.pages == b.pages && a.pid == b.pid &&
@@ -55,11 +30,11 @@ struct Watcher::State {
   Result<std::vector<Change>> Look();
   void CompareMetadata(const metadata::Header& header, std::vector<Change>& changes);
   void CompareLanes(const metadata::Header& header, std::vector<Change>& changes);
-  void LookAtLane(const part::LanePlace& place, const LaneInfo& lane,
+  void LookAtLane(const part::Content& content, const LaneInfo& lane,
                   const std::vector<PageIndex>& pages, std::vector<Change>& changes);
-  void ComparePart(const part::LanePlace& place, const LaneInfo& lane, std::uint64_t page,
-                   const PartLook& before, const PartLook& now, std::vector<Change>& changes) const;
-  std::optional<PartLook> LookAtPart(const part::LanePlace& place, PageIndex page) const;
+  static void ComparePart(const part::Content& content, const LaneInfo& lane, PageIndex page,
+                          const part::PartTrace& before, const part::PartTrace& now,
+                          std::vector<Change>& changes);
 
   std::shared_ptr<CanvasCore> core;
   std::uint32_t seen = 0;
@@ -68,7 +43,7 @@ struct Watcher::State {
   std::vector<LaneInfo> lanes;
   std::map<LaneId, LaneInfo> known;  // every lane there has been: owners outlive them
   std::vector<OwnerInfo> owners;
-  std::map<std::pair<LaneId, std::uint64_t>, PartLook> parts;  // by lane and page
+  std::map<std::pair<LaneId, std::uint64_t>, part::PartTrace> parts;  // by lane and page
 };
 
 Watcher::Watcher(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -85,92 +60,40 @@ Result<Watcher> Canvas::Watch() const {
   });
 }
 
-// Nothing where it comes and goes under our eyes: the next look tells.
-std::optional<PartLook> Watcher::State::LookAtPart(const part::LanePlace& place,
-                                                   PageIndex page) const {
-  constexpr int kTries = 3;
-  for (int i = 0; i < kTries; ++i) {
-    const auto part = part::PartRef(*core->file, place, page).Find();
-    if (!part) return PartLook();
-    PartLook look{.life = part->life,
-                  .low = 0,
-                  .mark = std::min(sync::ReadMark(part->words), place.shape.FramesIn(page.value())),
-                  .blocks = {}};
-    look.low = sync::ReadLow(part->words);
-    const std::uint64_t per_block = place.shape.frames_per_block();
-    core->file->ForEachVersionStretch(
-        page, place.slots, 0, (look.mark + per_block - 1) / per_block,
-        [&](std::uint64_t first, std::uint64_t end) {
-          for (std::uint64_t block = first; block < end; ++block)
-            if (const std::uint64_t word = sync::ReadVersion(part->words, block).ToWord();
-                word != 0)
-              look.blocks.push_back({block, word});
-        });
-    if (sync::ReadLife(part->words) == part->life) return look;
-  }
-  return std::nullopt;
+void Watcher::State::ComparePart(const part::Content& content, const LaneInfo& lane, PageIndex page,
+                                 const part::PartTrace& before, const part::PartTrace& now,
+                                 std::vector<Change>& changes) {
+  const Frame start = content.place().timeline.FirstFrame(page.value());
+  content.Compare(
+      before, now, [&](part::Difference difference, std::uint64_t first, std::uint64_t end) {
+        if (first >= end) return;
+        const Change::Kind kind = difference == part::Difference::kErased ? Change::Kind::kErased
+                                  : difference == part::Difference::kGrew
+                                      ? Change::Kind::kGrew
+                                      : Change::Kind::kRewritten;
+        const FrameRange frames{start + static_cast<std::int64_t>(first),
+                                start + static_cast<std::int64_t>(end)};
+        if (!changes.empty() && changes.back().kind == kind && changes.back().lane.id == lane.id &&
+            changes.back().frames.end == frames.first) {
+          changes.back().frames.end = frames.end;
+          return;
+        }
+        changes.push_back({.kind = kind, .lane = lane, .frames = frames});
+      });
 }
 
-void Watcher::State::ComparePart(const part::LanePlace& place, const LaneInfo& lane,
-                                 std::uint64_t page, const PartLook& before, const PartLook& now,
-                                 std::vector<Change>& changes) const {
-  const std::uint64_t per_block = place.shape.frames_per_block();
-  const Frame start = place.shape.FirstFrame(page);
-  const bool same_life = before.life == now.life;
-  const auto emit = [&](Change::Kind kind, std::uint64_t first, std::uint64_t end) {
-    if (first >= end) return;
-    const FrameRange frames{start + static_cast<std::int64_t>(first),
-                            start + static_cast<std::int64_t>(end)};
-    if (!changes.empty() && changes.back().kind == kind && changes.back().lane.id == lane.id &&
-        changes.back().frames.end == frames.first) {
-      changes.back().frames.end = frames.end;
-      return;
-    }
-    changes.push_back({.kind = kind, .lane = lane, .frames = frames});
-  };
-  // Readable frames of a block, as a range; empty where there are none.
-  const auto readable = [&](const PartLook& look, std::uint64_t block) {
-    if (!look.Written(block)) return std::pair<std::uint64_t, std::uint64_t>(0, 0);
-    const std::uint64_t first = std::max(block * per_block, look.low);
-    return std::pair(first, std::max(first, std::min((block + 1) * per_block, look.mark)));
-  };
-  std::vector<std::uint64_t> blocks;  // of either look, ascending
-  for (const PartLook* look : {&before, &now})
-    for (const auto& block : look->blocks) blocks.push_back(block.number);
-  std::ranges::sort(blocks);
-  blocks.erase(std::ranges::unique(blocks).begin(), blocks.end());
-  for (const Change::Kind pass :
-       {Change::Kind::kErased, Change::Kind::kRewritten, Change::Kind::kGrew}) {
-    for (const std::uint64_t block : blocks) {
-      const auto [old_first, old_end] = readable(before, block);
-      const auto [first, end] = readable(now, block);
-      const bool kept = same_life && old_first < old_end && first < end;
-      if (pass == Change::Kind::kErased && !kept) emit(pass, old_first, old_end);
-      if (pass == Change::Kind::kGrew && !kept) emit(pass, first, end);
-      if (pass == Change::Kind::kGrew && kept) {
-        emit(pass, first, std::min(old_first, end));
-        emit(pass, std::max(old_end, first), end);
-      }
-      if (pass == Change::Kind::kRewritten && kept &&
-          before.Version(block) >> 2 != now.Version(block) >> 2)
-        emit(pass, std::max(block * per_block, now.low),
-             std::min((block + 1) * per_block, now.mark));
-    }
-  }
-}
-
-void Watcher::State::LookAtLane(const part::LanePlace& place, const LaneInfo& lane,
+void Watcher::State::LookAtLane(const part::Content& content, const LaneInfo& lane,
                                 const std::vector<PageIndex>& pages, std::vector<Change>& changes) {
   for (const PageIndex index : pages) {
     const std::uint64_t page = index.value();
-    std::optional<PartLook> seen_now = LookAtPart(place, index);
+    std::optional<part::PartTrace> seen_now = content.Trace(content.Part(*core->file, index));
     if (!seen_now) continue;
-    PartLook& now = *seen_now;
+    part::PartTrace& now = *seen_now;
     const auto found = parts.find({lane.id, page});
     if (found == parts.end() && now.life == 0) continue;
-    PartLook& before = found != parts.end() ? found->second : parts[{lane.id, page}];
+    part::PartTrace& before = found != parts.end() ? found->second : parts[{lane.id, page}];
     if (before == now) continue;
-    ComparePart(place, lane, page, before, now, changes);
+    ComparePart(content, lane, index, before, now, changes);
     before = std::move(now);
   }
 }
@@ -237,13 +160,14 @@ Result<std::vector<Change>> Watcher::State::Look() {
   for (const OwnerInfo& owner : living)
     if (missing_in(owners)(owner)) owner_change(Change::Kind::kOwnerCame, owner);
   // Lane by lane, as changes are told; of each the pages where it may have something.
-  CANVAS_ASSIGN(const auto placed, PlacedLanes::Of(*header, core->file->geometry()));
-  std::vector<std::vector<PageIndex>> pages(placed.places.size());
-  part::ForEachPart(*core->file, placed.places,
+  CANVAS_ASSIGN(const auto contents, part::Contents::Of(*header, core->file->geometry()));
+  std::vector<std::vector<PageIndex>> pages(contents.lanes.size());
+  part::ForEachPart(*core->file, contents,
                     [&](std::size_t at, PageIndex page) { pages[at].push_back(page); });
   for (std::size_t at = 0; at < pages.size(); ++at)
     if (!pages[at].empty())
-      LookAtLane(placed.places[at], ToInfo(header->lanes[placed.records[at]]), pages[at], changes);
+      LookAtLane(*contents.lanes[at], ToInfo(header->lanes[contents.records[at]]), pages[at],
+                 changes);
   for (const OwnerInfo& owner : owners)
     if (missing_in(living)(owner) && !handed_on(owner))
       owner_change(Change::Kind::kOwnerLeft, owner);

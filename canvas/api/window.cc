@@ -31,7 +31,7 @@ std::string LockLimit() {
 
 }  // namespace
 
-WindowLane::WindowLane(const part::LanePlace& lane, LaneInfo info,
+WindowLane::WindowLane(const part::frames::FramePlace& lane, LaneInfo info,
                        os::LockedArray<WindowPlace> places, std::uint64_t count)
     : lane_(lane),
       info_(std::move(info)),
@@ -49,7 +49,7 @@ void WindowLane::PutWords(sync::Word* start, std::uint64_t step) {
   }
 }
 
-Result<WindowLane> WindowLane::Make(const part::LanePlace& lane, LaneInfo info,
+Result<WindowLane> WindowLane::Make(const part::frames::FramePlace& lane, LaneInfo info,
                                     std::uint64_t places, WindowRoom& room) {
   // Of a page's blocks a window keeps the version words in memory.
   constexpr std::uint64_t kMostBlocks = std::uint64_t{1} << 21;
@@ -86,8 +86,8 @@ Result<std::shared_ptr<WindowCore>> WindowCore::Make(std::shared_ptr<CanvasCore>
   WindowRoom room;
   for (const LaneId id : lanes) {
     if (window->Find(id) != nullptr) continue;
-    CANVAS_ASSIGN(auto found, window->core_->Find(id));
-    CANVAS_ASSIGN(auto lane, WindowLane::Make(found.second, ToInfo(found.first), places, room));
+    CANVAS_ASSIGN(auto found, window->core_->FindFrames(id));
+    CANVAS_ASSIGN(auto lane, WindowLane::Make(found.second, found.first, places, room));
     window->lanes_.push_back(std::move(lane));
   }
   std::uint64_t together = 0;  // words of all lanes in one place
@@ -161,7 +161,7 @@ void WindowCore::Leave(WindowSeat& seat) noexcept {
 
 os::ByteRange WindowCore::BlockBytes(const WindowLane& lane, PageIndex page,
                                      std::uint64_t block) const {
-  const format::LaneShape& shape = lane.lane_.shape;
+  const format::FrameShape& shape = lane.lane_.shape;
   return {file().geometry().Page(page).value() + file().geometry().Data(lane.lane_.slots) +
               block * shape.block_stride(),
           shape.BlockBytes(page.value(), block)};
@@ -296,7 +296,7 @@ bool WindowCore::ShowAgain(WindowLane& lane, PageIndex page) {
 // The undo place of a page that is shown, where it is resident.
 void WindowCore::ShowUndo(WindowLane& lane, PageIndex page) {
   WindowPlace& place = lane.PlaceOf(page);
-  if (place.look.undo_touched()) sync::ShowBlocks(*place.undo, 1);
+  if (place.undo_touched()) sync::ShowBlocks(*place.undo, 1);
 }
 
 // Shows a page that is not shown yet. False where that must wait.
@@ -315,7 +315,7 @@ Result<bool> WindowCore::ShowPage(WindowLane& lane, PageIndex page) {
       return FailErrno(errno, "lock");
   }
   WindowPlace& place = lane.PlaceOf(page);
-  place.look = part::PartRef(file(), lane.lane_, page).Look();
+  place.look = part::frames::FramePart(file(), lane.lane_, page).Look();
   if (auto got = file().WantResident(place.look.touched); !got) {
     file().shared_locks().Unlock(lock);
     return std::unexpected(std::move(got).error());
@@ -349,8 +349,8 @@ Result<bool> WindowCore::FillPage(WindowLane& lane, PageIndex page, FrameRange r
 // Once a block of the part was overwritten, its readers may have to look at the undo place.
 Result<void> WindowCore::FillUndo(WindowLane& lane, PageIndex page) {
   WindowPlace& place = lane.PlaceOf(page);
-  if (place.look.undo_touched() || !sync::UndoWasUsed(place.look.part->words)) return {};
-  const os::ByteRange range = part::PartRef(file(), lane.lane_, page).UndoRange();
+  if (place.undo_touched() || !sync::UndoWasUsed(place.look.part->words)) return {};
+  const os::ByteRange range = part::frames::FramePart(file(), lane.lane_, page).UndoRange();
   CANVAS_TRY(file().WantResident({&range, 1}));
   place.look.touched[2] = range;  // readers do not look at it
   resident_bytes_ += range.bytes;

@@ -16,7 +16,7 @@
 #include "canvas/api/window.h"
 #include "canvas/base/time.h"
 #include "canvas/os/locked_array.h"
-#include "canvas/part/part.h"
+#include "canvas/part/frames/frame_part.h"
 #include "canvas/sync/std_sync.h"
 #include "canvas/sync/window.h"
 
@@ -36,6 +36,7 @@ struct alignas(128) WindowPlace {
       nullptr;  // bits: resident, and all frames between the marks, which only widen
   sync::Word* resident = nullptr;  // bits: the block's bytes are
   part::PartLook look;
+  bool undo_touched() const { return look.touched[2].bytes != 0; }
 };
 
 // One reader's, on lines of its own.
@@ -56,12 +57,12 @@ struct WindowRoom {
 class WindowLane {
  public:
   // Takes what it needs of `room`. Errors: kLimit (there is not as much), kNoMemory.
-  static Result<WindowLane> Make(const part::LanePlace& lane, LaneInfo info, std::uint64_t places,
-                                 WindowRoom& room);
+  static Result<WindowLane> Make(const part::frames::FramePlace& lane, LaneInfo info,
+                                 std::uint64_t places, WindowRoom& room);
   WindowLane(WindowLane&&) = default;
   WindowLane& operator=(WindowLane&&) = delete;
 
-  const part::LanePlace& lane() const { return lane_; }
+  const part::frames::FramePlace& lane() const { return lane_; }
   const LaneInfo& info() const { return info_; }
   WindowPlace& PlaceOf(PageIndex page) { return places_[page.value() & mask_]; }
 
@@ -79,10 +80,10 @@ class WindowLane {
   std::uint64_t PlaceWords() const { return (WindowPlace::kWhole + 2 * words() + 7) / 8 * 8; }
   // Gives place i its words, from `start` + i * `step` on.
   void PutWords(sync::Word* start, std::uint64_t step);
-  WindowLane(const part::LanePlace& lane, LaneInfo info, os::LockedArray<WindowPlace> places,
-             std::uint64_t count);
+  WindowLane(const part::frames::FramePlace& lane, LaneInfo info,
+             os::LockedArray<WindowPlace> places, std::uint64_t count);
 
-  part::LanePlace lane_;
+  part::frames::FramePlace lane_;
   LaneInfo info_;
   std::uint64_t mask_;
   os::LockedArray<WindowPlace> places_;

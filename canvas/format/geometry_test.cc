@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "canvas/format/lane_format.h"
+#include "canvas/format/frame_format.h"
 #include "canvas/format/lock_format.h"
 
 namespace canvas::format {
@@ -143,13 +143,13 @@ TEST(Geometry, RefusesACapacityThatNoFileHolds) {
   EXPECT_EQ(Geometry::Make(fields).error().code(), ErrorCode::kInvalidArgument);
 }
 
-TEST(LaneShape, EveryPartFitsItsSlotsAndItsVersionWords) {
+TEST(FrameShape, EveryPartFitsItsSlotsAndItsVersionWords) {
   for (const auto& fields : Geometries()) {
     const Geometry g = *Geometry::Make(fields);
     for (std::uint32_t channels = 1; channels <= 32; ++channels)
       for (const Rate rate : {Rate{8000, 1}, Rate{44100, 1}, Rate{48000, 1}, Rate{96000, 1},
                               Rate{192000, 1}, Rate{375, 16}, Rate{48000000, 1001}}) {
-        const auto shape = LaneShape::Make(g, rate, channels, SlotKind::kWide);
+        const auto shape = FrameShape::Make(g, rate, channels, SlotKind::kWide);
         if (!shape) continue;  // too wide for this canvas
         const SlotRun run{SlotKind::kWide, 0, shape->slot_count()};
         ASSERT_TRUE(g.Holds(run));
@@ -169,15 +169,15 @@ TEST(LaneShape, EveryPartFitsItsSlotsAndItsVersionWords) {
   }
 }
 
-TEST(LaneShape, NamesWhatDoesNotFit) {
+TEST(FrameShape, NamesWhatDoesNotFit) {
   const Geometry g = *Geometry::Make({});
-  EXPECT_FALSE(LaneShape::Make(g, {48000, 1}, 0, SlotKind::kWide).has_value());
-  EXPECT_FALSE(LaneShape::Make(g, {48000, 1}, 1025, SlotKind::kWide).has_value());
-  EXPECT_FALSE(LaneShape::Make(g, {192000, 1}, 64, SlotKind::kWide).has_value()) << "128 slots";
-  EXPECT_FALSE(LaneShape::Make(g, {48000, 1}, 1, SlotKind::kSmall).has_value()) << "6 MiB a page";
-  EXPECT_FALSE(LaneShape::Make(g, {4294967295, 1}, 1024, SlotKind::kWide).has_value());
-  EXPECT_EQ(LaneShape::Make(g, {48000, 1}, 8, SlotKind::kWide)->slot_count(), 4U);
-  EXPECT_EQ(LaneShape::Make(g, {96000, 1}, 2, SlotKind::kWide)->slot_count(), 2U);
+  EXPECT_FALSE(FrameShape::Make(g, {48000, 1}, 0, SlotKind::kWide).has_value());
+  EXPECT_FALSE(FrameShape::Make(g, {48000, 1}, 1025, SlotKind::kWide).has_value());
+  EXPECT_FALSE(FrameShape::Make(g, {192000, 1}, 64, SlotKind::kWide).has_value()) << "128 slots";
+  EXPECT_FALSE(FrameShape::Make(g, {48000, 1}, 1, SlotKind::kSmall).has_value()) << "6 MiB a page";
+  EXPECT_FALSE(FrameShape::Make(g, {4294967295, 1}, 1024, SlotKind::kWide).has_value());
+  EXPECT_EQ(FrameShape::Make(g, {48000, 1}, 8, SlotKind::kWide)->slot_count(), 4U);
+  EXPECT_EQ(FrameShape::Make(g, {96000, 1}, 2, SlotKind::kWide)->slot_count(), 2U);
 }
 
 TEST(LockRanges, SpacesDoNotMeet) {

@@ -20,24 +20,6 @@ std::unexpected<Error> Bad(const LaneRecord& lane, std::string_view what) {
 
 }  // namespace
 
-std::string_view LaneKindName(LaneKind kind) {
-  switch (kind) {
-    case LaneKind::kUnknown:
-      return "unknown";
-    case LaneKind::kAudio:
-      return "audio";
-    case LaneKind::kSignal:
-      return "signal";
-    case LaneKind::kMidi:
-      return "midi";
-    case LaneKind::kRecords:
-      return "records";
-    case LaneKind::kBus:
-      return "bus";
-  }
-  return "unknown";
-}
-
 const LaneRecord* Header::Find(LaneId id) const {
   const auto found = std::ranges::find(lanes, id, &LaneRecord::id);
   return found == lanes.end() ? nullptr : &*found;
@@ -106,15 +88,6 @@ Result<void> CheckTexts(const Header& header) {
   return {};
 }
 
-Result<format::LaneShape> ShapeOf(const LaneRecord& lane, const format::Geometry& geometry) {
-  if (!HoldsFrames(lane.kind))
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("lane '{}' is of a kind that this version cannot read or write ({})",
-                            lane.name, LaneKindName(lane.kind)),
-                "use the version of canvas that made it");
-  return format::LaneShape::Make(geometry, lane.rate, lane.channels, lane.slots.kind);
-}
-
 namespace {
 
 Result<void> ValidateMarkers(const Header& header) {
@@ -151,17 +124,17 @@ Result<void> ValidateHeader(const Header& header, const format::Geometry& geomet
     if (auto name = ValidateLaneName(lane.name); !name) return Bad(lane, name.error().what());
     if (!names.insert(lane.name).second) return Bad(lane, "two lanes have its name");
     if (auto tags = ValidateSourceTags(lane.tags); !tags) return Bad(lane, tags.error().what());
-    const bool opaque = !HoldsFrames(lane.kind);
+    const bool opaque = !IsKnown(lane.kind);
     if (opaque && lane.slots.count == 0) continue;
     if (!geometry.Holds(lane.slots)) return Bad(lane, "its slots lie outside the page");
     if (!opaque) {
       const auto rate = Rate::Make(lane.rate.num, lane.rate.den);
       if (!rate || *rate != lane.rate)
         return Bad(lane, "its rate is not a fraction in lowest terms");
-      const auto shape = ShapeOf(lane, geometry);
-      if (!shape) return Bad(lane, shape.error().what());
-      if (shape->slot_count() != lane.slots.count)
-        return Bad(lane, "it has a wrong number of slots");
+      const auto needed =
+          SlotsNeeded(lane.kind, lane.rate, lane.channels, geometry, lane.slots.kind);
+      if (!needed) return Bad(lane, needed.error().what());
+      if (*needed != lane.slots.count) return Bad(lane, "it has a wrong number of slots");
     }
     for (std::uint32_t i = 0; i < lane.slots.count; ++i)
       if (!taken.emplace(lane.slots.kind, lane.slots.first + i).second)
@@ -207,21 +180,21 @@ std::optional<format::SlotRun> FirstRun(const std::vector<bool>& free, format::S
 
 }  // namespace
 
-Result<format::SlotRun> FindSlots(const Header& header, const format::Geometry& geometry, Rate rate,
-                                  std::uint32_t channels) {
+Result<format::SlotRun> FindSlots(const Header& header, const format::Geometry& geometry,
+                                  LaneKind kind, Rate rate, std::uint32_t channels) {
   using format::SlotKind;
   const auto small = FreeSlots(header, geometry, SlotKind::kSmall);
   const auto wide = FreeSlots(header, geometry, SlotKind::kWide);
-  const auto fits = format::LaneShape::Make(geometry, rate, channels, SlotKind::kSmall);
+  const auto fits = SlotsNeeded(kind, rate, channels, geometry, SlotKind::kSmall);
   if (fits)
     if (const auto run = FirstRun(small, SlotKind::kSmall, 1)) return *run;
   // More wide slots than there are at all is another error, but not of a lane that a small one
   // would do for.
-  const auto shape = format::LaneShape::Make(geometry, rate, channels, SlotKind::kWide);
-  if (!shape && !fits) return std::unexpected(shape.error());
-  if (shape)
-    if (const auto run = FirstRun(wide, SlotKind::kWide, shape->slot_count())) return *run;
-  const std::uint32_t needed = shape ? shape->slot_count() : 0;
+  const auto wides = SlotsNeeded(kind, rate, channels, geometry, SlotKind::kWide);
+  if (!wides && !fits) return std::unexpected(wides.error());
+  if (wides)
+    if (const auto run = FirstRun(wide, SlotKind::kWide, *wides)) return *run;
+  const std::uint32_t needed = wides ? *wides : 0;
   const auto left = [](const std::vector<bool>& free) {
     return fmt::format("{} of {}", std::ranges::count(free, true), free.size());
   };

@@ -18,26 +18,10 @@
 #include "canvas/base/time.h"
 #include "canvas/base/units.h"
 #include "canvas/format/geometry.h"
-#include "canvas/format/lane_format.h"
 #include "canvas/format/lock_format.h"
+#include "canvas/metadata/lane_kind.h"
 
 namespace canvas::metadata {
-
-enum class LaneKind : std::uint8_t {
-  kUnknown = 0,
-  kAudio = 1,
-  kSignal = 2,
-  kMidi = 3,
-  kRecords = 4,
-  kBus = 5
-};
-std::string_view LaneKindName(LaneKind kind);
-
-// Whether a lane of this kind holds frames, which is what this version reads and writes. Lanes of
-// other kinds are opaque: listed, and left alone with their slots.
-constexpr bool HoldsFrames(LaneKind kind) {
-  return kind == LaneKind::kAudio || kind == LaneKind::kSignal;
-}
 
 struct Provenance {
   std::string writer;
@@ -124,13 +108,10 @@ Result<void> ValidateHeader(const Header& header, const format::Geometry& geomet
 // Errors: kLimit, naming the text.
 Result<void> CheckTexts(const Header& header);
 
-// The shape of a lane that ValidateHeader accepted. Errors: kUnsupported (an opaque lane).
-Result<format::LaneShape> ShapeOf(const LaneRecord& lane, const format::Geometry& geometry);
-
-// The first run of free slots for a lane of float32 frames: a small slot where a page of it fits
-// one and one is free, or else as many wide ones as it needs.
+// The first run of free slots for such a lane: a small slot where a page of it fits one and one is
+// free, or else as many wide ones as it needs.
 // Errors: kInvalidArgument (no number of slots would do), kLimit, saying how many of each are free.
-Result<format::SlotRun> FindSlots(const Header& header, const format::Geometry& geometry, Rate rate,
-                                  std::uint32_t channels);
+Result<format::SlotRun> FindSlots(const Header& header, const format::Geometry& geometry,
+                                  LaneKind kind, Rate rate, std::uint32_t channels);
 
 }  // namespace canvas::metadata

@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <string>
 #include <utility>
 
-#include "canvas/part/part.h"
-#include "canvas/sync/append.h"
-#include "canvas/sync/overwrite.h"
+#include "canvas/part/contents.h"
 #include "canvas/sync/part_life.h"
 #include "canvas/sync/presence.h"
 
@@ -16,7 +16,7 @@ namespace {
 
 namespace control = format::control;
 
-class Checker {
+class Checker : private CheckLog {
  public:
   Checker(const storage::CanvasFile& file, storage::HeaderStore& headers,
           const storage::OwnerTable& owners)
@@ -36,18 +36,16 @@ class Checker {
   }
 
  private:
-  template <typename... Args>
-  void Finding(fmt::format_string<Args...> text, Args&&... args) {
+  void AddFinding(std::string text) override {
     if (out_.findings.size() < kMaxFindings)
-      out_.findings.push_back(fmt::format(text, std::forward<Args>(args)...));
+      out_.findings.push_back(std::move(text));
     else
       ++suppressed_;
   }
-  template <typename... Args>
-  void Note(fmt::format_string<Args...> text, Args&&... args) {
-    if (out_.notes.size() < kMaxFindings)
-      out_.notes.push_back(fmt::format(text, std::forward<Args>(args)...));
+  void AddNote(std::string text) override {
+    if (out_.notes.size() < kMaxFindings) out_.notes.push_back(std::move(text));
   }
+  void CountBlocks(std::uint64_t blocks) override { out_.blocks += blocks; }
 
   void Superblocks() {
     for (std::uint64_t copy = 0; copy < format::kSuperblockCopies; ++copy) {
@@ -78,14 +76,11 @@ class Checker {
     if (headers_.recovered())
       Finding("header generation {} in place {} cannot be read; an older one is used",
               root.generation, root.place);
-    for (const metadata::LaneRecord& lane : (*header)->lanes) {
-      if (!metadata::HoldsFrames(lane.kind)) {
+    for (const metadata::LaneRecord& lane : (*header)->lanes)
+      if (!metadata::IsKnown(lane.kind))
         Note("lane '{}' is of a kind that is not known here; it was not looked at", lane.name);
-        continue;
-      }
-      if (auto place = LanePlace::Of(lane, file_.geometry())) lanes_.push_back(*place);
-    }
-    slots_ = SlotTable(file_.geometry(), lanes_);
+    if (auto contents = Contents::Of(**header, file_.geometry())) contents_ = *std::move(contents);
+    slots_ = SlotTable(file_.geometry(), contents_);
     out_.lanes = (*header)->lanes.size();
   }
 
@@ -132,7 +127,7 @@ class Checker {
     for (std::uint64_t page = first; page < end; ++page)
       if (const PageIndex index(static_cast<std::uint32_t>(page)); file_.PageReady(index))
         ready.push_back(index);
-    WillLookAt(file_, lanes_, slots_, ready);
+    WillLookAt(file_, contents_, slots_, ready);
   }
 
   void Page(PageIndex page) {
@@ -161,78 +156,34 @@ class Checker {
               static_cast<std::int64_t>(number) - 1);
       return;
     }
-    slots_.ForEachPresent(file_, page, [&](std::size_t lane) { Part(page, lanes_[lane]); });
+    slots_.ForEachPresent(file_, page, [&](std::size_t lane) {
+      Part(contents_.lanes[lane]->Part(file_, page), *contents_.lanes[lane]);
+    });
   }
 
-  void Part(PageIndex page, const LanePlace& lane) {
-    const storage::PartWords words =
-        file_.Part(file_.read_base(), page, lane.slots, lane.shape.block_stride());
+  void Part(const PartRef& part, const Content& content) {
+    const storage::PartWords words = part.Words(file_.read_base());
     const std::uint64_t life_word = sync::ReadLife(words);
     const auto life = format::Life::FromWord(life_word);
-    const auto where = [&] {
-      return fmt::format("lane {}, page {}", lane.id.value(), page.value());
-    };
-    if (!life.valid()) Finding("{}: an impossible life word {:#x}", where(), life_word);
+    if (!life.valid()) Finding("{}: an impossible life word {:#x}", NameOf(part), life_word);
     if (sync::PunchUnfinished(words))
-      Note("{}: punched, and its space not yet given back; the next owner does", where());
+      Note("{}: punched, and its space not yet given back; the next owner does", NameOf(part));
     if (life.state != format::PartState::kReady) return;
     ++out_.parts;
-    if (const std::uint64_t id = sync::ReadLane(words); id != lane.id.value()) {
-      Finding("{}: its slot belongs to lane {}", where(), id);
+    if (const std::uint64_t id = sync::ReadLane(words); id != part.lane().id.value()) {
+      Finding("{}: its slot belongs to lane {}", NameOf(part), id);
       return;
     }
-    const std::uint64_t mark = sync::ReadMark(words);
-    const std::uint64_t frames = lane.shape.FramesIn(page.value());
-    if (mark > frames)
-      Finding("{}: its high-water mark is {}, and the page has {} frames", where(), mark, frames);
-    const std::uint64_t undo = sync::Peek(*words.undo_block);
-    if (undo > lane.shape.max_blocks())
-      Finding("{}: its undo place names block {}", where(), undo - 1);
-    const std::uint64_t per_block = lane.shape.frames_per_block();
-    const auto look = [&](std::uint64_t block) {
-      const auto version = sync::ReadVersion(words, block);
-      if (version.written) ++out_.blocks;
-      if (version.changing() && Accounted(lane.id, page, words, block))
-        Note("{}, block {}: a rewrite is under way, or was cut short", where(), block);
-      else if (version.changing() && undo == block + 1 && UndoVouches(lane, words, block))
-        Note(
-            "{}, block {}: a rewrite was cut short, and no owner says so; it reads as it was "
-            "before, "
-            "and the next write to it puts it right",
-            where(), block);
-      else if (version.changing())
-        Finding(
-            "{}, block {}: left half rewritten, by a power loss, and cannot be read; write it "
-            "again, or erase the page",
-            where(), block);
-      else if (version.written && block * per_block >= mark)
-        Note("{}, block {}: written, and not yet published", where(), block);
-    };
-    file_.ForEachVersionStretch(page, lane.slots, 0, lane.shape.max_blocks(),
-                                [&](std::uint64_t first, std::uint64_t end) {
-                                  for (std::uint64_t block = first; block < end; ++block)
-                                    look(block);
-                                });
-    if (sync::ReadLife(words) != life_word) Note("{}: changed while it was looked at", where());
+    content.Check(part, {words, life_word}, *this);
+    if (sync::ReadLife(words) != life_word)
+      Note("{}: changed while it was looked at", NameOf(part));
   }
 
-  // Whether the undo place holds what the block was before it changed.
-  static bool UndoVouches(const LanePlace& lane, const storage::PartWords& words,
-                          std::uint64_t block) {
-    std::vector<std::byte> old(lane.shape.block_stride());
-    sync::StdSync::CopyOut(old.data(), words.undo, old.size());
-    return format::Version::FromWord(sync::Peek(*words.undo_version)).Changing() ==
-               sync::ReadVersion(words, block) &&
-           UndoChecksum(old.data(), old.size()) == sync::Peek(*words.undo_checksum);
-  }
-
-  // Whether somebody is, or was, writing there.
-  bool Accounted(LaneId lane, PageIndex page, const storage::PartWords& words,
-                 std::uint64_t block) {
-    if (Owned(lane, page)) return true;
+  bool Accounted(const PartRef& part, const std::function<bool()>& half_done) override {
+    if (Owned(part.lane().id, part.page())) return true;
     // An owner may have come since, or have come and gone.
     if (auto living = owners_.Living()) living_ = *std::move(living);
-    return Owned(lane, page) || !sync::ReadVersion(words, block).changing();
+    return Owned(part.lane().id, part.page()) || !half_done();
   }
   bool Owned(LaneId lane, PageIndex page) const {
     return std::ranges::any_of(living_,
@@ -248,7 +199,7 @@ class Checker {
   const storage::CanvasFile& file_;
   storage::HeaderStore& headers_;
   const storage::OwnerTable& owners_;
-  std::vector<LanePlace> lanes_;
+  Contents contents_;
   SlotTable slots_;
   std::vector<storage::OwnerInfo> living_;
   std::vector<std::pair<LaneId, PageIndex>> intents_;  // of the dead

@@ -3,11 +3,11 @@
 namespace canvas::part {
 
 Result<storage::Ownership> TakeOver(const storage::CanvasFile& file, storage::OwnerTable& owners,
-                                    const LanePlace& lane, PageRange pages) {
+                                    const Content& lane, PageRange pages) {
   // What lies beyond this handle's mapping is left to one that reaches it.
-  return owners.Own(lane.id, pages, [&](const storage::Intent& intent) -> Result<bool> {
+  return owners.Own(lane.place().id, pages, [&](const storage::Intent& intent) -> Result<bool> {
     if (intent.page.value() >= file.mapped_pages()) return false;
-    CANVAS_TRY(PartRef(file, lane, intent.page).Repair(intent));
+    CANVAS_TRY(lane.Repair(lane.Part(file, intent.page), intent));
     return true;
   });
 }

@@ -6,7 +6,7 @@
 
 #include "canvas/base/error.h"
 #include "canvas/base/units.h"
-#include "canvas/part/part.h"
+#include "canvas/part/content.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/storage/ownership.h"
 
@@ -14,6 +14,6 @@ namespace canvas::part {
 
 // Errors: kBusy (owned by another, named where it says its name), kLimit, kNoSpace, kIo.
 Result<storage::Ownership> TakeOver(const storage::CanvasFile& file, storage::OwnerTable& owners,
-                                    const LanePlace& lane, PageRange pages);
+                                    const Content& lane, PageRange pages);
 
 }  // namespace canvas::part

@@ -416,14 +416,13 @@ TEST_F(NewerHeader, LanesOfUnknownKindsAreListedAndLeftAlone) {
   const auto header = *sut.Current();
   EXPECT_EQ(header->lanes[1].kind, metadata::LaneKind::kUnknown);
   EXPECT_EQ(header->lanes[2].kind, metadata::LaneKind::kUnknown);
-  const auto shape = metadata::ShapeOf(header->lanes[1], file->geometry());
-  ASSERT_FALSE(shape.has_value());
-  EXPECT_EQ(shape.error().code(), ErrorCode::kUnsupported);
+  EXPECT_FALSE(metadata::IsKnown(header->lanes[1].kind));
   // Their slots are taken.
   std::vector<std::uint32_t> free;
   metadata::Header next = *header;
   for (std::uint32_t id = 5; id < 10; ++id) {
-    const auto slots = metadata::FindSlots(next, file->geometry(), {8000, 1}, 2);
+    const auto slots =
+        metadata::FindSlots(next, file->geometry(), metadata::LaneKind::kAudio, {8000, 1}, 2);
     ASSERT_TRUE(slots.has_value());
     free.push_back(slots->first);
     next.lanes.push_back(Lane(id, std::to_string(id), slots->first));

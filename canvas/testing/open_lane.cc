@@ -8,8 +8,8 @@ namespace canvas::testing {
 OpenLane::OpenLane(const std::string& path, LaneId lane, const std::string& owner)
     : file(Must(storage::CanvasFile::Open(
           path, {.access = os::Access::kReadWrite, .single_mapping = true}))),
-      place(Must(part::LanePlace::Of(*Must(storage::HeaderStore(*file).Current())->Find(lane),
-                                     file->geometry()))),
+      place(Must(part::frames::FramePlace::Of(
+          *Must(storage::HeaderStore(*file).Current())->Find(lane), file->geometry()))),
       owners(*file, owner) {}
 
 storage::Ownership OpenLane::Own(bool repaired) {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "canvas/base/units.h"
-#include "canvas/part/part.h"
+#include "canvas/part/frames/frame_part.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/storage/ownership.h"
 
@@ -26,7 +26,7 @@ struct OpenLane {
   }
 
   std::shared_ptr<storage::CanvasFile> file;
-  part::LanePlace place;
+  part::frames::FramePlace place;
   storage::OwnerTable owners;
 };
 

@@ -33,18 +33,18 @@
 #include <vector>
 
 #include "canvas/base/error.h"
-#include "canvas/part/part.h"
+#include "canvas/part/frames/frame_part.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/storage/ownership.h"
 
-namespace canvas::part {
+namespace canvas::part::frames {
 
 class PartWriter {
  public:
   // Makes page and part ready where they are not.
   // Errors: kInvalidArgument (past capacity), kLimit (past the mapping), kCorrupt (a mark beyond
   // the page), kNoSpace, kIo.
-  static Result<PartWriter> Open(storage::CanvasFile& file, const LanePlace& lane, PageIndex page,
+  static Result<PartWriter> Open(storage::CanvasFile& file, const FramePlace& lane, PageIndex page,
                                  const storage::Ownership& owner);
 
   PageIndex page() const { return page_; }
@@ -59,10 +59,6 @@ class PartWriter {
   // A block that also holds frames outside keeps its space, and gets zeros where the range covers
   // it. What the numbers count was written before.
   // Errors: kBusy (a reader's window holds the page: nothing is changed), kNoSpace, kIo.
-  struct Erased {
-    std::uint64_t unwritten_frames = 0;
-    std::uint64_t zeroed_frames = 0;
-  };
   Result<Erased> Erase(std::uint64_t first, std::uint64_t end);
 
   // One past the last frame written, within the part.
@@ -70,7 +66,7 @@ class PartWriter {
 
  private:
   std::uint64_t low() const;
-  PartWriter(storage::CanvasFile& file, const LanePlace& lane, PageIndex page,
+  PartWriter(storage::CanvasFile& file, const FramePlace& lane, PageIndex page,
              const storage::Ownership& owner);
   // What these blocks have of the page's frames; all of a block; bytes of the part.
   Result<void> ReserveBlocks(std::uint64_t first_block, std::uint64_t end_block);
@@ -104,12 +100,12 @@ class PartWriter {
   Frames Shown(std::uint64_t block) const;
   // Whole blocks, of which no window is in the way.
   Result<void> EraseRun(std::uint64_t first_block, std::uint64_t end_block);
-  PartRef part() const { return {*file_, lane_, page_}; }
+  FramePart part() const { return {*file_, lane_, page_}; }
   std::byte* FrameAt(std::uint64_t frame) const { return words_.data + frame * frame_bytes_; }
 
   storage::CanvasFile* file_;
   const storage::Ownership* owner_;
-  LanePlace lane_;
+  FramePlace lane_;
   PageIndex page_;
   storage::PartWords words_;
   std::uint64_t data_offset_;  // of the part, in the file
@@ -125,4 +121,4 @@ class PartWriter {
   std::vector<std::byte> scratch_;  // a block
 };
 
-}  // namespace canvas::part
+}  // namespace canvas::part::frames

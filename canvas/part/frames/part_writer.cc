@@ -1,4 +1,4 @@
-#include "canvas/part/part_writer.h"
+#include "canvas/part/frames/part_writer.h"
 
 #include <fmt/format.h>
 
@@ -13,7 +13,7 @@
 #include "canvas/sync/part_life.h"
 #include "canvas/sync/presence.h"
 
-namespace canvas::part {
+namespace canvas::part::frames {
 namespace {
 
 constexpr std::uint64_t RoundUp(std::uint64_t bytes) {
@@ -22,7 +22,7 @@ constexpr std::uint64_t RoundUp(std::uint64_t bytes) {
 
 }  // namespace
 
-PartWriter::PartWriter(storage::CanvasFile& file, const LanePlace& lane, PageIndex page,
+PartWriter::PartWriter(storage::CanvasFile& file, const FramePlace& lane, PageIndex page,
                        const storage::Ownership& owner)
     : file_(&file),
       owner_(&owner),
@@ -34,9 +34,9 @@ PartWriter::PartWriter(storage::CanvasFile& file, const LanePlace& lane, PageInd
       per_block_(lane.shape.frames_per_block()),
       frames_(part().frames()) {}
 
-Result<PartWriter> PartWriter::Open(storage::CanvasFile& file, const LanePlace& lane,
+Result<PartWriter> PartWriter::Open(storage::CanvasFile& file, const FramePlace& lane,
                                     PageIndex page, const storage::Ownership& owner) {
-  const PartRef part(file, lane, page);
+  const FramePart part(file, lane, page);
   const bool there = part.SlotPresent();
   CANVAS_TRY(file.EnsureSlot(page, lane.slots));
   PartWriter writer(file, lane, page, owner);
@@ -302,7 +302,7 @@ Result<void> PartWriter::EraseRun(std::uint64_t first_block, std::uint64_t end_b
   return file_->Punch(data_offset_ + first, end - first);
 }
 
-Result<PartWriter::Erased> PartWriter::Erase(std::uint64_t first, std::uint64_t end) {
+Result<Erased> PartWriter::Erase(std::uint64_t first, std::uint64_t end) {
   Erased erased;
   const std::uint64_t first_block = first / per_block_;
   const std::uint64_t end_block = (end + per_block_ - 1) / per_block_;
@@ -363,4 +363,4 @@ Result<void> PartWriter::Write(std::uint64_t first, std::span<const float> sampl
   return written;
 }
 
-}  // namespace canvas::part
+}  // namespace canvas::part::frames
