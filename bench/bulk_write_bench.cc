@@ -102,7 +102,7 @@ void CanvasWrite(benchmark::State& state) {
       auto sut = canvas::Canvas::Open(
           path, {.access = canvas::Access::kReadWrite, .sync_on_close = false});
       auto lane = sut->AddLane({.name = "a", .channels = 2});
-      auto writer = sut->Own(*lane);
+      auto writer = sut->Writer(*lane);
       Check(writer.has_value());
       state.ResumeTiming();
       for (std::size_t chunk = 0; chunk < kChunks; ++chunk)

@@ -103,7 +103,7 @@ void Import(benchmark::State& state, const std::string& input, bool sync) {
     Check(sut.has_value());
     {
       auto lane = sut->AddLane({.name = "a", .channels = 2});
-      auto writer = sut->Own(*lane);
+      auto writer = sut->Writer(*lane);
       Check(writer.has_value());
       std::vector<float> samples(kChunk / 4);
       std::int64_t at = 0;

@@ -146,7 +146,7 @@ class Material {
       std::vector<float> piece(2 * kPiece);
       for (int lane = 0; lane < lanes; ++lane) {
         ids_.push_back(Must(writer.AddLane({.name = std::to_string(lane), .channels = 2})));
-        auto own = Must(writer.Own(ids_.back()));
+        auto own = Must(writer.Writer(ids_.back()));
         for (std::int64_t at = 0; at < LengthOf(lane); at += kPiece) {
           const std::int64_t frames = std::min(kPiece, LengthOf(lane) - at);
           Fill(lane, at, std::span(piece).first(static_cast<std::size_t>(frames) * 2));
@@ -499,8 +499,8 @@ class Beside {
  private:
   void Work(const Material& material) {
     canvas::Canvas canvas = material.Writable();
-    std::vector<canvas::LaneWriter> writers;
-    for (int lane = 0; lane < 4; ++lane) writers.push_back(Must(canvas.Own(material.id(lane))));
+    std::vector<canvas::FrameWriter> writers;
+    for (int lane = 0; lane < 4; ++lane) writers.push_back(Must(canvas.Writer(material.id(lane))));
     std::vector<float> block(512);
     std::int64_t at = 0;
     std::int64_t end = 0;

@@ -112,7 +112,7 @@ void Visibility(const std::string& path, int rounds) {
     }
   });
   canvas::Canvas sut = OpenForWriting(path);
-  canvas::LaneWriter writer = Must(sut.Own(lane));
+  canvas::FrameWriter writer = Must(sut.Writer(lane));
   const float frame[2] = {0.25F, -0.25F};
   Must(writer.Write(Frame(0), frame));
   std::int64_t turn = 0;
@@ -169,12 +169,12 @@ void BesideAnAppender(const std::string& path, int rounds) {
   {
     canvas::Canvas sut = OpenForWriting(path);
     const auto lane = Must(sut.AddLane({.name = "grows", .channels = 2}));
-    Must(Must(sut.Own(lane)).Write(Frame(0), std::vector<float>(100'000, 0.5F)));
+    Must(Must(sut.Writer(lane)).Write(Frame(0), std::vector<float>(100'000, 0.5F)));
   }
   const canvas::LaneId lane = Must(Must(canvas::Canvas::Open(path)).FindLane("grows")).id;
   const pid_t child = Fork([&] {
     canvas::Canvas sut = OpenForWriting(path);
-    canvas::LaneWriter writer = Must(sut.Own(lane));
+    canvas::FrameWriter writer = Must(sut.Writer(lane));
     const std::vector<float> block(512, 0.25F);
     while (shared.turn.Get() >= 0) {
       if (shared.active.Get() == 0) continue;
@@ -211,7 +211,7 @@ void ManyReaders(const std::string& path, int rounds) {
   {
     canvas::Canvas sut = OpenForWriting(path);
     const auto lane = Must(sut.AddLane({.name = "read", .channels = 2}));
-    Must(Must(sut.Own(lane)).Write(Frame(0), std::vector<float>(100'000, 0.5F)));
+    Must(Must(sut.Writer(lane)).Write(Frame(0), std::vector<float>(100'000, 0.5F)));
   }
   const canvas::LaneId lane = Must(Must(canvas::Canvas::Open(path)).FindLane("read")).id;
   std::vector<pid_t> children;

@@ -100,7 +100,7 @@ TEST(Jack, ACallbackPlaysSixteenLanesUnderTheGuardAndEverySampleIsTheFiles) {
     Canvas canvas = testing::OpenForWriting(path);
     for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
       const LaneId id = Must(canvas.AddLane({.name = fmt::format("{}", lane), .channels = 2}));
-      LaneWriter writer = Must(canvas.Own(id));
+      FrameWriter writer = Must(canvas.Writer(id));
       constexpr std::int64_t kPiece = 65536;
       for (std::int64_t at = 0; at < frames; at += kPiece) {
         const auto count = static_cast<std::uint64_t>(std::min(kPiece, frames - at));

@@ -13,7 +13,7 @@ int main() {
   LaneId strings = song.AddLane({.name = "strings", .channels = 2, .rate = {48000, 1}}).value();
 
   // One writer at a time; another is told who it is.
-  LaneWriter writer = song.Own(strings).value();
+  FrameWriter writer = song.Writer(strings).value();
   std::vector<float> second(2 * 48000, 0.25F);
   if (auto written = writer.Write(Frame(90 * 48000), second); !written)
     std::fprintf(stderr, "%s\n", written.error().Message().c_str());

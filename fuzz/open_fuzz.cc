@@ -73,10 +73,10 @@ Image MakeImage() {
         {.name = "b", .kind = canvas::LaneKind::kSignal, .channels = 1, .rate = {100, 1}});
     Require(a && b);
     const std::vector<float> samples(2 * 9000, 0.5F);
-    auto writer = sut->Own(*a);
+    auto writer = sut->Writer(*a);
     Require(writer && writer->Write(Frame(0), samples) &&
             writer->Write(Frame(10), std::span(samples).first(100)));
-    auto other = sut->Own(*b);
+    auto other = sut->Writer(*b);
     Require(other && other->Write(Frame(30), std::span(samples).first(50)));
   }
   Image image;
@@ -181,7 +181,7 @@ void Exercise(const std::string& path) {
         (void)view.StillValid();
       }
       if (access == canvas::Access::kReadOnly) continue;
-      if (auto writer = sut->Own(lane.id)) {
+      if (auto writer = sut->Writer(lane.id)) {
         (void)writer->Write(Frame(50), std::span(out).first(100 * lane.channels));
         (void)writer->Append(std::span(out).first(lane.channels));
         (void)writer->Erase({Frame(0), Frame(8000)});

@@ -123,7 +123,7 @@ void Count(const std::string& path) {
   Canvas canvas = Must(Canvas::Open(path, {.access = Access::kReadWrite, .sync_on_close = false}));
   const LaneId lane = Must(canvas.AddLane({.name = "a", .channels = 2}));
   {
-    LaneWriter writer = Must(canvas.Own(lane));
+    FrameWriter writer = Must(canvas.Writer(lane));
     // Page 0 but for block 10; page 1 up to its 2,000th frame; the rest is not there.
     Must(writer.Write(Frame(0), Stamped(1, 0, 10 * kBlock, 1)));
     Must(writer.Write(Frame(11 * kBlock), Stamped(1, 11 * kBlock, kPage + 2000 - 11 * kBlock, 1)));

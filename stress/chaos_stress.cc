@@ -36,8 +36,8 @@ Canvas Open(const std::string& path, const char* name) {
 }
 
 // Owns the lane as soon as whoever has it lets go.
-LaneWriter OwnSoon(Canvas& canvas, std::uint32_t lane, PageRange pages) {
-  return Must(canvas.Own(LaneId(lane), {.pages = pages, .wait = std::chrono::seconds(60)}));
+FrameWriter OwnSoon(Canvas& canvas, std::uint32_t lane, PageRange pages) {
+  return Must(canvas.Writer(LaneId(lane), {.pages = pages, .wait = std::chrono::seconds(60)}));
 }
 
 constexpr PageRange kAll{PageIndex(0), PageIndex(kPages)};
@@ -59,7 +59,7 @@ std::uint32_t NewestEpoch(Canvas& canvas, std::uint32_t lane) {
 void Overwrite(Canvas& canvas, std::uint32_t lane, Random& random, std::int64_t end) {
   std::uint32_t epoch = NewestEpoch(canvas, lane);
   while (Now() < end && epoch < kMaxEpoch - 200) {
-    LaneWriter writer = OwnSoon(canvas, lane, kAll);
+    FrameWriter writer = OwnSoon(canvas, lane, kAll);
     for (int i = 0; i < 100 && Now() < end; ++i) {
       const std::int64_t block = random.Below(kBlocks);
       const std::int64_t count = std::min<std::int64_t>(random.Below(8) + 1, kBlocks - block);
@@ -76,7 +76,7 @@ void Overwrite(Canvas& canvas, std::uint32_t lane, Random& random, std::int64_t 
 void Append(Canvas& canvas, std::uint32_t lane, Random& random, std::int64_t end) {
   std::uint32_t epoch = NewestEpoch(canvas, lane);
   while (Now() < end) {
-    LaneWriter writer = OwnSoon(canvas, lane, kAll);
+    FrameWriter writer = OwnSoon(canvas, lane, kAll);
     auto erased = writer.Erase({Frame(0), Frame(kFrames)});
     if (!erased && erased.error().code() == ErrorCode::kBusy) continue;  // a reader holds a page
     Must(std::move(erased));
@@ -97,10 +97,10 @@ void Punch(Canvas& canvas, Random& random, std::int64_t end) {
     const PageRange one{PageIndex(page), PageIndex(page) + 1};
     const std::int64_t first = page * kPageFrames;
     {
-      LaneWriter writer = OwnSoon(canvas, kPunched, one);
+      FrameWriter writer = OwnSoon(canvas, kPunched, one);
       Must(writer.Write(Frame(first), Stamped(kPunched, first, kPageFrames, ++epoch)));
     }
-    LaneWriter writer = OwnSoon(canvas, kPunched, one);
+    FrameWriter writer = OwnSoon(canvas, kPunched, one);
     // Some blocks, and then the page with what is left of it. A page begins within a block.
     if (random.OneIn(2)) {
       const std::int64_t block = (first / kBlockFrames + 1 + random.Below(3)) * kBlockFrames;

@@ -66,8 +66,8 @@ std::vector<Record> ReadLog(const std::string& path) {
 void Write(const std::string& path, const std::string& log_path, Random& random,
            std::int64_t operations) {
   Canvas canvas = Must(Canvas::Open(path, {.access = Access::kReadWrite, .sync_on_close = false}));
-  LaneWriter overwriter = Must(canvas.Own(LaneId(kOverwritten)));
-  LaneWriter appender = Must(canvas.Own(LaneId(kAppended)));
+  FrameWriter overwriter = Must(canvas.Writer(LaneId(kOverwritten)));
+  FrameWriter appender = Must(canvas.Writer(LaneId(kAppended)));
   Log log(log_path);
   Say('.');
   if (!Listen()) Broken("never started");
@@ -188,7 +188,7 @@ int Run(const Arguments& arguments) {
         Must(Canvas::Open(path, {.access = Access::kReadWrite, .sync_on_close = false}));
     for (const char* name : {"overwritten", "appended"})
       Must(canvas.AddLane({.name = name, .channels = 2, .rate = {8000, 1}}));
-    LaneWriter writer = Must(canvas.Own(LaneId(kOverwritten)));
+    FrameWriter writer = Must(canvas.Writer(LaneId(kOverwritten)));
     Must(writer.Write(Frame(0), Stamped(kOverwritten, 0, kBlocks * kBlockFrames, 1)));
   }
   const std::int64_t readers = arguments.Number("readers");

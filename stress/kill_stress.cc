@@ -94,7 +94,7 @@ const OpenOptions kWriting{.access = Access::kReadWrite, .sync_on_close = false}
   const LaneId lane = kind == Kind::kOverwrite ? kOverwritten
                       : kind == Kind::kAppend  ? kAppended
                                                : kPunched;
-  LaneWriter writer = Must(canvas.Own(lane, {.pages = kAll}));
+  FrameWriter writer = Must(canvas.Writer(lane, {.pages = kAll}));
   Say('.');
   if (kind == Kind::kOverwrite) {
     for (;;) {
@@ -144,7 +144,7 @@ class Rig {
                                  .rate = {kPageFrames, 1}})) != lane)
         Broken("unexpected lane id");
     // All of the overwritten lane is there, in epoch 1; everything is reserved once.
-    LaneWriter writer = Must(canvas_->Own(kOverwritten));
+    FrameWriter writer = Must(canvas_->Writer(kOverwritten));
     Must(writer.Write(Frame(0), StampedRun(kOverwritten, {0, kBlocks}, 1)));
     Must(writer.Write(Frame(0), StampedRun(kOverwritten, {0, kBlocks}, 1)));
     epochs_.assign(static_cast<std::size_t>(kBlocks), 1);
@@ -244,7 +244,7 @@ class Rig {
     if (epoch > kMaxEpoch - 10'000) RestartEpochs();
   }
   void RestartEpochs() {
-    LaneWriter writer = Must(canvas_->Own(kOverwritten));
+    FrameWriter writer = Must(canvas_->Writer(kOverwritten));
     Must(writer.Write(Frame(0), StampedRun(kOverwritten, {0, kBlocks}, 1)));
     epochs_.assign(static_cast<std::size_t>(kBlocks), 1);
     epoch_[static_cast<std::size_t>(Kind::kOverwrite)] = 1;
@@ -289,7 +289,7 @@ class Rig {
     epoch_[static_cast<std::size_t>(Kind::kAppend)] = epoch;
   }
   void StartAppendAgain() {
-    Must(Must(canvas_->Own(kAppended, {.pages = kAll})).Erase({Frame(0), Frame(kFrames)}));
+    Must(Must(canvas_->Writer(kAppended, {.pages = kAll})).Erase({Frame(0), Frame(kFrames)}));
     appended_ = 0;
   }
   // Killed while it gave everything back: each page is there or gone.
@@ -331,7 +331,7 @@ class Rig {
           Broken(fmt::format("page {} is of epoch {}, and {} was the last", p, found.epoch, epoch));
       }
     }
-    Must(Must(canvas_->Own(kPunched, {.pages = kAll})).Erase({Frame(0), Frame(kFrames)}));
+    Must(Must(canvas_->Writer(kPunched, {.pages = kAll})).Erase({Frame(0), Frame(kFrames)}));
     epoch_[static_cast<std::size_t>(Kind::kPunch)] = epoch + 1 > kMaxEpoch - 10'000 ? 1 : epoch + 1;
   }
 
@@ -359,7 +359,7 @@ class Rig {
       {
         Canvas canvas = Must(Canvas::Open(entry.path(), kWriting));
         const LaneId lane = Must(canvas.AddLane({.name = "a", .channels = 2, .rate = {8000, 1}}));
-        Must(Must(canvas.Own(lane)).Write(Frame(0), Stamped(1, 0, 6 * 8000, 1)));
+        Must(Must(canvas.Writer(lane)).Write(Frame(0), Stamped(1, 0, 6 * 8000, 1)));
         if (!Must(canvas.Check()).ok()) Broken("a half made page cannot be mended");
       }
       fs::remove(entry.path());
@@ -368,7 +368,7 @@ class Rig {
   }
 
   // The lane is free at once, and mended.
-  void TakeOver(LaneId lane) { Must(canvas_->Own(lane, {.pages = kAll})); }
+  void TakeOver(LaneId lane) { Must(canvas_->Writer(lane, {.pages = kAll})); }
 
   // What could pile up.
   struct Left {
@@ -381,7 +381,7 @@ class Rig {
     StartAppendAgain();
     ++epoch_[static_cast<std::size_t>(Kind::kAppend)];
     {
-      const LaneWriter writer = Must(canvas_->Own(kAppended, {.pages = kAll}));
+      const FrameWriter writer = Must(canvas_->Writer(kAppended, {.pages = kAll}));
       locks_shown_ = testing::KernelLocks(path_) > 0;
     }
     const CheckReport report = Must(canvas_->Check());

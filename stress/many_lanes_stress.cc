@@ -55,7 +55,7 @@ void Fill(Canvas& canvas, const std::vector<LaneId>& lanes, std::int64_t parts,
     Must(canvas.AllocatePage(PageIndex(static_cast<std::uint32_t>(page))));
   const auto count = static_cast<std::int64_t>(lanes.size());
   for (std::int64_t lane = 0; lane < count; ++lane) {
-    LaneWriter writer = Must(canvas.Own(lanes[static_cast<std::size_t>(lane)]));
+    FrameWriter writer = Must(canvas.Writer(lanes[static_cast<std::size_t>(lane)]));
     const Rate rate = writer.lane().rate;
     for (std::int64_t part = lane; part < parts; part += count) {
       const std::int64_t page = part * pages / parts;

@@ -67,8 +67,8 @@ void WriteAll(const std::string& path, std::int64_t seconds) {
                              .capacity_seconds = static_cast<std::uint64_t>(seconds)}));
   Canvas canvas = Must(Canvas::Open(path, {.access = Access::kReadWrite, .sync_on_close = false}));
   for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
-    LaneWriter writer =
-        Must(canvas.Own(Must(canvas.AddLane({.name = LaneName(lane), .channels = 2}))));
+    FrameWriter writer =
+        Must(canvas.Writer(Must(canvas.AddLane({.name = LaneName(lane), .channels = 2}))));
     // Stamped once, and stamped frame for frame where it is checked.
     std::vector<float> piece = Stamped(lane, 0, kPiece, 1);
     for (std::int64_t at = 0; at < seconds * kRate; at += kPiece) {
@@ -151,7 +151,7 @@ void Disk(const testing::TempDir& directory) {
   const std::string sparse = directory.path("sparse.canvas");
   Must(Canvas::Create(sparse, {.capacity_seconds = 8 * 3600}));
   Canvas canvas = testing::OpenForWriting(sparse);
-  LaneWriter writer = Must(canvas.Own(Must(canvas.AddLane({.name = "a", .channels = 2}))));
+  FrameWriter writer = Must(canvas.Writer(Must(canvas.AddLane({.name = "a", .channels = 2}))));
   const std::vector<float> page(2 * 30 * kRate, 0.5F);
   for (const std::int64_t at : {0, 400, 900}) Must(writer.Write(Frame(at * 30 * kRate), page));
   const std::uint64_t full = testing::AllocatedBytes(sparse);

@@ -32,13 +32,13 @@ Canvas Open(const std::string& path, const std::string& name) {
 // child that tries to write and lives on; ends with its input.
 int Racer(const std::string& path, const std::string& name) {
   Canvas canvas = Open(path, name);
-  std::optional<LaneWriter> writer;
+  std::optional<FrameWriter> writer;
   std::optional<pid_t> child;
   std::array<int, 2> life{};  // the child lives until this is closed
   if (pipe(life.data()) != 0) return 1;
   while (const auto told = Listen()) {
     if (*told == 'o') {
-      auto owned = canvas.Own(kLane, {.pages = kAll});
+      auto owned = canvas.Writer(kLane, {.pages = kAll});
       if (owned)
         writer.emplace(*std::move(owned));
       else if (owned.error().code() != ErrorCode::kOwned)
@@ -101,10 +101,10 @@ void Forked(const std::string& path) {
   owner.Tell('f');
   Expect(owner, 'c', "a forked child's write");
   Canvas canvas = Open(path, "rig");
-  if (canvas.Own(kLane, {.pages = kAll})) Broken("the parent's lane was given away");
+  if (canvas.Writer(kLane, {.pages = kAll})) Broken("the parent's lane was given away");
   owner.Tell('r');
   Expect(owner, 'r', "letting go beside the child");
-  Must(canvas.Own(kLane, {.pages = kAll}));  // though the child lives
+  Must(canvas.Writer(kLane, {.pages = kAll}));  // though the child lives
   std::printf("a forked child neither wrote nor held on\n");
 }
 
@@ -117,7 +117,7 @@ void StoppedAndKilled(const std::string& path, std::int64_t rounds) {
     kill(owner.pid(), SIGSTOP);
     int status = 0;
     waitpid(owner.pid(), &status, WUNTRACED);
-    const auto refused = canvas.Own(kLane, {.pages = kAll});
+    const auto refused = canvas.Writer(kLane, {.pages = kAll});
     if (refused || refused.error().code() != ErrorCode::kOwned)
       Broken("a stopped owner lost its lane");
     if (refused.error().Message().find(fmt::format("owner (pid {}", owner.pid())) ==
@@ -131,7 +131,7 @@ void StoppedAndKilled(const std::string& path, std::int64_t rounds) {
       owner.Kill();
       owner.Wait();
     }
-    Must(canvas.Own(kLane, {.pages = kAll}));  // at once
+    Must(canvas.Writer(kLane, {.pages = kAll}));  // at once
   }
   const std::size_t left = Must(canvas.Owners()).size();
   if (left != 0) Broken(fmt::format("{} owners are left", left));

@@ -175,7 +175,7 @@ void Judge(const testing::TempDir& directory, const std::string& image, std::int
         EpochOf(out, 1, page * kPageFramesHere).epoch != 1)
       blame(fmt::format("page {}, which was synced, does not read", page));
   // What was lost is made anew.
-  LaneWriter writer = Must(opened->Own(lane));
+  FrameWriter writer = Must(opened->Writer(lane));
   for (const std::int64_t page : {grown - 1, grown}) {
     const Frame at(page * kPageFramesHere);
     if (auto written = writer.Write(at, Stamped(1, at.value(), 1000, 2)); !written)
@@ -193,7 +193,7 @@ Found Run(const testing::TempDir& directory, std::int64_t pages, bool mutant) {
   Must(Canvas::Create(path, {.capacity_seconds = 3600}));
   Canvas sut = Must(Canvas::Open(path, {.access = Access::kReadWrite, .sync_on_close = false}));
   const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 2}));
-  LaneWriter writer = Must(sut.Own(lane));
+  FrameWriter writer = Must(sut.Writer(lane));
   Must(sut.Sync());
   Found found;
   std::int64_t synced = 0;
@@ -223,13 +223,13 @@ bool ReadsAnothersFrames(const testing::TempDir& directory, std::string& wrong) 
   Must(Canvas::Create(path, {.capacity_seconds = 3600}));
   Canvas sut = Must(Canvas::Open(path, {.access = Access::kReadWrite, .sync_on_close = false}));
   const LaneId secret = Must(sut.AddLane({.name = "secret", .channels = 2}));
-  Must(Must(sut.Own(secret)).Write(Frame(0), Stamped(7, 0, kRate, 1)));
+  Must(Must(sut.Writer(secret)).Write(Frame(0), Stamped(7, 0, kRate, 1)));
   // Every place of the header has been used, so that none of them waits for the journal.
   for (int i = 0; i < 20; ++i) Must(sut.DescribeLane(secret, std::to_string(i)));
   Must(sut.Sync());
   Must(sut.RemoveLane(secret));
   const LaneId next = Must(sut.AddLane({.name = "next", .channels = 2}));
-  LaneWriter writer = Must(sut.Own(next));
+  FrameWriter writer = Must(sut.Writer(next));
   Must(writer.Write(Frame(0), Stamped(8, 0, 1000, 1)));
   Must(writer.Write(Frame(kRate - 1000), Stamped(8, kRate - 1000, 1000, 1)));
   const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC);

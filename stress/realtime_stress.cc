@@ -79,9 +79,9 @@ Canvas Writable(const std::string& path) {
 // The roles of the other processes. Each says when it has begun, and goes on until it is killed.
 void Overwrite(const std::string& path, std::uint32_t seed) {
   Canvas canvas = Writable(path);
-  std::vector<LaneWriter> writers;
+  std::vector<FrameWriter> writers;
   for (std::uint32_t lane = 0; lane < kLanes / 2; ++lane)
-    writers.push_back(Must(canvas.Own(Must(canvas.FindLane(LaneName(lane))).id)));
+    writers.push_back(Must(canvas.Writer(Must(canvas.FindLane(LaneName(lane))).id)));
   Random random(seed);
   std::uint32_t epoch = 1;
   Say('b');
@@ -100,10 +100,10 @@ void Overwrite(const std::string& path, std::uint32_t seed) {
 // gives the former's pages back again and again.
 void Append(const std::string& path) {
   Canvas canvas = Writable(path);
-  LaneWriter own = Must(canvas.Own(Must(canvas.FindLane("appended")).id));
-  std::vector<LaneWriter> writers;
+  FrameWriter own = Must(canvas.Writer(Must(canvas.FindLane("appended")).id));
+  std::vector<FrameWriter> writers;
   for (std::uint32_t lane = kLanes / 2; lane < kLanes; ++lane)
-    writers.push_back(Must(canvas.Own(Must(canvas.FindLane(LaneName(lane))).id)));
+    writers.push_back(Must(canvas.Writer(Must(canvas.FindLane(LaneName(lane))).id)));
   Say('b');
   for (std::int64_t at = 0;; at += 512) {
     if (at >= 2 * kPage) {
@@ -128,7 +128,7 @@ void Edit(const std::string& path) {
 
 void Punch(const std::string& path) {
   Canvas canvas = Writable(path);
-  LaneWriter own = Must(canvas.Own(Must(canvas.FindLane("punched")).id));
+  FrameWriter own = Must(canvas.Writer(Must(canvas.FindLane("punched")).id));
   Say('b');
   for (;;) {
     Must(own.Write(Frame(0), Stamped(21, 0, 2 * kBlock, 1)));
@@ -383,7 +383,7 @@ void Prepare(const std::string& path) {
   Canvas canvas = Writable(path);
   for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
     const LaneId id = Must(canvas.AddLane({.name = LaneName(lane), .channels = 2}));
-    Must(Must(canvas.Own(id)).Write(Frame(kFirst), Stamped(lane, kFirst, kEnd - kFirst, 1)));
+    Must(Must(canvas.Writer(id)).Write(Frame(kFirst), Stamped(lane, kFirst, kEnd - kFirst, 1)));
   }
   for (const char* name : {"appended", "punched"})
     Must(canvas.AddLane({.name = name, .channels = 2}));
@@ -469,7 +469,7 @@ constexpr std::int64_t kAround = kRate / 4;  // on either side of the pages' edg
 std::string NeighbourName(std::uint32_t lane) { return fmt::format("neighbour {}", lane); }
 
 // Both ends of a slot: what lies next to the ones beside it.
-void WriteAround(LaneWriter& writer, std::uint32_t lane, std::uint32_t epoch) {
+void WriteAround(FrameWriter& writer, std::uint32_t lane, std::uint32_t epoch) {
   Must(writer.Write(Frame(kPage - kAround), Stamped(lane, kPage - kAround, 2 * kAround, epoch)));
 }
 
@@ -482,7 +482,7 @@ void PrepareNeighbours(const std::string& path, std::uint32_t align) {
   for (std::uint32_t lane = 0; lane < kNeighbours; ++lane)
     for (const std::string& name : {LaneName(lane), NeighbourName(lane)}) {
       const LaneId id = Must(canvas.AddLane({.name = name, .channels = 2}));
-      LaneWriter writer = Must(canvas.Own(id));
+      FrameWriter writer = Must(canvas.Writer(id));
       WriteAround(writer, lane, 1);
     }
   Must(canvas.Close());
@@ -501,11 +501,11 @@ void ReadThrough(const std::string& path) {
 // Gives every neighbour back and writes it again; says so after each round of all.
 void Neighbour(const std::string& path) {
   Canvas canvas = Writable(path);
-  std::vector<LaneWriter> writers;
+  std::vector<FrameWriter> writers;
   for (std::uint32_t lane = 0; lane < kNeighbours; ++lane)
-    writers.push_back(Must(canvas.Own(Must(canvas.FindLane(NeighbourName(lane))).id)));
+    writers.push_back(Must(canvas.Writer(Must(canvas.FindLane(NeighbourName(lane))).id)));
   for (;;) {
-    for (LaneWriter& writer : writers) Must(writer.Erase({Frame(0), Frame(2 * kPage)}));
+    for (FrameWriter& writer : writers) Must(writer.Erase({Frame(0), Frame(2 * kPage)}));
     for (std::uint32_t lane = 0; lane < kNeighbours; ++lane) WriteAround(writers[lane], lane, 1);
     Say('p');
   }

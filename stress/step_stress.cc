@@ -289,7 +289,7 @@ struct Bench {
     page_frames = static_cast<std::int64_t>(options.rate.num) * options.page_seconds;
     rate = options.rate;
     // The undo place and the header's places are reserved by use.
-    LaneWriter writer = Must(canvas.Own(kLane));
+    FrameWriter writer = Must(canvas.Writer(kLane));
     Must(writer.Write(Frame(0), Stamped(kLaneNumber, 0, frames(), 1)));
     Must(writer.Write(Frame(0), Stamped(kLaneNumber, 0, 8, 1)));
     for (int i = 0; i < 10; ++i) Must(canvas.DescribeLane(kLane, std::to_string(i)));
@@ -384,11 +384,11 @@ Look LookAt(const std::string& path, const Bench& bench) {
 
 struct Case {
   const char* name;
-  std::function<void(Canvas&, LaneWriter*)> act;  // stepped
-  bool owns;                                      // whether the lane is owned before
-  std::size_t contents;                           // how many different ones readers may see
-  bool grows = false;                             // whether the file does
-  bool longer = false;                            // of large blocks with --all alone
+  std::function<void(Canvas&, FrameWriter*)> act;  // stepped
+  bool owns;                                       // whether the lane is owned before
+  std::size_t contents;                            // how many different ones readers may see
+  bool grows = false;                              // whether the file does
+  bool longer = false;                             // of large blocks with --all alone
 };
 
 struct Totals {
@@ -402,7 +402,7 @@ struct Totals {
 void ExpectNothingComesToLight(const std::string& path, const Bench& bench, const Look& dead,
                                const std::string& where) {
   Canvas canvas = Bench::Open(path);
-  LaneWriter writer = Must(canvas.Own(kLane, {.pages = kFirstPages}));
+  FrameWriter writer = Must(canvas.Writer(kLane, {.pages = kFirstPages}));
   LaneReader reader = Must(canvas.Reader(kLane));
   std::vector<float> out(static_cast<std::size_t>(bench.block) * 2);
   for (const std::int64_t page : {0, 1}) {
@@ -419,8 +419,8 @@ void ExpectNothingComesToLight(const std::string& path, const Bench& bench, cons
 // Steps one case; judges every file.
 void StepThrough(const Bench& bench, const Case& test, Totals& totals) {
   Canvas canvas = Bench::Open(bench.path);
-  std::optional<LaneWriter> writer;
-  if (test.owns) writer.emplace(Must(canvas.Own(kLane, {.pages = kFirstPages})));
+  std::optional<FrameWriter> writer;
+  if (test.owns) writer.emplace(Must(canvas.Writer(kLane, {.pages = kFirstPages})));
   const std::string copy = bench.dir.path("copy.canvas");
   testing::CopySparse(bench.path, copy);
   Recording recording(bench.path, bench.Spans());
@@ -448,7 +448,7 @@ void StepThrough(const Bench& bench, const Case& test, Totals& totals) {
     {
       Canvas successor = Bench::Open(copy);
       for (const LaneInfo& lane : Must(successor.Lanes()))
-        LaneWriter next = Must(successor.Own(lane.id));
+        FrameWriter next = Must(successor.Writer(lane.id));
       if (!(LookAt(copy, bench) == dead)) Broken(where() + "the takeover changed what readers see");
       // Whatever page was being made, whoever makes it again is done.
       Must(successor.AllocatePage(kNewPage));
@@ -497,14 +497,14 @@ void* OwnerTablePage(const std::string& path) {
 // A real kill: a child does `act` and is killed after `n` steps from its first store to the owner
 // table on; 0: counts them. Before, it does `warm_up`, so that no step is the dynamic linker's.
 std::uint64_t KillAt(const Bench& bench, std::uint64_t n,
-                     const std::function<void(LaneWriter&)>& warm_up,
-                     const std::function<void(LaneWriter&)>& act) {
+                     const std::function<void(FrameWriter&)>& warm_up,
+                     const std::function<void(FrameWriter&)>& act) {
   int pipe_ends[2];
   if (pipe(pipe_ends) != 0) std::abort();
   const pid_t child = fork();
   if (child == 0) {
     Canvas canvas = Bench::Open(bench.path);
-    LaneWriter writer = Must(canvas.Own(kLane, {.pages = kFirstPages}));
+    FrameWriter writer = Must(canvas.Writer(kLane, {.pages = kFirstPages}));
     warm_up(writer);
     std::uint64_t limit = n;
     Stepper stepper(
@@ -534,10 +534,10 @@ void KillThrough(const char* name, const Bench& bench, std::uint64_t most, Total
   std::uint32_t epoch = LookAt(bench.path, bench).epochs[2];
   std::vector<float> old_samples;
   std::vector<float> samples;
-  const auto warm_up = [&](LaneWriter& writer) {
+  const auto warm_up = [&](FrameWriter& writer) {
     Must(writer.Write(Frame(2 * bench.block), old_samples));
   };
-  const auto overwrite = [&](LaneWriter& writer) {
+  const auto overwrite = [&](FrameWriter& writer) {
     Must(writer.Write(Frame(2 * bench.block), samples));
   };
   const auto next_epoch = [&] {
@@ -566,7 +566,7 @@ void KillThrough(const char* name, const Bench& bench, std::uint64_t most, Total
       ++old;
     if (!(dead == expected)) Broken(fmt::format("{}: killed at {}: another content", name, n));
     Canvas successor = Bench::Open(bench.path);
-    { LaneWriter next = Must(successor.Own(kLane, {.pages = kFirstPages})); }
+    { LaneOwner next = Must(successor.Own(kLane, {.pages = kFirstPages})); }
     if (!(LookAt(bench.path, bench) == dead))
       Broken(fmt::format("{}: killed at {}: the takeover changed what readers see", name, n));
   }
@@ -585,7 +585,7 @@ std::vector<Case> Cases(const Bench& bench) {
   const auto write = [](std::int64_t first, std::int64_t frames, std::uint32_t epoch) {
     return
         [first, samples = Stamped(kLaneNumber, first, static_cast<std::uint64_t>(frames), epoch)](
-            Canvas&, LaneWriter* writer) { Must(writer->Write(Frame(first), samples)); };
+            Canvas&, FrameWriter* writer) { Must(writer->Write(Frame(first), samples)); };
   };
   const std::int64_t end = static_cast<std::int64_t>(bench.frames());
   const std::int64_t second = bench.page_frames;
@@ -597,47 +597,47 @@ std::vector<Case> Cases(const Bench& bench) {
       {"append into the next block", write(end + block / 4, block / 2, 1), true, 3, false, true},
       {"the first write of a page", write(second, block, 1), true, 2},
       {"an edit of the metadata",
-       [](Canvas& canvas, LaneWriter*) { Must(canvas.DescribeLane(kLane, "new")); }, false, 2},
+       [](Canvas& canvas, FrameWriter*) { Must(canvas.DescribeLane(kLane, "new")); }, false, 2},
       {"owning and letting go",
-       [](Canvas& canvas, LaneWriter*) { Must(canvas.Own(kLane, {.pages = kFirstPages})); }, false,
+       [](Canvas& canvas, FrameWriter*) { Must(canvas.Own(kLane, {.pages = kFirstPages})); }, false,
        1},
       {"punching a page",
-       [=](Canvas&, LaneWriter* w) {
+       [=](Canvas&, FrameWriter* w) {
          Must(w->Erase({Frame(0), Frame(second)}));
        },
        true, 2},
       {"writing it again", write(0, 2 * block, 4), true, 2},
       {"erasing a block of a page",
-       [=](Canvas&, LaneWriter* w) {
+       [=](Canvas&, FrameWriter* w) {
          if (Must(w->Erase({Frame(block), Frame(2 * block)})).erased_frames !=
              static_cast<std::uint64_t>(block))
            Broken("a block was not erased");
        },
        true, 2},
       {"adding a lane",
-       [rate = bench.rate](Canvas& canvas, LaneWriter*) {
+       [rate = bench.rate](Canvas& canvas, FrameWriter*) {
          if (Must(canvas.AddLane({.name = "second", .channels = 2, .rate = rate})) != kSecond)
            Broken("the second lane has another id");
        },
        false, 2},
       // For the cases that follow; and the space for the first write is stepped too.
       {"the first write of a lane",
-       [=](Canvas& canvas, LaneWriter*) {
-         LaneWriter writer = Must(canvas.Own(kSecond));
+       [=](Canvas& canvas, FrameWriter*) {
+         FrameWriter writer = Must(canvas.Writer(kSecond));
          Must(writer.Write(Frame(0), Stamped(kSecond.value(), 0, 8, 1)));
          Must(writer.Write(Frame(second), Stamped(kSecond.value(), second, 8, 1)));
        },
        false, 3},
       // A lane after the other.
       {"punching a page of all lanes",
-       [](Canvas& canvas, LaneWriter*) { Must(canvas.PunchPage(PageIndex(1))); }, false, 3},
-      {"removing a lane", [](Canvas& canvas, LaneWriter*) { Must(canvas.RemoveLane(kSecond)); },
+       [](Canvas& canvas, FrameWriter*) { Must(canvas.PunchPage(PageIndex(1))); }, false, 3},
+      {"removing a lane", [](Canvas& canvas, FrameWriter*) { Must(canvas.RemoveLane(kSecond)); },
        false, 3},
       {"making a page that the file covers",
-       [](Canvas& canvas, LaneWriter*) { Must(canvas.AllocatePage(kCoveredPage)); }, false, 2},
+       [](Canvas& canvas, FrameWriter*) { Must(canvas.AllocatePage(kCoveredPage)); }, false, 2},
       {"making a page behind the end",
-       [](Canvas& canvas, LaneWriter*) { Must(canvas.AllocatePage(kNewPage)); }, false, 2, true},
-      {"a sync", [](Canvas& canvas, LaneWriter*) { Must(canvas.Sync()); }, false, 1},
+       [](Canvas& canvas, FrameWriter*) { Must(canvas.AllocatePage(kNewPage)); }, false, 2, true},
+      {"a sync", [](Canvas& canvas, FrameWriter*) { Must(canvas.Sync()); }, false, 1},
   };
 }
 
@@ -647,9 +647,9 @@ void StepRepair(const Bench& bench, const std::vector<std::uint64_t>& tenths, To
   const auto frames = static_cast<std::uint64_t>(block);
   const auto old = Stamped(kLaneNumber, 0, frames, 4);
   const auto fresh = Stamped(kLaneNumber, 0, frames, 9);
-  const auto overwrite = [&](LaneWriter& writer) { Must(writer.Write(Frame(0), fresh)); };
+  const auto overwrite = [&](FrameWriter& writer) { Must(writer.Write(Frame(0), fresh)); };
   const std::uint64_t steps = KillAt(bench, 0, overwrite, overwrite);
-  const auto restore = [&](LaneWriter& writer) { Must(writer.Write(Frame(0), old)); };
+  const auto restore = [&](FrameWriter& writer) { Must(writer.Write(Frame(0), old)); };
   for (const std::uint64_t tenth : tenths) {
     KillAt(bench, 0, restore, restore);
     KillAt(bench, steps * tenth / 10, restore, overwrite);
@@ -657,7 +657,7 @@ void StepRepair(const Bench& bench, const std::vector<std::uint64_t>& tenths, To
     StepThrough(
         bench,
         {name.c_str(),
-         [](Canvas& canvas, LaneWriter*) { Must(canvas.Own(kLane, {.pages = kFirstPages})); },
+         [](Canvas& canvas, FrameWriter*) { Must(canvas.Own(kLane, {.pages = kFirstPages})); },
          false, 1},
         totals);
   }

@@ -90,7 +90,7 @@ TEST_F(Answer, HowFarItIsIsAnObjectALine) {
   {
     canvas::Canvas sut = testing::OpenForWriting(file_);
     const auto lane = testing::Must(sut.AddLane({.name = "long", .channels = 2}));
-    auto writer = testing::Must(sut.Own(lane));
+    auto writer = testing::Must(sut.Writer(lane));
     const std::vector<float> second(2 * 48000, 0.25F);
     for (int i = 0; i < 600; ++i)
       testing::Must(writer.Write(canvas::Frame(i * std::int64_t{48000}), second));

@@ -159,7 +159,7 @@ TEST_F(Tool, NaNAndInfinityComeBackBitForBit) {
   {
     canvas::Canvas sut = testing::OpenForWriting(file_);
     const auto lane = testing::Must(sut.AddLane({.name = "n", .channels = 1}));
-    testing::Must(testing::Must(sut.Own(lane)).Write(canvas::Frame(0), samples));
+    testing::Must(testing::Must(sut.Writer(lane)).Write(canvas::Frame(0), samples));
   }
   Good({"export", file_, "--force", "--lane", "n", "--out", dir_.path("n.wav")});
   Good({"import", file_, dir_.path("n.wav"), "--lane", "again"});
@@ -356,7 +356,7 @@ TEST_F(Tool, AnotherOwnerIsNamed) {
   Good({"import", file_, dir_.path("x.wav")});
   canvas::Canvas sut = testing::Must(
       canvas::Canvas::Open(file_, {.access = canvas::Access::kReadWrite, .name = "the generator"}));
-  const auto writer = testing::Must(sut.Own(canvas::LaneId(1)));
+  const auto writer = testing::Must(sut.Writer(canvas::LaneId(1)));
   const std::string owner = "lane 'x': owned by the generator (pid " + std::to_string(getpid());
   Bad({"import", file_, dir_.path("x.wav"), "--overwrite"}, owner);
   Bad({"rm", file_, "--lane", "x"}, owner);

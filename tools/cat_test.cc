@@ -29,7 +29,7 @@ class Cat : public Tool {
     const LaneId lane =
         there ? there->id
               : testing::Must(sut.AddLane({.name = name, .channels = channels, .rate = rate}));
-    testing::Must(testing::Must(sut.Own(lane)).Write(canvas::Frame(at), samples));
+    testing::Must(testing::Must(sut.Writer(lane)).Write(canvas::Frame(at), samples));
   }
   static std::vector<std::string> LinesOf(const std::string& text) {
     std::istringstream in(text);

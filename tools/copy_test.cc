@@ -101,7 +101,7 @@ TEST_F(Lanes, WhatCanBeRefusedIsRefusedBeforeTheFirstLaneIsWritten) {
   // Who owns it:
   {
     canvas::Canvas there = testing::OpenForWriting(other_);
-    const auto owner = testing::Must(there.Own(testing::Must(there.FindLane("b")).id));
+    const auto owner = testing::Must(there.Writer(testing::Must(there.FindLane("b")).id));
     Bad({"cp", file_, other_, "--overwrite"}, "lane 'b'");
   }
   EXPECT_EQ(lanes(other_), before);
@@ -156,7 +156,7 @@ TEST_F(Lanes, DifferencesAreFoundAndSaid) {
 TEST_F(Lanes, ACopyBesideAWriterTakesWholeBlocks) {
   canvas::Canvas sut = testing::OpenForWriting(file_);
   const auto lane = testing::Must(sut.AddLane({.name = "busy", .channels = 1}));
-  auto writer = testing::Must(sut.Own(lane));
+  auto writer = testing::Must(sut.Writer(lane));
   constexpr std::size_t kBlock = 8192;  // frames
   const auto fill = [&](float value) {
     for (std::int64_t block = 0; block < 60; ++block)
@@ -186,7 +186,7 @@ TEST_F(Lanes, ACopyOfWhatIsRemovedMeanwhileIsNone) {
   {
     canvas::Canvas sut = testing::OpenForWriting(file_);
     const auto lane = testing::Must(sut.AddLane({.name = "long", .channels = 2}));
-    auto writer = testing::Must(sut.Own(lane));
+    auto writer = testing::Must(sut.Writer(lane));
     const std::vector<float> second(2 * 48000, 0.25F);
     for (int i = 0; i < 600; ++i)
       testing::Must(writer.Write(canvas::Frame(i * std::int64_t{48000}), second));
@@ -237,7 +237,7 @@ TEST_F(Lanes, StatMeasuresAsTheStandardsDo) {
     samples[1] = NAN;
     samples[2] = -INFINITY;
     samples[3] = 0.5F;
-    testing::Must(testing::Must(sut.Own(lane)).Write(canvas::Frame(0), samples));
+    testing::Must(testing::Must(sut.Writer(lane)).Write(canvas::Frame(0), samples));
     testing::Must(sut.AddLane({.name = "empty", .channels = 1}));
   }
   stat = nlohmann::json::parse(

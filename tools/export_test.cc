@@ -389,7 +389,7 @@ TEST_F(Export, ALongExportNeedsLittleMemory) {
   {
     canvas::Canvas sut = testing::OpenForWriting(file_);
     const auto lane = testing::Must(sut.AddLane({.name = "long", .channels = 8}));
-    auto writer = testing::Must(sut.Own(lane));
+    auto writer = testing::Must(sut.Writer(lane));
     const std::vector<float> second(8 * 48000, 0.25F);
     for (int i = 0; i < 120; ++i)
       testing::Must(writer.Write(canvas::Frame(i * std::int64_t{48000}), second));

@@ -108,12 +108,12 @@ TEST_F(ForkOnXfs, AForkBesideAWriterIsOfOneInstant) {
   canvas::Canvas sut = testing::OpenForWriting(a_);
   constexpr std::size_t kBlock = 8192;  // frames
   constexpr std::int64_t kBlocks = 100;
-  std::vector<LaneWriter> writers;
+  std::vector<FrameWriter> writers;
   for (const char* name : {"first", "second"})
     writers.push_back(
-        testing::Must(sut.Own(testing::Must(sut.AddLane({.name = name, .channels = 1})))));
+        testing::Must(sut.Writer(testing::Must(sut.AddLane({.name = name, .channels = 1})))));
   const auto fill = [&](float value) {
-    for (LaneWriter& writer : writers)
+    for (FrameWriter& writer : writers)
       for (std::int64_t block = 0; block < kBlocks; ++block)
         testing::Must(writer.Write(canvas::Frame(block * std::int64_t{kBlock}),
                                    std::vector<float>(kBlock, value)));

@@ -84,7 +84,7 @@ void MakeCanvas(const std::string& path) {
   Must(canvas::Canvas::Create(path, Options()));
   canvas::Canvas sut = Must(canvas::Canvas::Open(path, {.access = canvas::Access::kReadWrite}));
   const canvas::LaneId lane = Must(sut.AddLane({.name = "a", .channels = 2, .rate = {8000, 1}}));
-  canvas::LaneWriter writer = Must(sut.Own(lane));
+  canvas::FrameWriter writer = Must(sut.Writer(lane));
   std::vector<float> samples;
   for (int i = 0; i < 100; ++i) {
     samples.push_back(static_cast<float>(i));

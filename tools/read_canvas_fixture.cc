@@ -50,7 +50,7 @@ Canvas OpenToWrite(const std::string& path) {
   return Must(Canvas::Open(path, {.access = canvas::Access::kReadWrite, .sync_on_close = false}));
 }
 
-void WriteSomewhere(canvas::LaneWriter& writer, std::uint64_t frames) {
+void WriteSomewhere(canvas::FrameWriter& writer, std::uint64_t frames) {
   const auto first = static_cast<std::int64_t>(Below(frames));
   const std::uint64_t count = 1 + Below(frames / 3);
   Must(writer.Write(Frame(first), Noise(count * writer.lane().channels)));
@@ -79,7 +79,7 @@ void MakeLanes(const std::string& path) {
                        canvas::LaneKind kind) {
     const auto lane =
         Must(canvas.AddLane({.name = name, .kind = kind, .channels = channels, .rate = rate}));
-    canvas::LaneWriter writer = Must(canvas.Own(lane));
+    canvas::FrameWriter writer = Must(canvas.Writer(lane));
     const std::uint64_t frames = 4 * rate.num / rate.den + 4;
     for (std::uint64_t n = 2 + Below(4); n > 0; --n) WriteSomewhere(writer, frames);
   };
@@ -108,7 +108,7 @@ void MakeLanes(const std::string& path) {
   }
   Must(canvas.RemoveMarker(7));
   // A page given back, and written again.
-  canvas::LaneWriter writer = Must(canvas.Own(Must(canvas.FindLane("2 channels")).id));
+  canvas::FrameWriter writer = Must(canvas.Writer(Must(canvas.FindLane("2 channels")).id));
   Must(writer.Erase({Frame(0), Frame(20 * 8000)}));
   WriteSomewhere(writer, 30000);
 }
@@ -122,7 +122,7 @@ void MakeKilled(const std::string& path) {
   const pid_t child = fork();
   if (child == 0) {
     Canvas canvas = OpenToWrite(path);
-    canvas::LaneWriter writer = Must(canvas.Own(Must(canvas.FindLane("killed")).id));
+    canvas::FrameWriter writer = Must(canvas.Writer(Must(canvas.FindLane("killed")).id));
     const auto some = Noise(2 * 200'000);
     for (std::int64_t at = 29 * 48000;; at += 100'000) {
       Must(writer.Write(Frame(29 * 48000 + at % 500'000), some));

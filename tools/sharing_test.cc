@@ -55,8 +55,8 @@ TEST_F(Sharing, InfoNamesEveryOwner) {
   EXPECT_TRUE(Info()["owners"].empty());
   EXPECT_EQ(Good({"info", file_}).out.find("owner"), std::string::npos);
   Canvas canvas = Open();
-  const auto first = Must(canvas.Own(LaneId(1), {.pages = {PageIndex(0), PageIndex(3)}}));
-  const auto second = Must(canvas.Own(LaneId(1), {.pages = {PageIndex(7), PageIndex(8)}}));
+  const auto first = Must(canvas.Writer(LaneId(1), {.pages = {PageIndex(0), PageIndex(3)}}));
+  const auto second = Must(canvas.Writer(LaneId(1), {.pages = {PageIndex(7), PageIndex(8)}}));
   const auto owners = Info()["owners"];
   ASSERT_EQ(owners.size(), 2U);
   EXPECT_EQ(owners[0]["name"], "the generator");
@@ -70,7 +70,7 @@ TEST_F(Sharing, InfoNamesEveryOwner) {
 
 TEST_F(Sharing, ImportIsRefusedAtOnceOrWaitsAsLongAsItIsTold) {
   Canvas canvas = Open();
-  auto writer = std::make_unique<LaneWriter>(Must(canvas.Own(LaneId(1))));
+  auto writer = std::make_unique<FrameWriter>(Must(canvas.Writer(LaneId(1))));
   Bad({"import", file_, dir_.path("x.wav"), "--overwrite"}, "owned by the generator");
   const Outcome timed_out =
       Run({"import", file_, dir_.path("x.wav"), "--overwrite", "--wait", "0.05"});
@@ -94,7 +94,7 @@ TEST_F(Sharing, WatchFollowsAndEndsCleanly) {
   const pid_t watch = Start(out, {"watch", file_});
   Until(out, "1 lane, 0 owners; Ctrl-C ends\n");
   Canvas canvas = Open();
-  auto writer = std::make_unique<LaneWriter>(Must(canvas.Own(LaneId(1))));
+  auto writer = std::make_unique<FrameWriter>(Must(canvas.Writer(LaneId(1))));
   Until(out, "came       the generator (pid " + std::to_string(getpid()) + "), all pages\n");
   Must(writer->Write(Frame(48000), std::vector<float>(4800, 0.5F)));
   Until(out, "grew       0:01.000 to 0:01.100 (4800 frames)\n");

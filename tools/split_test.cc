@@ -118,7 +118,7 @@ TEST_F(Split, NothingIsReplacedOrLeftBehindUnasked) {
   const auto second = InfoOf(Piece("1"))["uuid"];
   {
     canvas::Canvas busy = testing::OpenForWriting(Piece("2"));
-    const auto writer = testing::Must(busy.Own(testing::Must(busy.FindLane("a")).id));
+    const auto writer = testing::Must(busy.Writer(testing::Must(busy.FindLane("a")).id));
     Bad({"split", file_, "--at", "30", "--out-dir", out_, "--force"}, "is writing to it");
   }
   fs::remove(Piece("2"));
@@ -134,7 +134,7 @@ TEST_F(Split, InterruptedItLeavesNothing) {
   {
     canvas::Canvas sut = testing::OpenForWriting(file_);
     const auto lane = testing::Must(sut.AddLane({.name = "long", .channels = 2}));
-    auto writer = testing::Must(sut.Own(lane));
+    auto writer = testing::Must(sut.Writer(lane));
     const std::vector<float> second(2 * 48000, 0.25F);
     for (int i = 0; i < 300; ++i)
       testing::Must(writer.Write(canvas::Frame(i * std::int64_t{48000}), second));

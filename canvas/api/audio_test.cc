@@ -33,7 +33,7 @@ std::vector<float> ReadAll(LaneReader& reader, std::int64_t first, std::uint64_t
 TEST_F(Audio, WhatWasWrittenReadsBackSampleForSample) {
   Canvas sut = Make(SmallCanvas());
   const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 2, .rate = {8000, 1}}));
-  LaneWriter writer = Must(sut.Own(lane));
+  FrameWriter writer = Must(sut.Writer(lane));
   const auto samples = Samples(1, 0, 20000, 2);
   Must(writer.Write(Frame(0), samples));
   LaneReader reader = Must(sut.Reader(lane));
@@ -46,7 +46,7 @@ TEST_F(Audio, NeverWrittenIsZerosAndSaysSo) {
   LaneReader reader = Must(sut.Reader(lane));
   const std::vector<float> zeros(200, 0.0F);
   EXPECT_EQ(ReadAll(reader, 5000, 100, {ReadStatus::kUnwritten, 0}), zeros) << "no page yet";
-  LaneWriter writer = Must(sut.Own(lane));
+  FrameWriter writer = Must(sut.Writer(lane));
   Must(writer.Write(Frame(8000), std::vector<float>(200, 0.0F)));
   EXPECT_EQ(ReadAll(reader, 8000, 100, {ReadStatus::kOk, 100}), zeros)
       << "silence is not unwritten";
@@ -62,7 +62,7 @@ TEST_F(Audio, AReaderOpenedBeforeThePageExistedSeesIt) {
   Canvas other = Must(Canvas::Open(path_));
   LaneReader reader = Must(other.Reader(lane));
   ReadAll(reader, 90 * 8000, 10, {ReadStatus::kUnwritten, 0});
-  LaneWriter writer = Must(sut.Own(lane));
+  FrameWriter writer = Must(sut.Writer(lane));
   const auto samples = Samples(1, 90 * 8000, 10, 1);
   Must(writer.Write(Frame(90 * 8000), samples));
   EXPECT_EQ(ReadAll(reader, 90 * 8000, 10, {ReadStatus::kOk, 10}), samples);
@@ -71,7 +71,7 @@ TEST_F(Audio, AReaderOpenedBeforeThePageExistedSeesIt) {
 TEST_F(Audio, NaNsInfinitiesAndSignedZerosAreKeptBitForBit) {
   Canvas sut = Make(SmallCanvas());
   const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 1, .rate = {8000, 1}}));
-  LaneWriter writer = Must(sut.Own(lane));
+  FrameWriter writer = Must(sut.Writer(lane));
   std::vector<float> samples;
   for (const std::uint32_t bits :
        {0x7FC00001U, 0xFF800001U, 0x7F800000U, 0xFF800000U, 0x80000000U, 0x00000001U, 0x7FFFFFFFU})
@@ -89,7 +89,7 @@ TEST_F(Audio, NaNsInfinitiesAndSignedZerosAreKeptBitForBit) {
 TEST_F(Audio, RefusesWhatDoesNotFitTheTimeline) {
   Canvas sut = Make(SmallCanvas());
   const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 2, .rate = {8000, 1}}));
-  LaneWriter writer = Must(sut.Own(lane, {.pages = {PageIndex(2), PageIndex(100)}}));
+  FrameWriter writer = Must(sut.Writer(lane, {.pages = {PageIndex(2), PageIndex(100)}}));
   LaneReader reader = Must(sut.Reader(lane));
   const std::vector<float> two(4, 1.0F);
   std::vector<float> out(4);
@@ -115,12 +115,12 @@ TEST_F(Audio, AppendGoesOnWhereTheLaneEnds) {
   Canvas sut = Make(SmallCanvas());
   const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 1, .rate = {8000, 1}}));
   {
-    LaneWriter writer = Must(sut.Own(lane));
+    FrameWriter writer = Must(sut.Writer(lane));
     EXPECT_EQ(Must(writer.Append(Samples(1, 0, 100, 1))), Frame(0));
     Must(writer.Write(Frame(20000), Samples(1, 20000, 5, 1)));
     EXPECT_EQ(Must(writer.Append(Samples(1, 20005, 7, 1))), Frame(20005));
   }
-  LaneWriter again = Must(sut.Own(lane));
+  FrameWriter again = Must(sut.Writer(lane));
   EXPECT_EQ(Must(again.Append(Samples(1, 20012, 1, 1))), Frame(20012));
   LaneReader reader = Must(sut.Reader(lane));
   EXPECT_EQ(ReadAll(reader, 20000, 13, {ReadStatus::kOk, 13}), Samples(1, 20000, 13, 1));
@@ -217,7 +217,7 @@ TEST_P(AudioShapes, AgreeWithAModelUnderRandomWritesAndErasures) {
   Canvas sut = Make(options);
   const LaneId lane = Must(sut.AddLane({.name = "a", .channels = channels, .rate = rate}));
   LaneReader reader = Must(sut.Reader(lane));
-  auto writer = std::make_unique<LaneWriter>(Must(sut.Own(lane)));
+  auto writer = std::make_unique<FrameWriter>(Must(sut.Writer(lane)));
 
   const Rate exact = *Rate::Make(rate.num, rate.den);
   std::uint32_t per_block = 512 / (channels * 4);
@@ -232,7 +232,7 @@ TEST_P(AudioShapes, AgreeWithAModelUnderRandomWritesAndErasures) {
     const auto samples = Samples(1, first, frames, channels, round);
     if (round % 7 == 0) {  // a new owner carries on
       writer.reset();
-      writer = std::make_unique<LaneWriter>(Must(sut.Own(lane)));
+      writer = std::make_unique<FrameWriter>(Must(sut.Writer(lane)));
     }
     Must(writer->Write(Frame(first), samples));
     oracle.Write(first, samples);
@@ -291,7 +291,7 @@ TEST_F(Audio, EveryUsualLaneFitsACanvasAsCreatedByDefault) {
       // The last frames of a page and the first of the next: the far end of the last slot.
       const auto at = static_cast<std::int64_t>(30 * rate - 1000);
       const auto samples = Samples(number, at, 2000, channels);
-      Must(Must(sut.Own(lane)).Write(Frame(at), samples));
+      Must(Must(sut.Writer(lane)).Write(Frame(at), samples));
       LaneReader reader = Must(sut.Reader(lane));
       EXPECT_EQ(ReadAll(reader, at, 2000, {ReadStatus::kOk, 2000}), samples) << name;
       Must(sut.RemoveLane(lane));
@@ -303,7 +303,7 @@ TEST_F(Audio, AThousandChannels) {
   const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 1024, .rate = {5000, 1}}));
   const std::int64_t at = 30 * 5000 - 20;  // across the end of a page
   const auto samples = Samples(1, at, 40, 1024);
-  Must(Must(sut.Own(lane)).Write(Frame(at), samples));
+  Must(Must(sut.Writer(lane)).Write(Frame(at), samples));
   LaneReader reader = Must(sut.Reader(lane));
   EXPECT_EQ(ReadAll(reader, at, 40, {ReadStatus::kOk, 40}), samples);
 }
@@ -319,7 +319,7 @@ TEST_F(Audio, ALaneOfAnyKindTakesASmallSlotWhereItFitsAndAWideOneWhereNoneIsLeft
                                       .channels = 1,
                                       .rate = {100, 1}})));
   for (const LaneId lane : lanes) {
-    LaneWriter writer = Must(sut.Own(lane));
+    FrameWriter writer = Must(sut.Writer(lane));
     Must(writer.Write(Frame(0), Samples(lane.value(), 0, 1000, 1)));
   }
   for (const LaneId lane : lanes) {
@@ -353,7 +353,7 @@ TEST_F(Audio, ALaneOfAnyKindTakesASmallSlotWhereItFitsAndAWideOneWhereNoneIsLeft
 TEST_F(Audio, ViewsShowAPartInPlaceAndEndAtWhatIsUnwritten) {
   Canvas sut = Make(SmallCanvas());
   const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 2, .rate = {8000, 1}}));
-  LaneWriter writer = Must(sut.Own(lane));
+  FrameWriter writer = Must(sut.Writer(lane));
   Must(writer.Write(Frame(0), Samples(1, 0, 8000 + 300, 2)));
   Must(writer.Write(Frame(9000), Samples(1, 9000, 10, 2)));
   LaneReader reader = Must(sut.Reader(lane));
@@ -373,7 +373,7 @@ TEST_F(Audio, ViewsShowAPartInPlaceAndEndAtWhatIsUnwritten) {
 TEST_F(Audio, AViewSaysWhenItsPartWasRewrittenOrPunched) {
   Canvas sut = Make(SmallCanvas());
   const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 2, .rate = {8000, 1}}));
-  LaneWriter writer = Must(sut.Own(lane));
+  FrameWriter writer = Must(sut.Writer(lane));
   Must(writer.Write(Frame(0), Samples(1, 0, 1000, 2)));
   LaneReader reader = Must(sut.Reader(lane));
   const View before = reader.ViewAt(Frame(0), 1000);

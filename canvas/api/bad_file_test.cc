@@ -38,7 +38,7 @@ class BadFile : public testing::CanvasTest {
   void MakeGood() {
     Canvas canvas = Make();
     const LaneId lane = Must(canvas.AddLane({.name = "a", .channels = 2, .rate = {8000, 1}}));
-    Must(Must(canvas.Own(lane)).Write(Frame(0), Samples(1, 0, 10000, 2)));
+    Must(Must(canvas.Writer(lane)).Write(Frame(0), Samples(1, 0, 10000, 2)));
     Must(canvas.Sync());  // what is known to be on disk, and missing, was taken by someone
   }
   void PokeWord(std::uint64_t offset, std::uint64_t word) const {
@@ -192,7 +192,7 @@ TEST_F(BadFile, FeaturesThatWereSetSinceCount) {
   EXPECT_EQ(CodeOf(Canvas::Open(path_, {.access = Access::kReadWrite})), ErrorCode::kUnsupported);
   // A writer that was there before begins nothing more.
   const LaneId lane = Must(writer.FindLane("a")).id;
-  EXPECT_EQ(CodeOf(writer.Own(lane)), ErrorCode::kUnsupported);
+  EXPECT_EQ(CodeOf(writer.Writer(lane)), ErrorCode::kUnsupported);
   EXPECT_EQ(CodeOf(writer.RenameLane(lane, "b")), ErrorCode::kUnsupported);
   EXPECT_EQ(CodeOf(writer.AllocatePage(PageIndex(9))), ErrorCode::kUnsupported);
   PokeWord(format::kControlOffset + control::kReadOnlyCompatible, 0);
@@ -208,7 +208,7 @@ TEST_F(BadFile, PagesBeyondTheEndThatWereNeverSyncedAreAbsent) {
   {
     Canvas canvas = OpenForWriting(path_);
     const LaneId lane = Must(canvas.FindLane("a")).id;
-    Must(Must(canvas.Own(lane)).Write(Frame(20000), Samples(1, 20000, 5000, 2)));
+    Must(Must(canvas.Writer(lane)).Write(Frame(20000), Samples(1, 20000, 5000, 2)));
   }
   ASSERT_GT(fs::file_size(path_), synced);
   fs::resize_file(path_, synced);
@@ -222,7 +222,7 @@ TEST_F(BadFile, PagesBeyondTheEndThatWereNeverSyncedAreAbsent) {
   const CheckReport report = Must(sut.Check());
   EXPECT_TRUE(report.ok()) << report.findings[0];
   EXPECT_FALSE(report.notes.empty());
-  Must(Must(sut.Own(lane)).Write(Frame(20000), Samples(1, 20000, 5000, 2)));
+  Must(Must(sut.Writer(lane)).Write(Frame(20000), Samples(1, 20000, 5000, 2)));
   EXPECT_EQ(reader.Read(Frame(20000), out).status, ReadStatus::kOk);
   EXPECT_EQ(out, Samples(1, 20000, 5000, 2));
 }
@@ -249,7 +249,7 @@ TEST_F(BadFile, PagesThatWereLostDoNotComeBackWithALaterOne) {
   WindowReader reader = Must(window.Reader(lane));
   std::vector<float> out(2 * 1000);
   EXPECT_EQ(reader.Read(Frame(40000), out).status, ReadStatus::kOutside);
-  Must(Must(sut.Own(lane)).Write(Frame(40000), Samples(1, 40000, 1000, 2)));
+  Must(Must(sut.Writer(lane)).Write(Frame(40000), Samples(1, 40000, 1000, 2)));
   Must(window.MoveTo({Frame(40000), Frame(41000)}));
   EXPECT_EQ(reader.Read(Frame(40000), out).status, ReadStatus::kOk);
   EXPECT_EQ(out, Samples(1, 40000, 1000, 2));
@@ -372,7 +372,7 @@ TEST_F(BadFile, RandomDamageNeverCrashesAReaderOrAWriter) {
         for (const float sample : view.samples()) sum = sum + sample;
       }
     }
-    if (auto writer = sut->Own(lane->id)) {
+    if (auto writer = sut->Writer(lane->id)) {
       (void)writer->Write(Frame(100), Samples(1, 0, 9000, lane->channels));
       (void)writer->Append(Samples(1, 0, 10, lane->channels));
       (void)writer->Erase({Frame(0), Frame(800000)});
@@ -410,7 +410,7 @@ TEST_F(BadFile, ALimitOnFileSizeIsAnErrorAndNotASignal) {
     const rlimit limit{size, size};
     setrlimit(RLIMIT_FSIZE, &limit);
     Canvas canvas = OpenForWriting(path_);
-    LaneWriter writer = Must(canvas.Own(Must(canvas.FindLane("a")).id));
+    FrameWriter writer = Must(canvas.Writer(Must(canvas.FindLane("a")).id));
     const auto written = writer.Write(Frame(50 * 8000), Samples(1, 0, 100, 2));
     if (written || written.error().code() != ErrorCode::kNoSpace) return 1;
     if (!writer.Write(Frame(0), Samples(1, 0, 100, 2))) return 2;  // what fits goes on

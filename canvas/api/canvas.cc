@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "canvas/api/core.h"
+#include "canvas/api/owned_lane.h"
 #include "canvas/format/superblock_format.h"
 #include "canvas/os/os_file.h"
 #include "canvas/storage/create.h"
@@ -198,8 +199,8 @@ Result<void> Canvas::PunchPage(PageIndex page) {
     for (const auto& content : known->contents.lanes) {
       const part::PartRef part = content->Part(*core_->file, page);
       if (!part.NeedsPunch()) continue;
-      CANVAS_ASSIGN(LaneWriter writer, Own(content->place().id, {.pages = {page, page + 1}}));
-      CANVAS_TRY(AboutFile(part.Punch(*writer.owner_), *core_));
+      CANVAS_ASSIGN(LaneOwner owner, Own(content->place().id, {.pages = {page, page + 1}}));
+      CANVAS_TRY(AboutFile(part.Punch(owner.inside_->ownership), *core_));
     }
     return {};
   });

@@ -3,7 +3,7 @@
 //
 //   auto canvas = canvas::Canvas::Open("song.canvas", {.access = canvas::Access::kReadWrite});
 //   auto lane = canvas->AddLane({.name = "strings", .channels = 2});
-//   auto writer = canvas->Own(*lane);
+//   auto writer = canvas->Writer(*lane);
 //   writer->Write(canvas::Frame(48000), samples);
 //   auto reader = canvas->Reader(*lane);
 //   reader->Read(canvas::Frame(48000), block);
@@ -30,12 +30,14 @@
 #include <vector>
 
 #include "canvas/api/feeder.h"
+#include "canvas/api/frame_writer.h"
 #include "canvas/api/holds.h"
 #include "canvas/api/lane.h"
+#include "canvas/api/lane_owner.h"
 #include "canvas/api/lane_reader.h"
-#include "canvas/api/lane_writer.h"
 #include "canvas/api/watcher.h"
 #include "canvas/api/window.h"
+#include "canvas/base/access.h"
 #include "canvas/base/error.h"
 #include "canvas/base/marker.h"
 #include "canvas/base/tempo.h"
@@ -46,7 +48,6 @@
 namespace canvas {
 
 using metadata::OwnerInfo;
-using os::Access;
 
 struct CreateOptions {
   Rate rate{48000, 1};              // sizes the wide slots: one holds a page of stereo at it
@@ -191,7 +192,7 @@ class Canvas {
   // Errors: kOwned, kBusy, kNotFound.
   Result<void> RemoveLane(LaneId id);
   // The same, for who owns all its pages already: nobody else gets in between.
-  Result<void> RemoveLane(LaneWriter writer);
+  Result<void> RemoveLane(LaneOwner owner);
 
   // Tempo maps, ascending by id; ids are never reused. canvas/base/tempo.h turns ticks into frames.
   // Errors: kInvalidArgument (not a map; its id is given here), kLimit.
@@ -224,7 +225,10 @@ class Canvas {
   // for the present owner at most `options.wait`: until it lets go, or dies.
   // Errors: kOwned naming the holder, kNotFound, kInvalidArgument (no pages), kReadOnly.
   // Concurrency: blocking where it is to wait. Of several that wait, any may be next.
-  Result<LaneWriter> Own(LaneId id, const OwnOptions& options = {});
+  Result<LaneOwner> Own(LaneId id, const OwnOptions& options = {});
+  // The same, to write frames. Errors: as Own; kUnsupported (the lane's kind holds no frames).
+  // Concurrency: as Own.
+  Result<FrameWriter> Writer(LaneId id, const OwnOptions& options = {});
   Result<std::vector<OwnerInfo>> Owners() const;
 
   Result<LaneReader> Reader(LaneId id) const;
@@ -269,7 +273,7 @@ class Canvas {
   explicit Canvas(std::shared_ptr<CanvasCore> core);
   Result<void> CheckOpen() const;
   CanvasInfo InfoOf() const;
-  Result<LaneWriter> OwnNow(LaneId id, PageRange pages);
+  Result<LaneOwner> OwnNow(LaneId id, PageRange pages);
   std::shared_ptr<CanvasCore> core_;
 };
 

@@ -12,6 +12,7 @@
 
 #include "canvas/api/canvas.h"
 #include "canvas/api/core.h"
+#include "canvas/api/owned_lane.h"
 #include "canvas/part/takeover.h"
 
 namespace canvas {
@@ -223,19 +224,20 @@ Result<void> Canvas::RaiseCapacity(std::uint64_t seconds) {
 
 Result<void> Canvas::RemoveLane(LaneId id) {
   return NoThrow([&]() -> Result<void> {
-    CANVAS_ASSIGN(LaneWriter writer, Own(id));
-    return RemoveLane(std::move(writer));
+    CANVAS_ASSIGN(LaneOwner owner, Own(id));
+    return RemoveLane(std::move(owner));
   });
 }
 
-Result<void> Canvas::RemoveLane(LaneWriter writer) {
+Result<void> Canvas::RemoveLane(LaneOwner owner) {
   return NoThrow([&]() -> Result<void> {
     CANVAS_TRY(CheckOpen());
-    if (writer.core_ != core_ || !(writer.pages() == kAllPages))
+    if (owner.inside_ == nullptr) return Fail(ErrorCode::kClosed, "this owner was moved from");
+    if (owner.inside_->core != core_ || !(owner.pages() == kAllPages))
       return AboutFile<void>(Fail(ErrorCode::kInvalidArgument,
-                                  "the writer does not own all pages of a lane of this canvas"),
+                                  "the owner does not own all pages of a lane of this canvas"),
                              *core_);
-    const LaneId id = writer.lane().id;
+    const LaneId id = owner.lane().id;
     const auto leave = [&](metadata::Header& header, metadata::LaneRecord&) -> Result<void> {
       std::erase_if(header.lanes, [&](const metadata::LaneRecord& lane) { return lane.id == id; });
       std::erase_if(header.markers, [&](const Marker& marker) { return marker.lane == id; });
@@ -244,8 +246,8 @@ Result<void> Canvas::RemoveLane(LaneWriter writer) {
     // Last of all that may fail, and before the header without it is there: whoever gets its slots
     // next finds nothing of it, after a power loss either.
     const auto empty = [&]() -> Result<void> {
-      CANVAS_TRY(
-          writer.Erase({Frame(0), writer.place_.shape.FirstFrame(core_->file->CapacityPages())}));
+      const format::Timeline& timeline = owner.inside_->content->place().timeline;
+      CANVAS_TRY(owner.Erase({Frame(0), timeline.FirstFrame(core_->file->CapacityPages())}));
       return core_->file->SyncData();
     };
     return EditLane(*core_, id, leave, empty);
@@ -374,12 +376,11 @@ Result<void> Canvas::RemoveMarker(std::uint32_t id) {
   });
 }
 
-Result<LaneWriter> Canvas::OwnNow(LaneId id, PageRange pages) {
+Result<LaneOwner> Canvas::OwnNow(LaneId id, PageRange pages) {
   CANVAS_TRY(CheckOpen());
-  const auto own = [&]() -> Result<LaneWriter> {
+  const auto own = [&]() -> Result<LaneOwner> {
     CANVAS_TRY(core_->file->CheckWritable());
-    CANVAS_ASSIGN(const auto found, core_->Find(id));
-    CANVAS_ASSIGN(const auto frames, core_->FindFrames(id));
+    CANVAS_ASSIGN(auto found, core_->Find(id));
     if (pages.empty() || pages.end > kAllPages.end)
       return Fail(ErrorCode::kInvalidArgument, "an empty or impossible range of pages");
     auto owner = core_->Own(*found.content, pages);
@@ -390,13 +391,14 @@ Result<LaneWriter> Canvas::OwnNow(LaneId id, PageRange pages) {
     }
     // The lane may have been removed while we waited for it.
     CANVAS_TRY(core_->Find(id));
-    return LaneWriter(core_, *std::move(owner), frames.second, frames.first);
+    return LaneOwner(std::make_unique<OwnedLane>(core_, *std::move(owner), std::move(found.content),
+                                                 ToInfo(found.record)));
   };
   return AboutFile(own(), *core_);
 }
 
-Result<LaneWriter> Canvas::Own(LaneId id, const OwnOptions& options) {
-  return NoThrow([&]() -> Result<LaneWriter> {
+Result<LaneOwner> Canvas::Own(LaneId id, const OwnOptions& options) {
+  return NoThrow([&]() -> Result<LaneOwner> {
     using Clock = std::chrono::steady_clock;
     // A death wakes nobody, so every sleep is short; a busy writer wakes all the time, so none is
     // shorter.
@@ -411,6 +413,13 @@ Result<LaneWriter> Canvas::Own(LaneId id, const OwnOptions& options) {
       std::this_thread::sleep_for(std::min(left, kShortest));
       WaitForChange(seen, std::min(left, kLongest));
     }
+  });
+}
+
+Result<FrameWriter> Canvas::Writer(LaneId id, const OwnOptions& options) {
+  return NoThrow([&]() -> Result<FrameWriter> {
+    CANVAS_ASSIGN(LaneOwner owner, Own(id, options));
+    return FrameWriter::Make(std::move(owner));
   });
 }
 

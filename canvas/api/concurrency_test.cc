@@ -50,7 +50,7 @@ int EpochOf(std::span<const float> samples, std::int64_t first, std::uint32_t ep
 TEST_F(Concurrency, AnAppendingWriterShowsAMonotonicPrefix) {
   std::atomic<bool> done{false};
   std::thread writer([&] {
-    LaneWriter owner = Must(canvas_->Own(lane_));
+    FrameWriter owner = Must(canvas_->Writer(lane_));
     std::mt19937 random(1);
     for (std::int64_t at = 0; at < kFrames;) {
       const std::int64_t count =
@@ -93,7 +93,7 @@ TEST_F(Concurrency, AnAppendingWriterShowsAMonotonicPrefix) {
 TEST_F(Concurrency, AnOverwrittenBlockIsWhollyOldOrWhollyNew) {
   constexpr std::uint32_t kEpochs = 100'000;
   constexpr std::int64_t kStretch = 4 * kBlock;
-  LaneWriter owner = Must(canvas_->Own(lane_));
+  FrameWriter owner = Must(canvas_->Writer(lane_));
   Must(owner.Write(Frame(0), Samples(1, 0, kStretch, 2, 0)));
   std::atomic<bool> done{false};
   std::atomic<std::uint64_t> reads{0};
@@ -128,7 +128,7 @@ TEST_F(Concurrency, AnOverwrittenBlockIsWhollyOldOrWhollyNew) {
 TEST_F(Concurrency, APunchedPartIsThereOrGoneAndNeverZeros) {
   std::atomic<bool> done{false};
   std::thread writer([&] {
-    LaneWriter owner = Must(canvas_->Own(lane_));
+    FrameWriter owner = Must(canvas_->Writer(lane_));
     for (std::uint32_t epoch = 0; epoch < 150; ++epoch) {
       Must(owner.Write(Frame(0), Samples(1, 0, 2 * kBlock, 2, epoch)));
       Must(owner.Erase({Frame(0), Frame(8000)}));

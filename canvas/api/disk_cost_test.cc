@@ -43,7 +43,7 @@ class DiskCost : public testing::CanvasTest {
   // Whole pages of a new lane, `at_once` frames a call.
   static void Fill(Canvas& canvas, const LaneSpec& spec, std::int64_t frames,
                    std::int64_t at_once) {
-    LaneWriter writer = Must(canvas.Own(Must(canvas.AddLane(spec))));
+    FrameWriter writer = Must(canvas.Writer(Must(canvas.AddLane(spec))));
     const auto piece = Tone(static_cast<std::uint64_t>(at_once), spec.channels);
     for (std::int64_t at = 0; at < frames; at += at_once)
       Must(writer.Write(Frame(at), std::span(piece).first(
@@ -124,8 +124,8 @@ TEST_F(DiskCost, OfALaneOfOneFrameIsAtMost64KiBWhereverItLies) {
       Must(Canvas::Create(path_));
       Canvas sut = OpenForWriting(path_);
       const std::uint64_t added = Added([&] {
-        LaneWriter writer =
-            Must(sut.Own(Must(sut.AddLane({.name = "a", .channels = 2, .rate = {rate, 1}}))));
+        FrameWriter writer =
+            Must(sut.Writer(Must(sut.AddLane({.name = "a", .channels = 2, .rate = {rate, 1}}))));
         Must(writer.Write(Frame(second * static_cast<std::int64_t>(rate) + 1), Tone(1, 2)));
       });
       EXPECT_LE(added, most * 1024) << rate << " Hz, at " << second << " s";
@@ -155,7 +155,7 @@ TEST_F(DiskCost, OfPagesOfOneSecondIsAtMost1Point2TimesWhatWasWritten) {
 TEST_F(DiskCost, OfWhatIsReservedAheadGrowsWithWhatIsAppended) {
   Must(Canvas::Create(path_));
   Canvas sut = OpenForWriting(path_);
-  LaneWriter writer = Must(sut.Own(Must(sut.AddLane({.name = "a", .channels = 2}))));
+  FrameWriter writer = Must(sut.Writer(Must(sut.AddLane({.name = "a", .channels = 2}))));
   constexpr std::uint64_t kBlock = 32 * 1024;
   constexpr std::uint64_t kExtent = 1024 * 1024;
   Must(writer.Write(Frame(0), Tone(1, 2)));
@@ -179,7 +179,7 @@ TEST_F(DiskCost, TheLastBlockOfAPageIsReservedWholeWhenItIsWrittenOver) {
   Must(Canvas::Create(path_));
   Canvas sut = OpenForWriting(path_);
   const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 1, .rate = {10, 1}}));
-  LaneWriter writer = Must(sut.Own(lane));
+  FrameWriter writer = Must(sut.Writer(lane));
   Must(writer.Write(Frame(0), Samples(1, 0, 300, 1)));
   const std::uint64_t added = Added([&] { Must(writer.Write(Frame(7), Samples(2, 7, 100, 1))); });
   EXPECT_EQ(added, 32U * 1024 - 4096 + 32 * 1024) << "the rest of the block, and the undo place";
@@ -201,7 +201,7 @@ TEST_F(DiskCost, AWindowOverTheLastBlockOfAPageTakesNoSpaceOnTmpfs) {
   Must(Canvas::Create(path_));
   Canvas sut = OpenForWriting(path_);
   const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 1, .rate = {10, 1}}));
-  Must(Must(sut.Own(lane)).Write(Frame(0), Samples(1, 0, 300, 1)));
+  Must(Must(sut.Writer(lane)).Write(Frame(0), Samples(1, 0, 300, 1)));
   Window window = Must(sut.MakeWindow({{lane}}, {.max_seconds = 40}));
   EXPECT_EQ(Added([&] { Must(window.MoveTo({Frame(0), Frame(30 * 48000)})); }), 0U);
   WindowReader reader = Must(window.Reader(lane));

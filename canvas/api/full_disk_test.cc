@@ -171,7 +171,7 @@ TEST_P(FullDisk, AppendingFailsWithAnErrorAndGoesOnWhenThereIsRoom) {
   Must(Canvas::Create(path_, {.capacity_seconds = 3600}));
   Canvas sut = OpenForWriting(path_);
   const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 2, .rate = {48000, 1}}));
-  LaneWriter writer = Must(sut.Own(lane));
+  FrameWriter writer = Must(sut.Writer(lane));
   // Something else on the disk, to be removed later.
   std::ofstream(OnDisk("ballast")) << std::string(4 << 20, 'b');
 
@@ -210,7 +210,7 @@ TEST_P(FullDisk, EveryCallSaysSoAndNoneIsKilled) {
   Must(Canvas::Create(path_, {.capacity_seconds = 3600}));
   Canvas sut = OpenForWriting(path_);
   const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 2, .rate = {48000, 1}}));
-  LaneWriter writer = Must(sut.Own(lane));
+  FrameWriter writer = Must(sut.Writer(lane));
   Must(writer.Write(Frame(0), Samples(1, 0, 5000, 2)));
   FillUp("ballast");
   EXPECT_EQ(CodeOf(sut.AddLane({.name = "b", .channels = 2, .rate = {48000, 1}})),
@@ -231,7 +231,7 @@ TEST_P(FullDisk, AppendAfterAFailureLosesAndRepeatsNothing) {
   Must(Canvas::Create(path_, {.capacity_seconds = 3600}));
   Canvas sut = OpenForWriting(path_);
   const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 2, .rate = {kRate, 1}}));
-  LaneWriter writer = Must(sut.Own(lane));
+  FrameWriter writer = Must(sut.Writer(lane));
   std::ofstream(OnDisk("ballast")) << std::string(4 << 20, 'b');
   // Whoever appends goes on from the end; each piece says where it belongs.
   const auto append = [&] {
@@ -264,7 +264,7 @@ TEST_P(FullDisk, AppendingLittleByLittleGetsTheLastOfIt) {
   Must(Canvas::Create(path_, {.capacity_seconds = 3600}));
   Canvas sut = OpenForWriting(path_);
   const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 2, .rate = {kRate, 1}}));
-  LaneWriter writer = Must(sut.Own(lane));
+  FrameWriter writer = Must(sut.Writer(lane));
   Result<Frame> appended = Frame(0);
   while (appended) appended = writer.Append(Samples(1, writer.end().value(), 1000, 2));
   EXPECT_EQ(appended.error().code(), ErrorCode::kNoSpace);
@@ -280,7 +280,7 @@ TEST_P(FullDisk, WhatIsThereIsSyncedAndReadInWindows) {
   Must(Canvas::Create(path_, {.capacity_seconds = 3600}));
   Canvas sut = OpenForWriting(path_);
   const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 2, .rate = {kRate, 1}}));
-  LaneWriter writer = Must(sut.Own(lane));
+  FrameWriter writer = Must(sut.Writer(lane));
   Must(writer.Write(Frame(0), Samples(1, 0, 3 * kRate, 2)));
   // Once overwritten, so that a window takes its undo place too.
   Must(writer.Write(Frame(0), Samples(1, 0, 10, 2)));
@@ -309,7 +309,7 @@ TEST_P(FullDisk, ABlockThatIsPutBackGetsItsSpaceFirst) {
   {
     Canvas canvas = OpenForWriting(path_);
     lane = Must(canvas.AddLane({.name = "a", .channels = 1, .rate = {10, 1}}));
-    LaneWriter writer = Must(canvas.Own(lane));
+    FrameWriter writer = Must(canvas.Writer(lane));
     Must(writer.Write(Frame(0), Samples(1, 0, kFrames, 1)));
     Must(writer.Write(Frame(0), Samples(1, 0, 1, 1)));  // so that the undo place is reserved
   }
@@ -324,14 +324,14 @@ TEST_P(FullDisk, ABlockThatIsPutBackGetsItsSpaceFirst) {
   FillUp("ballast");
   const int ended = InChild([&] {
     Canvas canvas = OpenForWriting(path_);
-    LaneWriter writer = Must(canvas.Own(lane));
+    FrameWriter writer = Must(canvas.Writer(lane));
     const auto written = writer.Write(Frame(7), Samples(2, 7, 5, 1));
     return !written && written.error().code() == ErrorCode::kNoSpace ? 0 : 1;
   });
   EXPECT_EQ(ended, 0);
   Free("ballast");
   Canvas sut = OpenForWriting(path_);
-  Must(Must(sut.Own(lane)).Write(Frame(7), Samples(2, 7, 5, 1)));
+  Must(Must(sut.Writer(lane)).Write(Frame(7), Samples(2, 7, 5, 1)));
   auto expected = Samples(1, 0, kFrames, 1);
   std::ranges::copy(Samples(2, 7, 5, 1), expected.begin() + 7);
   LaneReader reader = Must(sut.Reader(lane));
@@ -347,7 +347,7 @@ TEST_P(FullDisk, AnOwnerThatIsKilledOnItIsTakenOverFrom) {
   {
     Canvas canvas = OpenForWriting(path_);
     lane = Must(canvas.AddLane({.name = "a", .channels = 2, .rate = {kRate, 1}}));
-    LaneWriter writer = Must(canvas.Own(lane));
+    FrameWriter writer = Must(canvas.Writer(lane));
     Must(writer.Write(Frame(0), Samples(1, 0, 3 * kRate, 2)));
     Must(writer.Write(Frame(0), Samples(1, 0, 10, 2)));
   }
@@ -355,7 +355,7 @@ TEST_P(FullDisk, AnOwnerThatIsKilledOnItIsTakenOverFrom) {
   // Dies with its lane after an append that found no room.
   const int died = InChild([&] {
     Canvas canvas = OpenForWriting(path_);
-    LaneWriter writer = Must(canvas.Own(lane));
+    FrameWriter writer = Must(canvas.Writer(lane));
     Result<Frame> appended = Frame(0);
     while (appended) appended = writer.Append(Samples(1, writer.end().value(), kRate, 2));
     if (appended.error().code() != ErrorCode::kNoSpace) return 1;
@@ -364,7 +364,7 @@ TEST_P(FullDisk, AnOwnerThatIsKilledOnItIsTakenOverFrom) {
   });
   ASSERT_EQ(died, 128 + SIGKILL);
   Canvas sut = OpenForWriting(path_);
-  LaneWriter writer = Must(sut.Own(lane));
+  FrameWriter writer = Must(sut.Writer(lane));
   const Frame end = writer.end();
   ASSERT_GE(end, Frame(3 * kRate));
   // Over what is there, without a byte of new space.
@@ -396,7 +396,7 @@ TEST_P(FullDisk, ABackupThatReadsTheFileThroughMakesNoStoreFault) {
   {
     Canvas canvas = OpenForWriting(path_);
     id = Must(canvas.AddLane({.name = "lane", .channels = 2, .rate = {kRate, 1}}));
-    LaneWriter writer = Must(canvas.Own(id));
+    FrameWriter writer = Must(canvas.Writer(id));
     Must(writer.Write(Frame(0), Samples(1, 0, kEnd, 2)));
     Must(writer.Write(Frame(0), Samples(1, 0, 32, 2)));  // takes the undo place's space
     Must(writer.Erase({Frame(kHole), Frame(kHoleEnd)}));
@@ -412,7 +412,7 @@ TEST_P(FullDisk, ABackupThatReadsTheFileThroughMakesNoStoreFault) {
   }
   FillUp("ballast");
   Canvas canvas = OpenForWriting(path_);
-  LaneWriter writer = Must(canvas.Own(id));
+  FrameWriter writer = Must(canvas.Writer(id));
   LaneReader reader = Must(canvas.Reader(id));
   std::vector<float> out(64);
   for (const std::int64_t at : {std::int64_t{0}, kHole - 32, kHoleEnd, kEnd - 32}) {
@@ -479,7 +479,7 @@ TEST_P(FullToTheBlock, APageThatAPowerLossTookAndALaterOneCoversIsMadeAnewOrRefu
   {
     Canvas canvas = OpenForWriting(path_);
     lane = Must(canvas.AddLane({.name = "a", .channels = 2, .rate = {kSmallRate, 1}}));
-    LaneWriter writer = Must(canvas.Own(lane));
+    FrameWriter writer = Must(canvas.Writer(lane));
     Must(writer.Write(Frame(0), Samples(1, 0, 1000, 2)));
     before = std::filesystem::file_size(path_);
     Must(writer.Write(kLost, Samples(1, kLost.value(), 1000, 2)));
@@ -496,7 +496,7 @@ TEST_P(FullToTheBlock, APageThatAPowerLossTookAndALaterOneCoversIsMadeAnewOrRefu
     LaneReader reader = Must(sut.Reader(lane));
     std::vector<float> out(2000);
     if (reader.Read(kLost, out).status != ReadStatus::kUnwritten) return kWrong;
-    LaneWriter writer = Must(sut.Own(lane));
+    FrameWriter writer = Must(sut.Writer(lane));
     return Ended(writer.Write(kLost, Samples(1, kLost.value(), 1000, 2, 1)));
   });
   if (HasFailure()) return;
@@ -548,7 +548,7 @@ TEST_P(SparseCopy, WithHolesInItsControlWordsIsOpenedForWritingOrRefused) {
       const auto added = sut->AddLane({.name = "a", .channels = 2, .rate = {kSmallRate, 1}});
       if (!added) return Ended(added);
     }
-    auto writer = sut->Own(Must(sut->FindLane("a")).id);
+    auto writer = sut->Writer(Must(sut->FindLane("a")).id);
     if (!writer) return Ended(writer);
     const auto written = writer->Write(Frame(0), Samples(1, 0, 1000, 2));
     return written ? Ended(sut->Sync()) : Ended(written);
@@ -570,7 +570,7 @@ TEST_P(SparseCopy, OfSilenceIsWrittenOverOrRefused) {
   {
     Canvas canvas = OpenForWriting(made_);
     lane = Must(canvas.AddLane({.name = "a", .channels = 2, .rate = {kSmallRate, 1}}));
-    LaneWriter writer = Must(canvas.Own(lane));
+    FrameWriter writer = Must(canvas.Writer(lane));
     const std::vector<float> silence(2000, 0.0F);
     Must(writer.Write(Frame(0), Samples(1, 0, 1000, 2)));
     Must(writer.Write(Frame(1000), silence));
@@ -582,7 +582,7 @@ TEST_P(SparseCopy, OfSilenceIsWrittenOverOrRefused) {
   TryUntilDone([&]() -> int {
     auto sut = Canvas::Open(path_, {.access = Access::kReadWrite});
     if (!sut) return Ended(sut);
-    auto writer = sut->Own(lane);
+    auto writer = sut->Writer(lane);
     if (!writer) return Ended(writer);
     int ended = kDone;
     const auto write = [&](std::int64_t first, std::uint64_t frames) {
@@ -618,7 +618,7 @@ TEST_P(SparseCopy, OfABlockThatIsToBePutBackIsWrittenOrRefused) {
   {
     Canvas canvas = OpenForWriting(made_);
     lane = Must(canvas.AddLane({.name = "a", .channels = 2, .rate = {kSmallRate, 1}}));
-    LaneWriter writer = Must(canvas.Own(lane));
+    FrameWriter writer = Must(canvas.Writer(lane));
     Must(writer.Write(Frame(0), Samples(1, 0, 3 * kBlock, 2)));
     Must(writer.Write(Frame(0), Samples(1, 0, 1, 2)));  // so that the undo place is reserved
   }
@@ -638,7 +638,7 @@ TEST_P(SparseCopy, OfABlockThatIsToBePutBackIsWrittenOrRefused) {
   TryUntilDone([&]() -> int {
     auto sut = Canvas::Open(path_, {.access = Access::kReadWrite});
     if (!sut) return Ended(sut);
-    auto writer = sut->Own(lane);
+    auto writer = sut->Writer(lane);
     if (!writer) return Ended(writer);
     const auto other = writer->Write(Frame(2 * kBlock), fresh);
     return other ? Ended(writer->Write(Frame(kBlock), fresh)) : Ended(other);

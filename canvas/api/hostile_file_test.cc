@@ -214,7 +214,7 @@ TEST_F(HostileFile, WritersOfAHugeClaimEnd) {
   Within(kRoom, Access::kReadWrite, [](Canvas& sut) {
     const LaneId lane = Must(sut.Lanes())[0].id;
     const std::vector<float> samples(2 * 100, 0.5F);
-    auto writer = Timed("own", [&] { return sut.Own(lane); });
+    auto writer = Timed("own", [&] { return sut.Writer(lane); });
     ASSERT_TRUE(writer) << writer.error().Message();
     Timed("end", [&] { return writer->end(); });
     Timed("write", [&] { return writer->Write(Frame(1000), samples); });
@@ -226,7 +226,7 @@ TEST_F(HostileFile, WritersOfAHugeClaimEnd) {
     });
     Timed("allocate", [&] { return sut.AllocatePage(PageIndex(99)); });
     Timed("punch", [&] { return sut.PunchPage(PageIndex(1)); });
-    Timed("remove", [&] { return sut.RemoveLane(*std::move(writer)); });
+    Timed("remove", [&] { return sut.RemoveLane((*std::move(writer)).Release()); });
   });
 }
 
@@ -336,12 +336,12 @@ TEST_F(HostileFile, AHugePageThatWasGivenBackHasNoBlockWritten) {
   std::vector<float> out(2 * 64);
   for (const bool synced : {false, true}) {
     {
-      LaneWriter writer = Must(sut.Own(lane));
+      FrameWriter writer = Must(sut.Writer(lane));
       for (const std::int64_t at : places) Must(writer.Write(Frame(at), samples));
     }
     if (synced) Must(sut.Sync());
     EXPECT_EQ(reader.Extent().written_frames, places.size() * 64);
-    LaneWriter writer = Must(sut.Own(lane));
+    FrameWriter writer = Must(sut.Writer(lane));
     EXPECT_EQ(Must(writer.Erase({Frame(0), Frame(std::int64_t{1} << 40)})).erased_frames,
               places.size() * 64);
     // Marks that cover all of them again.

@@ -68,7 +68,7 @@ TEST_F(Lanes, IdsAreNeverReused) {
 TEST_F(Lanes, ANewLaneInAnOldSlotStartsEmpty) {
   Canvas sut = OpenForWriting(path_);
   const LaneId first = Must(sut.AddLane(Spec("a", 2)));
-  Must(Must(sut.Own(first)).Write(Frame(0), Samples(1, 0, 30000, 2)));
+  Must(Must(sut.Writer(first)).Write(Frame(0), Samples(1, 0, 30000, 2)));
   LaneReader stale = Must(sut.Reader(first));
   std::vector<float> out(200);
   EXPECT_EQ(stale.Read(Frame(0), out).status, ReadStatus::kOk);
@@ -76,7 +76,7 @@ TEST_F(Lanes, ANewLaneInAnOldSlotStartsEmpty) {
   const LaneId second = Must(sut.AddLane(Spec("b", 2)));
   LaneReader reader = Must(sut.Reader(second));
   EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kUnwritten);
-  Must(Must(sut.Own(second)).Write(Frame(0), Samples(2, 0, 100, 2)));
+  Must(Must(sut.Writer(second)).Write(Frame(0), Samples(2, 0, 100, 2)));
   EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kOk);
   EXPECT_EQ(out, Samples(2, 0, 100, 2));
   EXPECT_EQ(stale.Read(Frame(0), out).status, ReadStatus::kUnwritten)
@@ -87,7 +87,7 @@ TEST_F(Lanes, RenamingAndDescribingKeepWhatIsWritten) {
   Canvas sut = OpenForWriting(path_);
   const LaneId id = Must(sut.AddLane(Spec("a")));
   Must(sut.AddLane(Spec("b")));
-  Must(Must(sut.Own(id)).Write(Frame(0), Samples(1, 0, 100, 1)));
+  Must(Must(sut.Writer(id)).Write(Frame(0), Samples(1, 0, 100, 1)));
   Must(sut.RenameLane(id, "c"));
   Must(sut.RenameLane(id, "c"));
   Must(sut.DescribeLane(id, "text"));
@@ -141,6 +141,7 @@ TEST_F(Lanes, AReadOnlyHandleChangesNothing) {
   EXPECT_EQ(CodeOf(sut.RenameLane(id, "b")), ErrorCode::kReadOnly);
   EXPECT_EQ(CodeOf(sut.RemoveLane(id)), ErrorCode::kReadOnly);
   EXPECT_EQ(CodeOf(sut.Own(id)), ErrorCode::kReadOnly);
+  EXPECT_EQ(CodeOf(sut.Writer(id)), ErrorCode::kReadOnly);
   EXPECT_EQ(CodeOf(sut.AddMarker({})), ErrorCode::kReadOnly);
   EXPECT_EQ(CodeOf(sut.AllocatePage(PageIndex(0))), ErrorCode::kReadOnly);
   EXPECT_EQ(CodeOf(sut.PunchPage(PageIndex(0))), ErrorCode::kReadOnly);
@@ -156,6 +157,7 @@ TEST_F(Lanes, AClosedOrMovedFromHandleSaysSo) {
   EXPECT_EQ(CodeOf(sut.Lanes()), ErrorCode::kClosed);
   EXPECT_EQ(CodeOf(sut.AddLane(Spec("b"))), ErrorCode::kClosed);
   EXPECT_EQ(CodeOf(sut.Own(id)), ErrorCode::kClosed);
+  EXPECT_EQ(CodeOf(sut.Writer(id)), ErrorCode::kClosed);
   EXPECT_EQ(CodeOf(sut.Reader(id)), ErrorCode::kClosed);
   EXPECT_EQ(CodeOf(sut.Check()), ErrorCode::kClosed);
   EXPECT_EQ(sut.capacity_pages(), 0U);
@@ -183,7 +185,7 @@ TEST_F(Lanes, TheExtentsOfAllLanesAreWhatTheirReadersSay) {
     lanes.push_back(Must(sut.AddLane(spec)));
   }
   const auto write = [&](LaneId lane, std::int64_t at, std::uint64_t samples) {
-    Must(Must(sut.Own(lane)).Write(Frame(at), std::vector<float>(samples, 0.5F)));
+    Must(Must(sut.Writer(lane)).Write(Frame(at), std::vector<float>(samples, 0.5F)));
   };
   write(lanes[0], 7990, 20);
   write(lanes[0], 99 * 8000 + 5, 10);

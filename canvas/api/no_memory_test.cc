@@ -129,7 +129,7 @@ class NoMemory : public testing::CanvasTest {
     sut_ = std::make_unique<Canvas>(
         Must(Canvas::Open(path_, {.access = Access::kReadWrite, .sync_on_close = false})));
     lane_ = Must(sut_->AddLane({.name = "a", .channels = 2, .rate = {8000, 1}}));
-    Must(Must(sut_->Own(lane_)).Write(Frame(0), Samples(1, 0, 12000, 2)));
+    Must(Must(sut_->Writer(lane_)).Write(Frame(0), Samples(1, 0, 12000, 2)));
   }
 
   // Makes the call fail at its first allocation, its second, ... until it has no more. `call`
@@ -313,10 +313,11 @@ TEST_F(NoMemory, Edits) {
 
 TEST_F(NoMemory, Writing) {
   EveryAllocation("Own", [&] { return sut_->Own(lane_); });
+  EveryAllocation("Writer", [&] { return sut_->Writer(lane_); });
   EveryAllocation("Own, waiting",
                   [&] { return sut_->Own(lane_, {.wait = std::chrono::milliseconds(0)}); });
   EXPECT_TRUE(Must(sut_->Owners()).empty()) << "a lock was left behind";
-  LaneWriter writer = Must(sut_->Own(lane_));
+  FrameWriter writer = Must(sut_->Writer(lane_));
   const auto same = Samples(1, 100, 3000, 2);
   EveryAllocation("Write over", [&] { return writer.Write(Frame(100), same); });
   const auto more = Samples(1, 12000, 9000, 2);
@@ -399,8 +400,9 @@ TEST_F(NoMemory, WhatWasMovedFrom) {
 
   Canvas canvas = Must(Canvas::Open(path_, {.access = Access::kReadWrite}));
   LaneReader reader = Must(canvas.Reader(lane));
-  LaneWriter writer = Must(canvas.Own(lane));
+  FrameWriter writer = Must(canvas.Writer(lane, {.pages = pages}));
   Must(writer.Write(Frame(0), samples));
+  LaneOwner owner = Must(canvas.Own(lane, {.pages = {PageIndex(2), PageIndex(3)}}));
   Window window = Must(canvas.MakeWindow({{lane}}, {.clock = {8000, 1}}));
   WindowReader in_window = Must(window.Reader(lane));
   Feeder feeder = Must(Feeder::Start());
@@ -413,6 +415,7 @@ TEST_F(NoMemory, WhatWasMovedFrom) {
   MoveAway("canvas", canvas);
   MoveAway("reader", reader);
   MoveAway("writer", writer);
+  MoveAway("owner", owner);
   MoveAway("playhead", playhead);
   MoveAway("window", window);
   MoveAway("reader of a window", in_window);
@@ -433,7 +436,7 @@ TEST_F(NoMemory, WhatWasMovedFrom) {
   moved("RenameLane", [&] { return canvas.RenameLane(lane, "b"); });
   moved("DescribeLane", [&] { return canvas.DescribeLane(lane, "b"); });
   moved("RemoveLane", [&] { return canvas.RemoveLane(lane); });
-  moved("RemoveLane by writer", [&] { return canvas.RemoveLane(std::move(writer)); });
+  moved("RemoveLane by owner", [&] { return canvas.RemoveLane(std::move(owner)); });
   moved("AddTempoMap", [&] { return canvas.AddTempoMap({}); });
   moved("RemoveTempoMap", [&] { return canvas.RemoveTempoMap(1); });
   moved("TempoMaps", [&] { return canvas.TempoMaps(); });
@@ -445,6 +448,7 @@ TEST_F(NoMemory, WhatWasMovedFrom) {
   moved("RemoveMarker", [&] { return canvas.RemoveMarker(1); });
   moved("Own", [&] { return canvas.Own(lane); });
   moved("Own of pages", [&] { return canvas.Own(lane, {.pages = pages}); });
+  moved("Writer", [&] { return canvas.Writer(lane); });
   moved("Own, waiting", [&] { return canvas.Own(lane, {.wait = kLong}); });
   moved("Own of pages, waiting", [&] { return canvas.Own(lane, {.pages = pages, .wait = kLong}); });
   moved("Owners", [&] { return canvas.Owners(); });
@@ -495,9 +499,16 @@ TEST_F(NoMemory, WhatWasMovedFrom) {
     writer.Flush();
     return writer.PreferredFrames(Frame(0), 100) <= 100 ? 0 : 1;
   });
-  EveryAllocationOfTheMovedFrom(
-      "RemoveLane of a canvas by writer", [&] { return sut_->RemoveLane(std::move(writer)); },
-      ErrorCode::kInvalidArgument);
+  moved("Release", [&] { return std::move(writer).Release().Erase({Frame(0), Frame(8000)}); });
+  moved("Make", [&] { return FrameWriter::Make(std::move(owner)); });
+  moved("Erase of an owner", [&] { return owner.Erase({Frame(0), Frame(8000)}); });
+  moved("pages of an owner", [&] { return owner.pages(); });
+  moved("lane of an owner", [&] { return owner.lane().name; });
+  moved("Flush of an owner", [&] {
+    owner.Flush();
+    return 0;
+  });
+  moved("RemoveLane of a canvas by owner", [&] { return sut_->RemoveLane(std::move(owner)); });
 
   moved("MoveTo", [&] { return window.MoveTo({Frame(0), Frame(100)}); });
   moved("Report of a window", [&] { return window.Report().message; });

@@ -42,7 +42,7 @@ class Ownership : public testing::CanvasTest {
 TEST_F(Ownership, ASecondOwnerIsToldWhoTheFirstIs) {
   Canvas first = Open("the generator");
   Canvas second = Open("the other");
-  const LaneWriter writer = Must(first.Own(lane_));
+  const LaneOwner owner = Must(first.Own(lane_));
   for (Canvas* canvas : {&second, &first}) {
     const auto refused = canvas->Own(lane_);
     ASSERT_FALSE(refused.has_value());
@@ -55,24 +55,24 @@ TEST_F(Ownership, ASecondOwnerIsToldWhoTheFirstIs) {
   }
 }
 
-TEST_F(Ownership, EndsWithTheWriter) {
+TEST_F(Ownership, EndsWithTheOwner) {
   Canvas first = Open("first");
   Canvas second = Open("second");
-  { const LaneWriter writer = Must(first.Own(lane_)); }
-  { const LaneWriter writer = Must(second.Own(lane_)); }
+  { const LaneOwner owner = Must(first.Own(lane_)); }
+  { const LaneOwner owner = Must(second.Own(lane_)); }
   EXPECT_TRUE(Must(first.Owners()).empty());
 }
 
 TEST_F(Ownership, IsByPages) {
   Canvas first = Open("first");
   Canvas second = Open("second");
-  LaneWriter early = Must(first.Own(lane_, {.pages = Range(0, 10)}));
-  LaneWriter late = Must(second.Own(lane_, {.pages = Range(10, 20)}));
-  LaneWriter later = Must(first.Own(lane_, {.pages = Range(20, 21)}));
-  EXPECT_EQ(CodeOf(second.Own(lane_, {.pages = Range(9, 11)})), ErrorCode::kOwned);
-  EXPECT_EQ(CodeOf(first.Own(lane_, {.pages = Range(9, 10)})), ErrorCode::kOwned);
-  EXPECT_EQ(CodeOf(first.Own(lane_, {.pages = Range(20, 30)})), ErrorCode::kOwned);
-  EXPECT_EQ(CodeOf(first.Own(lane_, {.pages = Range(5, 5)})), ErrorCode::kInvalidArgument);
+  FrameWriter early = Must(first.Writer(lane_, {.pages = Range(0, 10)}));
+  FrameWriter late = Must(second.Writer(lane_, {.pages = Range(10, 20)}));
+  FrameWriter later = Must(first.Writer(lane_, {.pages = Range(20, 21)}));
+  EXPECT_EQ(CodeOf(second.Writer(lane_, {.pages = Range(9, 11)})), ErrorCode::kOwned);
+  EXPECT_EQ(CodeOf(first.Writer(lane_, {.pages = Range(9, 10)})), ErrorCode::kOwned);
+  EXPECT_EQ(CodeOf(first.Writer(lane_, {.pages = Range(20, 30)})), ErrorCode::kOwned);
+  EXPECT_EQ(CodeOf(first.Writer(lane_, {.pages = Range(5, 5)})), ErrorCode::kInvalidArgument);
   EXPECT_EQ(Must(second.Owners()).size(), 3U);
   Must(early.Write(Frame(10 * 8000 - 1), Samples(1, 0, 1, 1)));
   Must(late.Write(Frame(10 * 8000), Samples(1, 0, 1, 1)));
@@ -80,18 +80,39 @@ TEST_F(Ownership, IsByPages) {
             ErrorCode::kInvalidArgument);
 }
 
+TEST_F(Ownership, AWriterHoldsTheOwnerAndGivesItBack) {
+  Canvas sut = Open("sut");
+  Canvas other = Open("other");
+  FrameWriter writer = Must(FrameWriter::Make(Must(sut.Own(lane_, {.pages = Range(0, 10)}))));
+  Must(writer.Append(Samples(1, 0, 3 * 8000, 1)));
+  LaneOwner owner = std::move(writer).Release();
+  EXPECT_EQ(owner.lane().name, "strings");
+  EXPECT_EQ(owner.pages(), Range(0, 10));
+  EXPECT_EQ(CodeOf(other.Own(lane_)), ErrorCode::kOwned);
+  EXPECT_EQ(CodeOf(writer.Append(Samples(1, 0, 1, 1))), ErrorCode::kClosed);
+  EXPECT_EQ(Must(owner.Erase({Frame(8000), Frame(3 * 8000)})).erased_frames, 2U * 8000U);
+  owner.Flush();
+  // What was erased through the owner is known to the next writer.
+  FrameWriter next = Must(FrameWriter::Make(std::move(owner)));
+  EXPECT_EQ(Must(next.Append(Samples(1, 8000, 100, 1))), Frame(8000));
+  // And so is what is erased through the writer itself.
+  EXPECT_EQ(Must(next.Erase({Frame(0), Frame(2 * 8000)})).erased_frames, 8100U);
+  EXPECT_EQ(next.end(), Frame(0));
+  EXPECT_EQ(CodeOf(FrameWriter::Make(std::move(owner))), ErrorCode::kClosed);
+}
+
 TEST_F(Ownership, MovesBetweenThreads) {
   Canvas sut = Open("sut");
-  LaneWriter writer = Must(sut.Own(lane_));
+  FrameWriter writer = Must(sut.Writer(lane_));
   std::thread([moved = std::move(writer)]() mutable {
     Must(moved.Write(Frame(0), Samples(1, 0, 100, 1)));
   }).join();
-  const LaneWriter again = Must(sut.Own(lane_));
+  const LaneOwner again = Must(sut.Own(lane_));
 }
 
 TEST_F(Ownership, OutlivesTheCanvasItCameFrom) {
   auto canvas = std::make_unique<Canvas>(Open("sut"));
-  LaneWriter writer = Must(canvas->Own(lane_));
+  FrameWriter writer = Must(canvas->Writer(lane_));
   LaneReader reader = Must(canvas->Reader(lane_));
   canvas.reset();
   Must(writer.Write(Frame(0), Samples(1, 0, 100, 1)));
@@ -102,14 +123,14 @@ TEST_F(Ownership, OutlivesTheCanvasItCameFrom) {
 TEST_F(Ownership, AnotherProcessIsRefusedAndAKilledOneFreesTheLane) {
   Process child([&](const Process::Line& line) {
     Canvas canvas = Must(Canvas::Open(path_, {.access = Access::kReadWrite, .name = "child"}));
-    const LaneWriter writer = Must(canvas.Own(lane_));
+    const LaneOwner owner = Must(canvas.Own(lane_));
     line.Say('x');
     line.Hear();  // nothing, until it is killed
     return 1;
   });
   ASSERT_EQ(child.Hear(), 'x');
   Canvas sut = Open("parent");
-  const auto refused = sut.Own(lane_);
+  const auto refused = sut.Writer(lane_);
   ASSERT_FALSE(refused.has_value());
   EXPECT_NE(refused.error().Message().find("child (pid " + std::to_string(child.pid())),
             std::string::npos)
@@ -117,7 +138,7 @@ TEST_F(Ownership, AnotherProcessIsRefusedAndAKilledOneFreesTheLane) {
   EXPECT_EQ(Must(sut.Owners()).size(), 1U);
   child.Kill();
   ASSERT_EQ(child.Wait(), 128 + SIGKILL);
-  const LaneWriter writer = Must(sut.Own(lane_));
+  const LaneOwner owner = Must(sut.Own(lane_));
   const auto owners = Must(sut.Owners());
   ASSERT_EQ(owners.size(), 1U);
   EXPECT_EQ(owners[0].name, "parent");
@@ -125,7 +146,7 @@ TEST_F(Ownership, AnotherProcessIsRefusedAndAKilledOneFreesTheLane) {
 
 TEST_F(Ownership, AForkedChildNeitherWritesNorHoldsOnNorCrashes) {
   auto canvas = std::make_unique<Canvas>(Open("parent"));
-  auto writer = std::make_unique<LaneWriter>(Must(canvas->Own(lane_)));
+  auto writer = std::make_unique<FrameWriter>(Must(canvas->Writer(lane_)));
   Must(writer->Write(Frame(0), Samples(1, 0, 100, 1)));
   LaneReader reader = Must(canvas->Reader(lane_));
   std::vector<float> out(100);
@@ -134,7 +155,8 @@ TEST_F(Ownership, AForkedChildNeitherWritesNorHoldsOnNorCrashes) {
   Process child([&](const Process::Line& line) {
     const auto write_result = writer->Write(Frame(100), Samples(1, 0, 1, 1));
     if (write_result || write_result.error().code() != ErrorCode::kClosed) return 1;
-    if (canvas->Own(lane_, {.pages = Range(50, 60)}).error().code() != ErrorCode::kClosed) return 2;
+    if (canvas->Writer(lane_, {.pages = Range(50, 60)}).error().code() != ErrorCode::kClosed)
+      return 2;
     if (canvas->Lanes().has_value()) return 3;
     if (reader.Read(Frame(0), out).status != ReadStatus::kClosed) return 4;
     Canvas own = Must(Canvas::Open(path_));  // its own handle works
@@ -145,21 +167,21 @@ TEST_F(Ownership, AForkedChildNeitherWritesNorHoldsOnNorCrashes) {
     line.Hear();  // lives on while the parent lets go: it must not hold the lane
     return 0;
   });
-  EXPECT_EQ(CodeOf(Open("third").Own(lane_)), ErrorCode::kOwned) << "the parent still owns";
+  EXPECT_EQ(CodeOf(Open("third").Writer(lane_)), ErrorCode::kOwned) << "the parent still owns";
   Must(writer->Write(Frame(100), Samples(1, 100, 1, 1)));
   writer.reset();
-  { const LaneWriter next = Must(Open("third").Own(lane_)); }
+  { const LaneOwner next = Must(Open("third").Own(lane_)); }
   child.Tell('g');
   EXPECT_EQ(child.Wait(), 0);
 }
 
 TEST_F(Ownership, MoreOwnersThanOneBlockOfTheTableHolds) {
   Canvas sut = Open("sut");
-  std::vector<LaneWriter> writers;
+  std::vector<LaneOwner> owners;
   for (std::uint32_t page = 0; page < 40; ++page)
-    writers.push_back(Must(sut.Own(lane_, {.pages = Range(page, page + 1)})));
+    owners.push_back(Must(sut.Own(lane_, {.pages = Range(page, page + 1)})));
   EXPECT_EQ(Must(sut.Owners()).size(), 40U);
-  writers.clear();
+  owners.clear();
   EXPECT_TRUE(Must(sut.Owners()).empty());
   EXPECT_TRUE(Must(sut.Check()).ok());
 }

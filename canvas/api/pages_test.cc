@@ -44,7 +44,7 @@ TEST_F(Pages, ThreeThousandOfThem) {
   Create(options);
   Canvas sut = OpenForWriting(path_);
   const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 1, .rate = {8000, 1}}));
-  LaneWriter writer = Must(sut.Own(lane));
+  FrameWriter writer = Must(sut.Writer(lane));
   for (std::int64_t page = 0; page < 3000; ++page)
     Must(writer.Write(Frame(page * 8000 + 10), Samples(1, page * 8000 + 10, 3, 1)));
   EXPECT_EQ(sut.Info().ready_pages, 3000U);
@@ -64,7 +64,7 @@ TEST_F(Pages, AMappingLimitIsAnErrorBeyondItAndNothingElse) {
   const std::uint64_t whole = [&] {
     Canvas canvas = OpenForWriting(path_);
     const LaneId lane = Must(canvas.AddLane({.name = "a", .channels = 1, .rate = {8000, 1}}));
-    Must(Must(canvas.Own(lane)).Write(Frame(0), Samples(1, 0, 16000, 1)));
+    Must(Must(canvas.Writer(lane)).Write(Frame(0), Samples(1, 0, 16000, 1)));
     return Must(canvas.Usage()).apparent_bytes;  // ends with page 1
   }();
   EXPECT_EQ(CodeOf(Canvas::Open(path_, {.max_map_bytes = 4096})), ErrorCode::kInvalidArgument);
@@ -74,7 +74,7 @@ TEST_F(Pages, AMappingLimitIsAnErrorBeyondItAndNothingElse) {
   std::vector<float> out(10);
   EXPECT_EQ(reader.Read(Frame(15990), out).status, ReadStatus::kOk);
   EXPECT_EQ(reader.Read(Frame(16000), out).status, ReadStatus::kEnd);
-  LaneWriter writer = Must(sut.Own(lane));
+  FrameWriter writer = Must(sut.Writer(lane));
   EXPECT_EQ(CodeOf(writer.Write(Frame(16000), out)), ErrorCode::kLimit);
   Must(writer.Write(Frame(100), out));
 }
@@ -91,7 +91,7 @@ TEST_F(Pages, ThreePagesInEightHoursCostTheirPayloadAndTwoPercent) {
   Create({.capacity_seconds = 8 * 3600});
   Canvas sut = OpenForWriting(path_);
   const LaneId lane = Must(sut.AddLane({.name = "a", .channels = 2, .rate = {48000, 1}}));
-  LaneWriter writer = Must(sut.Own(lane));
+  FrameWriter writer = Must(sut.Writer(lane));
   constexpr std::uint64_t kPageFrames = 30 * 48000;
   const std::vector<float> page(kPageFrames * 2, 0.25F);
   for (const std::int64_t seconds : {0, 4 * 3600, 8 * 3600 - 30})
@@ -119,7 +119,7 @@ TEST_F(Pages, WholeFoliosCostNoDisk) {
     Canvas sut = OpenForWriting(path);
     for (const char* name : {"a", "b", "c"}) {
       const LaneId lane = Must(sut.AddLane({.name = name, .channels = 2, .rate = {48000, 1}}));
-      LaneWriter writer = Must(sut.Own(lane));
+      FrameWriter writer = Must(sut.Writer(lane));
       for (std::int64_t at = 0; at < 48000 * 70; at += 48000)
         Must(writer.Write(Frame(at), Samples(1, at, 48000, 2)));
     }
@@ -138,7 +138,7 @@ TEST_F(Pages, ReadingAllocatesNothing) {
   {
     Canvas writer = OpenForWriting(path_);
     lane = Must(writer.AddLane({.name = "a", .channels = 2, .rate = {48000, 1}}));
-    Must(Must(writer.Own(lane)).Write(Frame(48000 * 45), Samples(1, 0, 5000, 2)));
+    Must(Must(writer.Writer(lane)).Write(Frame(48000 * 45), Samples(1, 0, 5000, 2)));
   }
   const std::uint64_t before = AllocatedBytes(path_);
   Canvas sut = Must(Canvas::Open(path_));
@@ -164,7 +164,7 @@ TEST_F(Pages, ReadingAllocatesNothingOnTmpfsEither) {
   {
     Canvas writer = OpenForWriting(path_);
     lane = Must(writer.AddLane({.name = "a", .channels = 2, .rate = {48000, 1}}));
-    LaneWriter owner = Must(writer.Own(lane));
+    FrameWriter owner = Must(writer.Writer(lane));
     Must(owner.Write(Frame(48000 * 45), Samples(1, 0, 50, 2)));
     Must(owner.Write(Frame(48000 * 58), Samples(1, 0, 50, 2)));  // blocks between stay holes
     Must(writer.AllocatePage(PageIndex(100)));
@@ -189,10 +189,10 @@ TEST_F(Pages, PunchingGivesBackAPartARangeAndAPage) {
   const std::vector<float> minute(2 * 48000 * 60, 0.5F);
   const std::vector<float> wide(6 * 48000 * 60, 0.5F);
   {
-    LaneWriter owner_a = Must(sut.Own(a));
+    FrameWriter owner_a = Must(sut.Writer(a));
     Must(owner_a.Write(Frame(0), minute));
     Must(owner_a.Write(Frame(48000 * 60), minute));
-    Must(Must(sut.Own(b)).Write(Frame(0), wide));
+    Must(Must(sut.Writer(b)).Write(Frame(0), wide));
   }
   // A page of stereo, and of six channels, to the whole 4 KiB.
   constexpr std::uint64_t kPart = 2813 * 4096;
@@ -208,7 +208,7 @@ TEST_F(Pages, PunchingGivesBackAPartARangeAndAPage) {
   LaneReader reader_b = Must(sut.Reader(b));
   std::vector<float> out(12);
   {
-    LaneWriter owner = Must(sut.Own(a, {.pages = {PageIndex(1), PageIndex(4)}}));
+    FrameWriter owner = Must(sut.Writer(a, {.pages = {PageIndex(1), PageIndex(4)}}));
     const EraseReport part = Must(owner.Erase({Frame(48000 * 30), Frame(48000 * 60)}));
     EXPECT_EQ(part.erased_frames, 48000U * 30);
     EXPECT_EQ(given_back(), kPart);
@@ -235,7 +235,7 @@ TEST_F(Pages, PunchingGivesBackAPartARangeAndAPage) {
   EXPECT_EQ(reader_b.Read(Frame(48000 * 30), out).status, ReadStatus::kOk);
   EXPECT_TRUE(Must(sut.Check()).ok());
   // And what was given back can be written again.
-  Must(Must(sut.Own(a)).Write(Frame(0), Samples(7, 0, 6, 2)));
+  Must(Must(sut.Writer(a)).Write(Frame(0), Samples(7, 0, 6, 2)));
   EXPECT_EQ(reader_a.Read(Frame(0), out).status, ReadStatus::kOk);
   EXPECT_EQ(out, Samples(7, 0, 6, 2));
 }
@@ -246,7 +246,7 @@ TEST_F(Pages, AHandleOpenedBeforeTheFileGrewReadsBeyondItsOldEnd) {
   Canvas writer = OpenForWriting(path_);
   const LaneId lane = Must(writer.AddLane({.name = "a", .channels = 1, .rate = {8000, 1}}));
   LaneReader reader = Must(sut.Reader(lane));
-  Must(Must(writer.Own(lane)).Write(Frame(99 * 8000), Samples(1, 0, 100, 1)));
+  Must(Must(writer.Writer(lane)).Write(Frame(99 * 8000), Samples(1, 0, 100, 1)));
   std::vector<float> out(100);
   EXPECT_EQ(reader.Read(Frame(99 * 8000), out).status, ReadStatus::kOk);
 }
@@ -258,17 +258,17 @@ TEST_F(Pages, TheTimelineGrowsForThoseWhoOpenItAnew) {
   const std::uint64_t pages = before.capacity_pages();
   const LaneId lane = Must(before.AddLane({.name = "late", .channels = 1}));
   const std::vector<float> samples(100, 0.5F);
-  EXPECT_EQ(CodeOf(Must(before.Own(lane)).Write(late, samples)), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(Must(before.Writer(lane)).Write(late, samples)), ErrorCode::kInvalidArgument);
   EXPECT_EQ(CodeOf(before.RaiseCapacity(1)), ErrorCode::kInvalidArgument) << "it never shrinks";
   EXPECT_EQ(CodeOf(before.RaiseCapacity(~std::uint64_t{0})), ErrorCode::kLimit);
   EXPECT_EQ(before.capacity_pages(), pages);
   Must(before.RaiseCapacity(3601));
   EXPECT_GE(before.capacity_pages() * before.Info().page_seconds, 3601U);
-  EXPECT_EQ(CodeOf(Must(before.Own(lane)).Write(late, samples)), ErrorCode::kLimit)
+  EXPECT_EQ(CodeOf(Must(before.Writer(lane)).Write(late, samples)), ErrorCode::kLimit)
       << "this handle's mapping ends where it did";
   {
     Canvas after = OpenForWriting(path_);
-    Must(Must(after.Own(lane)).Write(late, samples));
+    Must(Must(after.Writer(lane)).Write(late, samples));
     Must(after.Close());
   }
   const Canvas reader = Must(Canvas::Open(path_));

@@ -62,7 +62,7 @@ class Processes : public testing::CanvasTest {
     return reader.Read(Frame(first), out).status == ReadStatus::kOk &&
            out == Samples(lane.value(), first, static_cast<std::uint64_t>(count), 2, epoch);
   }
-  static void Write(LaneWriter& writer, std::int64_t first, std::int64_t count,
+  static void Write(FrameWriter& writer, std::int64_t first, std::int64_t count,
                     std::uint32_t epoch = 0) {
     Must(writer.Write(Frame(first), Samples(writer.lane().id.value(), first,
                                             static_cast<std::uint64_t>(count), 2, epoch)));
@@ -82,7 +82,7 @@ class Readers : public Processes, public ::testing::WithParamInterface<int> {};
 TEST_P(Readers, OfOnePageAllSeeEachBlockWholeAndTimeGoForward) {
   constexpr std::uint32_t kEpochs = 400;
   Canvas canvas = OpenForWriting(path_);
-  LaneWriter writer = Must(canvas.Own(a_));
+  FrameWriter writer = Must(canvas.Writer(a_));
   Write(writer, 0, 4 * kBlock, 0);
   std::vector<Process> readers;
   for (int i = 0; i < GetParam(); ++i)
@@ -113,7 +113,7 @@ INSTANTIATE_TEST_SUITE_P(TwoAndSixteen, Readers, ::testing::Values(2, 16));
 TEST_F(Processes, AReaderBehindBesideAndAheadOfAWriter) {
   Process writer([this](const Line& line) {
     Canvas canvas = OpenForWriting(path_);
-    LaneWriter mine = Must(canvas.Own(a_));
+    FrameWriter mine = Must(canvas.Writer(a_));
     while (line.Hear() == 'g') {
       Must(mine.Append(Samples(1, mine.end().value(), 1000, 2)));
       line.Say('w');
@@ -142,8 +142,8 @@ TEST_F(Processes, WritersOnLanesAndOnPagesOfOneLaneDoNotMeet) {
     writers.emplace_back([this, i](const Line& line) {
       Canvas canvas = OpenForWriting(path_);
       const LaneId lane = i < 3 ? a_ : b_;
-      LaneWriter mine =
-          i < 3 ? Must(canvas.Own(lane, {.pages = Pages(i, i + 1)})) : Must(canvas.Own(lane));
+      FrameWriter mine =
+          i < 3 ? Must(canvas.Writer(lane, {.pages = Pages(i, i + 1)})) : Must(canvas.Writer(lane));
       line.Say('o');
       if (line.Hear() != 'g') return 1;
       const std::int64_t first = i < 3 ? i * kPage : 0;
@@ -163,7 +163,7 @@ TEST_F(Processes, HandALaneOnInSequence) {
   for (int i = 0; i < 5; ++i) {
     Process writer([this, i](const Line&) {
       Canvas canvas = OpenForWriting(path_);
-      LaneWriter mine = Must(canvas.Own(a_));
+      FrameWriter mine = Must(canvas.Writer(a_));
       if (mine.end() != Frame(i * 777)) return 1;
       Must(mine.Append(Samples(1, i * 777, 777, 2)));
       if (i % 2 == 1) kill(getpid(), SIGKILL);  // in either way
@@ -179,7 +179,7 @@ TEST_F(Processes, AWaitingOwnerGetsTheLaneWhenTheOtherLetsGoOrDies) {
   for (const bool dies : {false, true}) {
     Process first([this](const Line& line) {
       Canvas canvas = OpenForWriting(path_);
-      std::optional<LaneWriter> mine = Must(canvas.Own(a_));
+      std::optional<FrameWriter> mine = Must(canvas.Writer(a_));
       line.Say('o');
       line.Hear();
       mine.reset();
@@ -189,10 +189,10 @@ TEST_F(Processes, AWaitingOwnerGetsTheLaneWhenTheOtherLetsGoOrDies) {
     ASSERT_EQ(first.Hear(), 'o');
     Process second([this](const Line& line) {
       Canvas canvas = OpenForWriting(path_);
-      if (CodeOf(canvas.Own(a_, {.wait = std::chrono::milliseconds(20)})) != ErrorCode::kOwned)
+      if (CodeOf(canvas.Writer(a_, {.wait = std::chrono::milliseconds(20)})) != ErrorCode::kOwned)
         return 1;
       line.Say('w');
-      return canvas.Own(a_, {.wait = std::chrono::seconds(60)}) ? 0 : 2;
+      return canvas.Writer(a_, {.wait = std::chrono::seconds(60)}) ? 0 : 2;
     });
     ASSERT_EQ(second.Hear(), 'w');
     if (dies)
@@ -244,7 +244,7 @@ TEST_F(Processes, AStoppedEditorIsNamedAndWaitedForWithABound) {
       << added.error().what();
   // Nothing else waits for it: pages grow, lanes are owned and written.
   Must(sut.AllocatePage(PageIndex(77)));
-  Must(Must(sut.Own(a_)).Write(Frame(60 * kPage), Samples(1, 0, 100, 2)));
+  Must(Must(sut.Writer(a_)).Write(Frame(60 * kPage), Samples(1, 0, 100, 2)));
   editor.Kill();
   const Canvas patient = OpenForWriting(path_);
   Must(const_cast<Canvas&>(patient).AddLane({.name = "late", .channels = 1, .rate = {8000, 1}}));
@@ -273,13 +273,13 @@ TEST_F(Processes, AReaderThatLocksALaneIsTheReasonThatIsGiven) {
   lock.l_len = 1;
   ASSERT_EQ(fcntl(fd, F_OFD_SETLK, &lock), 0);
   Canvas sut = OpenForWriting(path_);
-  const auto owned = sut.Own(a_);
+  const auto owned = sut.Writer(a_);
   ASSERT_FALSE(owned.has_value());
   EXPECT_EQ(owned.error().code(), ErrorCode::kOwned);
   EXPECT_NE(owned.error().what().find("does not say its name"), std::string::npos);
-  Must(sut.Own(a_, {.pages = Pages(4, 100)}));
+  Must(sut.Writer(a_, {.pages = Pages(4, 100)}));
   close(fd);
-  Must(sut.Own(a_));
+  Must(sut.Writer(a_));
 }
 
 // A stopped process may be anywhere in the growth of the file; there is no lock to hold there.
@@ -299,7 +299,7 @@ TEST_F(Processes, AGrowingProcessThatIsStoppedStopsNobodysGrowth) {
 
 TEST_F(Processes, ALaneThatCannotBeRemovedKeepsWhatItHolds) {
   Canvas sut = OpenForWriting(path_);
-  Must(Must(sut.Own(a_)).Write(Frame(0), Samples(1, 0, 1000, 2)));
+  Must(Must(sut.Writer(a_)).Write(Frame(0), Samples(1, 0, 1000, 2)));
   const Canvas reader = Must(Canvas::Open(path_));
   // Every place but the current one is pinned.
   std::vector<MetadataPin> pins;
@@ -343,7 +343,7 @@ TEST_F(Processes, LanesThatManyRemoveAtOnceGoOnceEachAndLeaveNothingToTheNextOne
   EXPECT_EQ(CodeOf(add("one too many", false)), ErrorCode::kLimit);
   EXPECT_EQ(CodeOf(add("one too many", true)), ErrorCode::kLimit);
   for (const LaneId lane : doomed) {
-    LaneWriter writer = Must(canvas.Own(lane));
+    FrameWriter writer = Must(canvas.Writer(lane));
     const auto rate = static_cast<std::int64_t>(writer.lane().rate.num);
     for (std::int64_t page = 0; page < kPages; ++page)
       Must(writer.Write(Frame(page * rate),
@@ -369,9 +369,9 @@ TEST_F(Processes, LanesThatManyRemoveAtOnceGoOnceEachAndLeaveNothingToTheNextOne
         const auto owned = [&] { return !removed && removed.error().code() == ErrorCode::kOwned; };
         while (i % 2 == 0 && owned()) removed = mine.RemoveLane(doomed[lane]);
         if (owned()) {
-          auto writer = mine.Own(doomed[lane], {.wait = std::chrono::seconds(60)});
-          removed = writer ? mine.RemoveLane(*std::move(writer))
-                           : Result<void>(std::unexpected(writer.error()));
+          auto owner = mine.Own(doomed[lane], {.wait = std::chrono::seconds(60)});
+          removed = owner ? mine.RemoveLane(*std::move(owner))
+                          : Result<void>(std::unexpected(owner.error()));
         }
         if (removed) line.Say(static_cast<char>('A' + lane));
         if (!removed && removed.error().code() != ErrorCode::kNotFound) {
@@ -404,7 +404,7 @@ TEST_F(Processes, LanesThatManyRemoveAtOnceGoOnceEachAndLeaveNothingToTheNextOne
     LaneReader reader = Must(canvas.Reader(*added));
     const auto rate = static_cast<std::int64_t>(reader.lane().rate.num);
     EXPECT_EQ(reader.Extent().written_frames, 0U) << "seed " << seed;
-    LaneWriter writer = Must(canvas.Own(*added));
+    FrameWriter writer = Must(canvas.Writer(*added));
     // With a gap, in which something of the last lane would show.
     for (const std::int64_t at : {256, 640})
       Must(writer.Write(Frame(3 * rate + at),
@@ -512,7 +512,7 @@ TEST_F(Processes, ADeadPinHolderHoldsNothing) {
   });
   ASSERT_EQ(reader.Hear(), 'p');
   Canvas canvas = OpenForWriting(path_);
-  LaneWriter writer = Must(canvas.Own(a_));
+  FrameWriter writer = Must(canvas.Writer(a_));
   Write(writer, 0, kPage);
   EXPECT_EQ(CodeOf(writer.Erase({Frame(0), Frame(kPage)})), ErrorCode::kBusy);
   reader.Kill();
@@ -562,7 +562,7 @@ TEST_F(Processes, GrowthRacedByFourLosesNoPage) {
 
 TEST_F(Processes, AChildForkedFromAHolderNeitherUsesNorKeepsWhatItsParentHolds) {
   auto canvas = std::make_unique<Canvas>(OpenForWriting(path_));
-  auto writer = std::make_unique<LaneWriter>(Must(canvas->Own(a_, {.pages = Pages(0, 10)})));
+  auto writer = std::make_unique<FrameWriter>(Must(canvas->Writer(a_, {.pages = Pages(0, 10)})));
   Write(*writer, 0, kPage);
   auto pin = std::make_unique<MetadataPin>(Must(canvas->Pin()));
   auto hold = std::make_unique<PageHold>(Must(canvas->Hold(a_, Pages(0, 1))));
@@ -588,7 +588,7 @@ TEST_F(Processes, AChildForkedFromAHolderNeitherUsesNorKeepsWhatItsParentHolds) 
   });
   ASSERT_EQ(child.Hear(), 'c');
   Canvas other = OpenForWriting(path_);
-  EXPECT_EQ(CodeOf(other.Own(a_, {.pages = Pages(0, 1)})), ErrorCode::kOwned);
+  EXPECT_EQ(CodeOf(other.Writer(a_, {.pages = Pages(0, 1)})), ErrorCode::kOwned);
   EXPECT_EQ(CodeOf(writer->Erase({Frame(0), Frame(kPage)})), ErrorCode::kBusy) << "held";
   EXPECT_EQ(Must(pin->Lanes()).size(), 2U);
   hold.reset();
@@ -596,7 +596,7 @@ TEST_F(Processes, AChildForkedFromAHolderNeitherUsesNorKeepsWhatItsParentHolds) 
   Must(writer->Erase({Frame(0), Frame(kPage)}));
   writer.reset();
   canvas.reset();
-  EXPECT_TRUE(other.Own(a_, {.pages = Pages(0, 1)}).has_value()) << "though the child lives";
+  EXPECT_TRUE(other.Writer(a_, {.pages = Pages(0, 1)}).has_value()) << "though the child lives";
   EXPECT_EQ(testing::KernelLocks(path_), 0U);
   child.Tell('x');
   EXPECT_EQ(child.Wait(), 0);
@@ -606,13 +606,13 @@ TEST_F(Processes, AStoppedOwnersHalfWrittenBlockReadsOldAndHoldsNobodyUp) {
   // The owner stops itself in the midst of thousands of overwrites; wherever that is, readers read.
   Canvas canvas = OpenForWriting(path_);
   {
-    LaneWriter writer = Must(canvas.Own(a_));
+    FrameWriter writer = Must(canvas.Writer(a_));
     Write(writer, 0, 4 * kBlock, 0);
   }
   for (int round = 0; round < 20; ++round) {
     Process owner([this](const Line& line) {
       Canvas mine = OpenForWriting(path_);
-      LaneWriter writer = Must(mine.Own(a_));
+      FrameWriter writer = Must(mine.Writer(a_));
       line.Say('o');
       for (std::uint32_t epoch = 0;; ++epoch) Write(writer, 0, 4 * kBlock, epoch % 50);
       return 0;
@@ -627,7 +627,7 @@ TEST_F(Processes, AStoppedOwnersHalfWrittenBlockReadsOldAndHoldsNobodyUp) {
       while (epoch < 50 && out != Samples(1, block * kBlock, kBlock, 2, epoch)) ++epoch;
       EXPECT_LT(epoch, 50U) << "a torn block";
     }
-    EXPECT_EQ(CodeOf(canvas.Own(a_)), ErrorCode::kOwned) << "a stopped owner keeps its lane";
+    EXPECT_EQ(CodeOf(canvas.Writer(a_)), ErrorCode::kOwned) << "a stopped owner keeps its lane";
     Must(canvas.DescribeLane(b_, std::to_string(round)));
   }
 }
@@ -635,7 +635,7 @@ TEST_F(Processes, AStoppedOwnersHalfWrittenBlockReadsOldAndHoldsNobodyUp) {
 TEST_F(Processes, ADeletedOrRenamedCanvasGoesOnForThoseWhoHaveIt) {
   Canvas canvas = OpenForWriting(path_);
   const Canvas reader = Must(Canvas::Open(path_));
-  LaneWriter writer = Must(canvas.Own(a_));
+  FrameWriter writer = Must(canvas.Writer(a_));
   Write(writer, 0, 100);
   fs::rename(path_, dir_.path("elsewhere.canvas"));
   Write(writer, 100, 3 * kPage);
@@ -657,7 +657,7 @@ TEST_F(Processes, LimitsOnMemoryAreErrorsOrNothing) {
     setrlimit(RLIMIT_MEMLOCK, &none);
     {
       Canvas canvas = OpenForWriting(path_);
-      LaneWriter writer = Must(canvas.Own(a_));
+      FrameWriter writer = Must(canvas.Writer(a_));
       Write(writer, 0, 100);
       if (!Reads(canvas, a_, 0, 100)) return 1;
     }
@@ -683,7 +683,7 @@ TEST_F(Processes, AnOwnerFromTheFutureIsAnOwnerLikeAnyOther) {
   // As a clock that was set back leaves it: times are for people, and decide nothing.
   Canvas canvas = OpenForWriting(path_);
   Canvas other = OpenForWriting(path_);
-  std::optional<LaneWriter> writer = Must(canvas.Own(a_));
+  std::optional<FrameWriter> writer = Must(canvas.Writer(a_));
   const std::int64_t future = 4102444800'000'000'000;  // 2100
   {
     const int fd = open(path_.c_str(), O_WRONLY);
@@ -692,13 +692,13 @@ TEST_F(Processes, AnOwnerFromTheFutureIsAnOwnerLikeAnyOther) {
               static_cast<ssize_t>(sizeof future));
     close(fd);
   }
-  const auto refused = other.Own(a_);
+  const auto refused = other.Writer(a_);
   ASSERT_EQ(CodeOf(refused), ErrorCode::kOwned);
   EXPECT_NE(refused.error().Message().find("since 2"), std::string::npos);
   EXPECT_EQ(Must(other.Owners())[0].since_unix_ns, future);
   Write(*writer, 0, 100);
   writer.reset();
-  { const LaneWriter next = Must(other.Own(a_)); }
+  { const FrameWriter next = Must(other.Writer(a_)); }
   ExpectNothingWrong();
 }
 
@@ -719,7 +719,7 @@ TEST_F(Processes, AWatcherTellsWhatOthersDid) {
   EXPECT_TRUE(Must(sut.Next(std::chrono::milliseconds(0))).empty());
   Process other([this](const Line& line) {
     Canvas mine = OpenForWriting(path_);
-    std::optional<LaneWriter> writer = Must(mine.Own(a_));
+    std::optional<FrameWriter> writer = Must(mine.Writer(a_));
     line.Hear();
     Write(*writer, 100, 1000);
     line.Hear();

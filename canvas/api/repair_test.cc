@@ -48,7 +48,7 @@ class RepairAfterDeath : public testing::CanvasTest {
   RepairAfterDeath() {
     Canvas canvas = Make();
     lane_ = Must(canvas.AddLane({.name = "a", .channels = 2, .rate = {8000, 1}}));
-    LaneWriter writer = Must(canvas.Own(lane_));
+    FrameWriter writer = Must(canvas.Writer(lane_));
     Must(writer.Write(Frame(0), Samples(1, 0, 1000, 2)));
     Must(writer.Write(Frame(0), Samples(1, 0, 1, 2)));  // so that the undo place is reserved
   }
@@ -141,7 +141,7 @@ TEST_F(RepairAfterDeath, AnErasureIsFinishedAndItsSpaceGivenBackWithTheNext) {
   ReadBlock(7, ReadStatus::kOk);
   ReadBlock(8, ReadStatus::kUnwritten);
   EXPECT_EQ(AllocatedBytes(path_), allocated) << "nothing is lost by that but space";
-  LaneWriter writer = Must(OpenForWriting(path_).Own(lane_));
+  FrameWriter writer = Must(OpenForWriting(path_).Writer(lane_));
   Must(writer.Erase({Frame(8 * kBlock), Frame(16 * kBlock)}));
   EXPECT_EQ(AllocatedBytes(path_), allocated - 4096);
   // Written in part, the rest of it is zeros and not what was there.
@@ -160,7 +160,8 @@ TEST_F(RepairAfterDeath, APunchIsFinished) {
   TakeOver();
   EXPECT_LT(AllocatedBytes(path_), allocated);
   EXPECT_EQ(Notes(), 0U);
-  Must(Must(OpenForWriting(path_).Own(lane_)).Write(Frame(3 * kBlock), Samples(5, 0, kBlock, 2)));
+  Must(
+      Must(OpenForWriting(path_).Writer(lane_)).Write(Frame(3 * kBlock), Samples(5, 0, kBlock, 2)));
   EXPECT_EQ(ReadBlock(3, ReadStatus::kOk), Samples(5, 0, kBlock, 2));
   ReadBlock(2, ReadStatus::kUnwritten);
 }
@@ -176,7 +177,8 @@ TEST_F(RepairAfterDeath, BlocksPublishedBeyondTheMarkNeverComeToLight) {
     sync::CopyIn(part.data + 1000 * 8, never.data(), 16);
   });
   EXPECT_EQ(Notes(), 2U);
-  Must(Must(OpenForWriting(path_).Own(lane_)).Write(Frame(30 * kBlock), Samples(5, 0, kBlock, 2)));
+  Must(Must(OpenForWriting(path_).Writer(lane_))
+           .Write(Frame(30 * kBlock), Samples(5, 0, kBlock, 2)));
   ReadBlock(20, ReadStatus::kUnwritten);
   ReadBlock(21, ReadStatus::kUnwritten);
   const Canvas canvas = Must(Canvas::Open(path_));
@@ -194,7 +196,7 @@ TEST_F(RepairAfterDeath, IntentsOfOtherPagesWaitForTheirOwner) {
   });
   {
     Canvas canvas = OpenForWriting(path_);
-    Must(canvas.Own(lane_, {.pages = {PageIndex(5), PageIndex(6)}}));
+    Must(canvas.Writer(lane_, {.pages = {PageIndex(5), PageIndex(6)}}));
     EXPECT_EQ(Notes(), 2U);
   }
   TakeOver();
@@ -208,7 +210,7 @@ TEST_F(RepairAfterDeath, AHandleThatDoesNotReachThePageLeavesTheIntentToOneThatD
     // Reaches the header and no page.
     Canvas canvas = Must(
         Canvas::Open(path_, {.access = Access::kReadWrite, .max_map_bytes = 16 * 1024 * 1024}));
-    Must(canvas.Own(lane_));
+    Must(canvas.Writer(lane_));
   }
   EXPECT_EQ(Notes(), 2U) << "still to be mended";
   TakeOver();
@@ -266,7 +268,7 @@ class RepairAfterPowerLoss : public RepairAfterDeath {
   }
   void Write(Frame first, std::span<const float> samples) {
     Canvas canvas = OpenForWriting(path_);
-    Must(Must(canvas.Own(lane_)).Write(first, samples));
+    Must(Must(canvas.Writer(lane_)).Write(first, samples));
   }
 };
 
@@ -317,7 +319,7 @@ TEST_F(RepairAfterPowerLoss, ABlockWhoseUndoIsThereIsPutBackBeforeItIsWrittenAga
 TEST_F(RepairAfterDeath, TheFirstOverwriteOfAPartIsOutsideUntilTheWindowHasLookedAgain) {
   Canvas canvas = OpenForWriting(path_);
   lane_ = Must(canvas.AddLane({.name = "b", .channels = 2, .rate = {8000, 1}}));
-  Must(Must(canvas.Own(lane_)).Write(Frame(0), Samples(2, 0, 1000, 2)));
+  Must(Must(canvas.Writer(lane_)).Write(Frame(0), Samples(2, 0, 1000, 2)));
   Window window =
       Must(canvas.MakeWindow(std::span(&lane_, 1), {.clock = {8000, 1}, .max_seconds = 2}));
   Must(window.MoveTo({Frame(0), Frame(1000)}));

@@ -77,7 +77,7 @@ struct WindowTest : ::testing::Test {
   LaneId lane = Must(canvas.AddLane({.name = "a", .channels = 2, .rate = kClock}));
 
   void Write(std::int64_t first, std::uint64_t frames, std::uint32_t epoch = 0) {
-    Must(Must(canvas.Own(lane)).Write(Frame(first), Samples(1, first, frames, 2, epoch)));
+    Must(Must(canvas.Writer(lane)).Write(Frame(first), Samples(1, first, frames, 2, epoch)));
   }
   Window Make(std::uint32_t seconds = 4) {
     return Must(canvas.MakeWindow(std::span(&lane, 1), {.clock = kClock, .max_seconds = seconds}));
@@ -225,7 +225,7 @@ TEST_F(WindowTest, VisitGoesThroughPagesAndSaysWhyItEnds) {
     EXPECT_EQ(reader.Visit(Frame(next), kRate, take), ReadStatus::kUnwritten);
     EXPECT_EQ(next, 2 * kRate + 100);
     EXPECT_EQ(reader.Visit(Frame(0), 0, take), ReadStatus::kOk) << "nothing was asked for";
-    LaneWriter writer = Must(canvas.Own(lane));
+    FrameWriter writer = Must(canvas.Writer(lane));
     const auto change = [&](Frame, std::span<const float>) {
       Must(writer.Write(Frame(10), Samples(1, 10, 10, 2)));
     };
@@ -240,7 +240,7 @@ TEST_F(WindowTest, VisitGoesThroughPagesAndSaysWhyItEnds) {
 TEST_F(WindowTest, ReadersOfAWindowReadTogetherAtOnePosition) {
   const LaneId half = Must(canvas.AddLane({.name = "half", .channels = 1, .rate = {kRate / 2, 1}}));
   Write(0, 2 * kRate);
-  Must(Must(canvas.Own(half)).Write(Frame(0), Samples(2, 0, kRate, 1)));
+  Must(Must(canvas.Writer(half)).Write(Frame(0), Samples(2, 0, kRate, 1)));
   const std::vector<LaneId> ids = {lane, half};
   Window window = Must(canvas.MakeWindow(ids, {.clock = kClock, .max_seconds = 4}));
   Must(window.MoveTo({Frame(0), Frame(3 * kRate)}));
@@ -271,7 +271,7 @@ TEST_F(WindowTest, WhatItCoversIsNotGivenBack) {
   Write(0, 3 * kRate);
   Window window = Make();
   Must(window.MoveTo({Frame(kRate / 2), Frame(kRate / 2 + 10)}));
-  LaneWriter writer = Must(canvas.Own(lane));
+  FrameWriter writer = Must(canvas.Writer(lane));
   EXPECT_EQ(testing::CodeOf(writer.Erase({Frame(0), Frame(kRate)})), ErrorCode::kBusy);
   EXPECT_EQ(testing::CodeOf(writer.Erase({Frame(0), Frame(kRate / 4)})), ErrorCode::kBusy);
   Must(writer.Erase({Frame(kRate), Frame(2 * kRate)}));  // elsewhere
@@ -301,7 +301,7 @@ TEST_F(WindowTest, LanesOfOtherRatesAndShapes) {
   for (std::size_t i = 0; i < lanes.size(); ++i) {
     const auto frames =
         static_cast<std::uint64_t>(ToRate(Frame(4 * kRate), kClock, rates[i]).value());
-    Must(Must(canvas.Own(lanes[i]))
+    Must(Must(canvas.Writer(lanes[i]))
              .Write(Frame(0), Samples(static_cast<std::uint32_t>(i), 0, frames, channels[i])));
   }
   Window window = Must(canvas.MakeWindow(lanes, {.clock = kClock, .max_seconds = 3}));
@@ -406,7 +406,7 @@ TEST_F(WindowTest, APageThatAReaderNeverLeftIsShownAgain) {
   view = View();
   Must(window.MoveTo({Frame(0), Frame(0)}));
   EXPECT_EQ(window.Report().resident_bytes, 0U);
-  LaneWriter writer = Must(canvas.Own(lane));
+  FrameWriter writer = Must(canvas.Writer(lane));
   Must(writer.Erase({Frame(0), Frame(kRate)}));  // nothing of it is held any more
 }
 
@@ -436,7 +436,7 @@ TEST_F(WindowTest, AViewThatIsHeldIsReported) {
   Canvas other = testing::OpenForWriting(directory.path("long"));
   const LaneId id = Must(other.AddLane({.name = "a", .channels = 2, .rate = kClock}));
   for (const std::int64_t page : {0, 8})
-    Must(Must(other.Own(id)).Write(Frame(page * kRate), Samples(1, page * kRate, kRate, 2)));
+    Must(Must(other.Writer(id)).Write(Frame(page * kRate), Samples(1, page * kRate, kRate, 2)));
   Window window = Must(other.MakeWindow(std::span(&id, 1), {.clock = kClock, .max_seconds = 1}));
   WindowReader reader = Must(window.Reader(id));
   Feeder feeder = Must(Feeder::Start({.horizon_seconds = 0.5, .behind_seconds = 0}));
@@ -489,19 +489,19 @@ TEST_F(WindowTest, AReadAtTheEndHoldsNothing) {
   std::vector<float> out(2 * 200);
   EXPECT_EQ(reader.Read(Frame(end - 100), out).status, ReadStatus::kEnd);
   Must(window.MoveTo({Frame(0), Frame(kRate)}));
-  Must(Must(canvas.Own(lane)).Erase({Frame(end - kRate), Frame(end)}));
+  Must(Must(canvas.Writer(lane)).Erase({Frame(end - kRate), Frame(end)}));
 }
 
 TEST_F(WindowTest, OtherLanesMakeNothingOutside) {
   const LaneId second = Must(canvas.AddLane({.name = "b", .channels = 2, .rate = kClock}));
   const LaneId third = Must(canvas.AddLane({.name = "c", .channels = 2, .rate = kClock}));
-  Must(Must(canvas.Own(second)).Write(Frame(0), Samples(2, 0, kBlock, 2)));
+  Must(Must(canvas.Writer(second)).Write(Frame(0), Samples(2, 0, kBlock, 2)));
   Window window = Make();
   WindowReader reader = Must(window.Reader(lane));
   Must(window.MoveTo({Frame(0), Frame(2 * kRate)}));
   std::vector<float> out(20);
   EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kUnwritten);
-  Must(Must(canvas.Own(third)).Write(Frame(0), Samples(3, 0, kBlock, 2)));
+  Must(Must(canvas.Writer(third)).Write(Frame(0), Samples(3, 0, kBlock, 2)));
   EXPECT_EQ(reader.Read(Frame(0), out).status, ReadStatus::kUnwritten);
 }
 
@@ -509,7 +509,7 @@ TEST_F(WindowTest, OtherLanesMakeNothingOutside) {
 // outside, never its samples before the window has looked.
 TEST_F(WindowTest, AGapThatIsFilledIsOutside) {
   constexpr int kBlocks = 120;
-  LaneWriter writer = Must(canvas.Own(lane));
+  FrameWriter writer = Must(canvas.Writer(lane));
   const auto fill = [&](int block) {
     Must(writer.Write(Frame(block * kBlock), Samples(1, block * kBlock, kBlock, 2)));
   };
@@ -656,8 +656,8 @@ TEST_F(WindowTest, WhatWasMovedFromSaysSo) {
   EXPECT_EQ(feeder.Follow(window).error().code(), ErrorCode::kClosed);
   Feeder fed = std::move(feeder);
   EXPECT_EQ(feeder.Follow(moved).error().code(), ErrorCode::kClosed);
-  LaneWriter writer = Must(canvas.Own(lane));
-  LaneWriter taken = std::move(writer);
+  FrameWriter writer = Must(canvas.Writer(lane));
+  FrameWriter taken = std::move(writer);
   EXPECT_EQ(writer.Append(out).error().code(), ErrorCode::kClosed);
   EXPECT_EQ(writer.Erase({Frame(0), Frame(1)}).error().code(), ErrorCode::kClosed);
 }
@@ -675,7 +675,7 @@ TEST_F(WindowTest, OneLanesErrorLeavesTheOthersTheirs) {
     std::vector<LaneId> lanes;
     for (const char* name : {"a", "b"}) {
       lanes.push_back(Must(sut.AddLane({.name = name, .channels = 2, .rate = kClock})));
-      Must(Must(sut.Own(lanes.back())).Write(Frame(0), Samples(1, 0, 1000, 2)));
+      Must(Must(sut.Writer(lanes.back())).Write(Frame(0), Samples(1, 0, 1000, 2)));
     }
     const auto geometry = Must(storage::CanvasFile::Open(full, {}))->geometry();
     testing::PokeWord(full,
@@ -727,7 +727,7 @@ TEST_F(WindowTest, TheFeederFollowsALiveWriter) {
   WindowReader reader = Must(window.Reader(lane));
   playhead.Publish(Frame(0));
   ASSERT_TRUE(playhead.WaitReady(std::chrono::seconds(30)));
-  LaneWriter writer = Must(canvas.Own(lane));
+  FrameWriter writer = Must(canvas.Writer(lane));
   std::vector<float> out(2 * kBlock);
   std::vector<double> lags;
   for (int i = 0; i < 50; ++i) {

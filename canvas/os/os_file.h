@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "canvas/base/access.h"
 #include "canvas/base/error.h"
 #include "canvas/base/units.h"
 
@@ -35,7 +36,7 @@ class UniqueFd {
   int fd_ = -1;
 };
 
-enum class Access : std::uint8_t { kReadOnly, kReadWrite };
+using canvas::Access;
 
 // Opens a regular file, without waiting (a FIFO would) and without touching anything else.
 Result<UniqueFd> OpenRegular(const std::string& path, Access access);

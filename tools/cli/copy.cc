@@ -137,7 +137,7 @@ CopyTargets::~CopyTargets() {
     // Another may have filled it before it was owned here.
     const auto now = to_.FindLane(target.writer.lane().id);
     if (now && now->description.starts_with(kUnfinished) && target.writer.end() == Frame(0))
-      (void)to_.RemoveLane(std::move(target.writer));
+      (void)to_.RemoveLane(std::move(target.writer).Release());
   }
 }
 
@@ -169,7 +169,7 @@ Result<void> CopyTargets::Prepare(const Canvas& from, const std::vector<LaneCopy
                     added.error().hint());
       id = *added;
     }
-    auto writer = to_.Own(id);
+    auto writer = to_.Writer(id);
     if (!writer) {
       if (!there) (void)to_.RemoveLane(id);
       return std::unexpected(std::move(writer).error());
@@ -182,7 +182,7 @@ Result<void> CopyTargets::Prepare(const Canvas& from, const std::vector<LaneCopy
 }
 
 Result<std::uint64_t> CopyLane(const Canvas& from, Canvas& to, const LaneCopy& plan,
-                               LaneWriter& writer, const StopFlag& stop) {
+                               FrameWriter& writer, const StopFlag& stop) {
   CANVAS_ASSIGN(LaneReader reader, from.Reader(plan.lane.id));
   std::uint64_t total = 0;
   for (const FrameRange& region : plan.regions)

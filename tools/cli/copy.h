@@ -39,14 +39,14 @@ class CopyTargets {
 
   Result<void> Prepare(const Canvas& from, const std::vector<LaneCopy>& plans, bool overwrite);
   // The lane of a plan, which is written to from now on.
-  LaneWriter& Begin(std::size_t index) {
+  FrameWriter& Begin(std::size_t index) {
     list_[index].begun = true;
     return list_[index].writer;
   }
 
  private:
   struct Target {
-    LaneWriter writer;
+    FrameWriter writer;
     bool made = false;
     bool begun = false;
   };
@@ -57,7 +57,7 @@ class CopyTargets {
 // Copies the regions; answers how many frames.
 // Errors: kBusy (stopped, or emptied meanwhile), and of what it does.
 Result<std::uint64_t> CopyLane(const Canvas& from, Canvas& to, const LaneCopy& plan,
-                               LaneWriter& writer, const StopFlag& stop);
+                               FrameWriter& writer, const StopFlag& stop);
 // The markers of the lane that lie where it was copied; of a lane that was copied whole, all. They
 // are moved as its frames are. Answers how many.
 Result<std::size_t> CopyMarkers(const Canvas& from, Canvas& to, const LaneCopy& plan, bool whole);

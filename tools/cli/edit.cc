@@ -155,7 +155,7 @@ Result<FrameRange> RangeIn(const Canvas& canvas, const RangeArguments& arguments
 }
 
 // Zeros over what is written in the range: what is not stays so. Answers how many frames.
-Result<std::uint64_t> Silence(const Canvas& canvas, LaneWriter& writer, FrameRange range) {
+Result<std::uint64_t> Silence(const Canvas& canvas, FrameWriter& writer, FrameRange range) {
   CANVAS_ASSIGN(const LaneReader reader, canvas.Reader(writer.lane().id));
   CANVAS_ASSIGN(const auto written, reader.WrittenRanges(range));
   const std::uint32_t channels = writer.lane().channels;
@@ -186,8 +186,8 @@ struct Removed {
 // Exact to the frame.
 Result<Removed> EraseRange(Canvas& canvas, const LaneInfo& lane, const RangeArguments& arguments) {
   CANVAS_ASSIGN(const FrameRange range, RangeIn(canvas, arguments, lane));
-  CANVAS_ASSIGN(LaneWriter writer, canvas.Own(lane.id));
-  CANVAS_ASSIGN(const EraseReport report, writer.Erase(range));
+  CANVAS_ASSIGN(LaneOwner owner, canvas.Own(lane.id));
+  CANVAS_ASSIGN(const EraseReport report, owner.Erase(range));
   std::string words =
       fmt::format("lane '{}': removed {}", Printable(lane.name),
                   DurationOf(report.erased_frames + report.zeroed_frames, lane.rate));
@@ -242,7 +242,7 @@ Result<void> RunSilence(const RangeArguments& arguments) {
   return Edit(arguments.file, "canvas silence", [&](Canvas& canvas) -> Result<void> {
     CANVAS_ASSIGN(const LaneInfo lane, LaneNamed(canvas, arguments.lane));
     CANVAS_ASSIGN(const FrameRange range, RangeIn(canvas, arguments, lane));
-    CANVAS_ASSIGN(LaneWriter writer, canvas.Own(lane.id));
+    CANVAS_ASSIGN(FrameWriter writer, canvas.Writer(lane.id));
     CANVAS_ASSIGN(const std::uint64_t frames, Silence(canvas, writer, range));
     Say({{"lane", lane.name}, {"silenced_frames", frames}},
         fmt::format("lane '{}': {} are zeros now ({})\n", Printable(lane.name),

@@ -55,7 +55,7 @@ struct Progress {
 };
 
 // Copies the whole input to `start` and on.
-Result<void> Copy(Work& work, AudioInput& input, const Source& source, LaneWriter& writer,
+Result<void> Copy(Work& work, AudioInput& input, const Source& source, FrameWriter& writer,
                   Frame start, bool overwrite, Progress& progress) {
   const std::uint32_t channels = source.channels;
   CANVAS_ASSIGN(const LaneReader reader, work.canvas.Reader(writer.lane().id));
@@ -85,8 +85,9 @@ Result<void> Copy(Work& work, AudioInput& input, const Source& source, LaneWrite
 }
 
 // The lane's owner, at once, or after waiting for the present one.
-Result<LaneWriter> OwnLane(Canvas& canvas, LaneId lane, double wait_seconds, const StopFlag& stop) {
-  auto owned = canvas.Own(lane);
+Result<FrameWriter> OwnLane(Canvas& canvas, LaneId lane, double wait_seconds,
+                            const StopFlag& stop) {
+  auto owned = canvas.Writer(lane);
   if (owned || owned.error().code() != ErrorCode::kOwned || wait_seconds <= 0) return owned;
   Remark(fmt::format("{}; waiting up to {} s", owned.error().what(), wait_seconds));
   // In short stretches: a signal is not kept waiting.
@@ -97,7 +98,7 @@ Result<LaneWriter> OwnLane(Canvas& canvas, LaneId lane, double wait_seconds, con
         end - std::chrono::steady_clock::now());
     constexpr std::chrono::milliseconds kStretch(200);
     auto again =
-        canvas.Own(lane, {.wait = std::clamp(left, std::chrono::milliseconds(0), kStretch)});
+        canvas.Writer(lane, {.wait = std::clamp(left, std::chrono::milliseconds(0), kStretch)});
     if (again || again.error().code() != ErrorCode::kOwned || left <= kStretch || stop.raised())
       return again;
   }
@@ -180,7 +181,7 @@ Leftover LeftoverOf(const Work& work, const Job& job, const LaneInfo& lane, Fram
 }
 
 // One input of a group. Answers where it ended, or nothing where a signal stopped it.
-Result<std::optional<Frame>> ImportOne(Work& work, const Job& job, LaneWriter& writer,
+Result<std::optional<Frame>> ImportOne(Work& work, const Job& job, FrameWriter& writer,
                                        std::optional<Frame> behind, Outcome& outcome) {
   const Source& source = job.source;
   const LaneInfo& lane = writer.lane();
@@ -239,7 +240,7 @@ Outcome ImportGroup(Work& work, const Group& group) {
   Outcome outcome;
   const Job& first = group.jobs.front();
   const auto run = [&]() -> Result<void> {
-    CANVAS_ASSIGN(LaneWriter writer,
+    CANVAS_ASSIGN(FrameWriter writer,
                   OwnLane(work.canvas, *first.lane, work.arguments.wait_seconds, work.stop));
     const LaneInfo lane = writer.lane();
     std::optional<Frame> end;
@@ -248,7 +249,7 @@ Outcome ImportGroup(Work& work, const Group& group) {
       if (!imported) {
         // A lane made for this goes with it, unless another input is in it; what lanes held stays.
         work.lanes.Keep(lane.id);
-        if (job.made && !end) (void)work.canvas.RemoveLane(std::move(writer));
+        if (job.made && !end) (void)work.canvas.RemoveLane(std::move(writer).Release());
         return std::unexpected(std::move(imported).error());
       }
       work.lanes.Keep(lane.id);

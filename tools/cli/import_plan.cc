@@ -270,10 +270,10 @@ std::string Unfinished(const Source& source) {
 
 Lanes::~Lanes() {
   for (const LaneId lane : made_) {
-    auto writer = canvas_.Own(lane);
+    auto owner = canvas_.Own(lane);
     const auto now = canvas_.FindLane(lane);
-    if (writer && now && now->description.starts_with(kUnfinished) && IsEmpty(canvas_, lane))
-      (void)canvas_.RemoveLane(*std::move(writer));
+    if (owner && now && now->description.starts_with(kUnfinished) && IsEmpty(canvas_, lane))
+      (void)canvas_.RemoveLane(*std::move(owner));
   }
 }
 

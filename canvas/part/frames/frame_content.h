@@ -18,6 +18,7 @@ class FrameContent final : public Content {
   explicit FrameContent(const FramePlace& place) : place_(place) {}
 
   const LanePlace& place() const override { return place_; }
+  const FramePlace& frame_place() const { return place_; }
   std::optional<PartSummary> Summarize(const PartRef& part) const noexcept override;
   void WillSummarize(const PartRef& part) const noexcept override;
   Result<Erased> Erase(storage::CanvasFile& file, PageIndex page, const storage::Ownership& owner,

@@ -14,13 +14,11 @@ namespace canvas::part::frames {
 Result<FramePlace> FramePlace::Of(const metadata::LaneRecord& lane,
                                   const format::Geometry& geometry) {
   if (!metadata::HoldsFrames(lane.kind))
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("lane '{}' holds no frames ({})", lane.name,
-                            metadata::LaneKindName(lane.kind)));
+    return Fail(ErrorCode::kUnsupported, fmt::format("lane '{}' holds no frames ({})", lane.name,
+                                                     metadata::LaneKindName(lane.kind)));
   CANVAS_ASSIGN(const format::FrameShape shape,
                 format::FrameShape::Make(geometry, lane.rate, lane.channels, lane.slots.kind));
-  return FramePlace{
-      {lane.id, lane.slots, shape, shape.max_blocks(), shape.block_stride()}, shape};
+  return FramePlace{{lane.id, lane.slots, shape, shape.max_blocks(), shape.block_stride()}, shape};
 }
 
 PartLook FramePart::Look() const noexcept {
@@ -79,7 +77,7 @@ std::vector<FrameRun> FramePart::WrittenRuns() const {
 }
 
 Result<void> FramePart::PutBack(const storage::PartWords& words,
-                              std::vector<std::byte>& scratch) const {
+                                std::vector<std::byte>& scratch) const {
   const std::uint64_t stride = shape_->block_stride();
   const std::uint64_t undo_block = sync::Peek(*words.undo_block);
   if (undo_block != 0 && undo_block <= shape_->max_blocks() &&
