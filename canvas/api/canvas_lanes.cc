@@ -12,6 +12,7 @@
 
 #include "canvas/api/canvas.h"
 #include "canvas/api/core.h"
+#include "canvas/api/frame_reader.h"
 #include "canvas/api/owned_lane.h"
 #include "canvas/part/takeover.h"
 

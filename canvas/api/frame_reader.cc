@@ -16,11 +16,15 @@
 namespace canvas {
 
 bool View::StillValid() const noexcept {
-  return words_.life == nullptr || sync::ViewStillValid(words_, sequence_, life_);
+  if (words_.life == nullptr) return true;
+  const sync::ViewWords<sync::StdSync> words{static_cast<const sync::Word*>(words_.sequence),
+                                             static_cast<const sync::Word*>(words_.life)};
+  return sync::ViewStillValid(words, sequence_, life_);
 }
 
 void View::LookAway() noexcept {
-  if (sync::Peek(*seat_) == look_) sync::LookAway<sync::StdSync>(*seat_);
+  auto& seat = *static_cast<sync::Word*>(seat_);
+  if (sync::Peek(seat) == look_) sync::LookAway<sync::StdSync>(seat);
   seat_ = nullptr;
 }
 
@@ -255,44 +259,47 @@ bool FrameReader<Source>::CopyOverEdge(std::uint64_t block, std::uint64_t offset
 }
 
 template <typename Source>
-ReadResult FrameReader<Source>::Read(Frame first, std::span<float> out) noexcept {
+ReadResult ReadFrames(std::byte* inside, Frame first, std::span<float> out) noexcept {
+  FrameReader<Source>& self = Inside::Of<Source>(inside);
   // What nearly every call is: a range within one block, and of the page that the last call was in;
   // in a window, of another one too.
-  if ((present_ && first >= page_first_ && first < page_end_) ||
-      (Source::kInWindow && Enter(first) == ReadStatus::kOk && present_)) {
-    const auto local = static_cast<std::uint64_t>(first - page_first_);
-    const std::uint64_t block = block_of_(local);
-    PrefetchFor(part_.words, block, part_.words.data + local * frame_bytes_, out.size_bytes());
-    const std::uint64_t frames = frames_of_(out.size());
-    const std::uint64_t offset = local - block * per_block_;
-    if (frames != 0 && offset + frames <= per_block_ &&
-        frames <= static_cast<std::uint64_t>(page_end_ - first)) {
+  if ((self.present_ && first >= self.page_first_ && first < self.page_end_) ||
+      (Source::kInWindow && self.Enter(first) == ReadStatus::kOk && self.present_)) {
+    const auto local = static_cast<std::uint64_t>(first - self.page_first_);
+    const std::uint64_t block = self.block_of_(local);
+    PrefetchFor(self.part_.words, block, self.part_.words.data + local * self.frame_bytes_,
+                out.size_bytes());
+    const std::uint64_t frames = self.frames_of_(out.size());
+    const std::uint64_t offset = local - block * self.per_block_;
+    if (frames != 0 && offset + frames <= self.per_block_ &&
+        frames <= static_cast<std::uint64_t>(self.page_end_ - first)) {
       auto outcome = sync::BlockRead::kUnwritten;
       if constexpr (Source::kInWindow) {
-        sync::LookAt<sync::StdSync>(source_.seat->seat, page_.value());
-        if (sync::IsShown(*source_.shown, page_.value()) &&
-            sync::IsShownBlock(source_.shown + WindowPlace::kWhole, block))
-          outcome = CopyWithin(block, offset, frames, out.data());
-        sync::LookAway<sync::StdSync>(source_.seat->seat);
+        sync::LookAt<sync::StdSync>(self.source_.seat->seat, self.page_.value());
+        if (sync::IsShown(*self.source_.shown, self.page_.value()) &&
+            sync::IsShownBlock(self.source_.shown + WindowPlace::kWhole, block))
+          outcome = self.CopyWithin(block, offset, frames, out.data());
+        sync::LookAway<sync::StdSync>(self.source_.seat->seat);
         if (outcome == sync::BlockRead::kOk)
-          PrefetchBehind(part_.words.data + (local + frames) * frame_bytes_, frames * frame_bytes_);
+          PrefetchBehind(self.part_.words.data + (local + frames) * self.frame_bytes_,
+                         frames * self.frame_bytes_);
       } else if (offset != 0 &&  // at the start of a block the other path reads ahead
-                 local + frames <= sync::ReadMark(part_.words) &&
-                 sync::ReadLow(part_.words) <= local) {
-        outcome = CopyWithin(block, offset, frames, out.data());
+                 local + frames <= sync::ReadMark(self.part_.words) &&
+                 sync::ReadLow(self.part_.words) <= local) {
+        outcome = self.CopyWithin(block, offset, frames, out.data());
       }
       if (outcome == sync::BlockRead::kOk) return {ReadStatus::kOk, frames};
       if (outcome == sync::BlockRead::kRaced) {  // all its tries are used up
-        std::memset(out.data(), 0, frames * frame_bytes_);
+        std::memset(out.data(), 0, frames * self.frame_bytes_);
         return {ReadStatus::kRaced, 0};
       }
     } else if (Source::kInWindow && frames != 0 &&
-               frames <= static_cast<std::uint64_t>(page_end_ - first) &&
-               CopyOverEdge(block, offset, frames, out.data())) {
+               frames <= static_cast<std::uint64_t>(self.page_end_ - first) &&
+               self.CopyOverEdge(block, offset, frames, out.data())) {
       return {ReadStatus::kOk, frames};
     }
   }
-  return ReadAcross(first, out);
+  return self.ReadAcross(first, out);
 }
 
 template <typename Source>
@@ -389,16 +396,18 @@ inline void FrameReader<Source>::OpenView(Frame first, std::uint64_t max_frames,
 }
 
 template <typename Source>
-View FrameReader<Source>::ViewAt(Frame first, std::uint64_t max_frames) noexcept {
+View ViewFrames(std::byte* inside, Frame first, std::uint64_t max_frames) noexcept {
+  FrameReader<Source>& self = Inside::Of<Source>(inside);
   View view;
-  OpenView(first, max_frames, view);
+  self.OpenView(first, max_frames, view);
   if constexpr (Source::kInWindow) {
     if (view.frames_ != 0) {
-      view.seat_ = &source_.seat->seat;
-      view.look_ = sync::Peek(source_.seat->seat);
+      sync::Word& seat = self.source_.seat->seat;
+      view.seat_ = &seat;
+      view.look_ = sync::Peek(seat);
     } else {
-      LookAway();
-      if (view.status_ == ReadStatus::kOutside) CountMiss();
+      self.LookAway();
+      if (view.status_ == ReadStatus::kOutside) self.CountMiss();
     }
   }
   return view;
@@ -424,6 +433,37 @@ void FrameReader<Source>::Prefetch(Frame first, std::size_t bytes) noexcept {
 
 template class FrameReader<Anywhere>;
 template class FrameReader<InWindow>;
+template ReadResult ReadFrames<Anywhere>(std::byte*, Frame, std::span<float>) noexcept;
+template ReadResult ReadFrames<InWindow>(std::byte*, Frame, std::span<float>) noexcept;
+template View ViewFrames<Anywhere>(std::byte*, Frame, std::uint64_t) noexcept;
+template View ViewFrames<InWindow>(std::byte*, Frame, std::uint64_t) noexcept;
 
 }  // namespace reading
+
+LaneReader::LaneReader(reading::FrameReader<reading::Anywhere>&& reader) noexcept {
+  new (inside_) reading::FrameReader<reading::Anywhere>(std::move(reader));
+}
+LaneReader::LaneReader(LaneReader&& other) noexcept
+    : LaneReader(std::move(reading::Inside::Of(other))) {}
+LaneReader& LaneReader::operator=(LaneReader&& other) noexcept {
+  reading::Inside::Of(*this) = std::move(reading::Inside::Of(other));
+  return *this;
+}
+LaneReader::~LaneReader() { std::destroy_at(&reading::Inside::Of(*this)); }
+
+const LaneInfo& LaneReader::lane() const noexcept { return reading::Inside::Of(*this).lane(); }
+
+WindowReader::WindowReader(reading::FrameReader<reading::InWindow>&& reader) noexcept {
+  new (inside_) reading::FrameReader<reading::InWindow>(std::move(reader));
+}
+WindowReader::WindowReader(WindowReader&& other) noexcept
+    : WindowReader(std::move(reading::Inside::Of(other))) {}
+WindowReader& WindowReader::operator=(WindowReader&& other) noexcept {
+  reading::Inside::Of(*this) = std::move(reading::Inside::Of(other));
+  return *this;
+}
+WindowReader::~WindowReader() { std::destroy_at(&reading::Inside::Of(*this)); }
+
+const LaneInfo& WindowReader::lane() const noexcept { return reading::Inside::Of(*this).lane(); }
+
 }  // namespace canvas

@@ -13,10 +13,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <span>
 
 #include "canvas/api/lane.h"
+#include "canvas/api/lane_reader.h"
 #include "canvas/api/view.h"
+#include "canvas/api/window_reader.h"
 #include "canvas/base/divider.h"
 #include "canvas/base/units.h"
 #include "canvas/part/frames/frame_part.h"
@@ -70,8 +73,6 @@ class FrameReader {
   const std::shared_ptr<storage::CanvasFile>& file() const { return file_; }
   Frame end() const { return end_; }  // of what this handle can reach
 
-  ReadResult Read(Frame first, std::span<float> out) noexcept;
-  View ViewAt(Frame first, std::uint64_t max_frames) noexcept;
   // Has the processor load what a Read of `bytes` bytes from `first` on begins with.
   void Prefetch(Frame first, std::size_t bytes) noexcept;
   // And what that takes of this reader.
@@ -82,6 +83,11 @@ class FrameReader {
   }
 
  private:
+  template <typename S>
+  friend ReadResult ReadFrames(std::byte* inside, Frame first, std::span<float> out) noexcept;
+  template <typename S>
+  friend View ViewFrames(std::byte* inside, Frame first, std::uint64_t max_frames) noexcept;
+
   ReadResult ReadAcross(Frame first, std::span<float> out) noexcept;
   bool SetPage(Frame frame) noexcept;
   ReadStatus Enter(Frame frame) noexcept;
@@ -119,19 +125,30 @@ class FrameReader {
   Frame end_;
 };
 
-// Of either reader.
-template <typename Reader, typename Fn>
-ReadStatus Visit(Reader& reader, Frame first, std::uint64_t frames, Fn&& visit) {
-  while (frames != 0) {
-    const View view = reader.ViewAt(first, frames);
-    if (view.frames() == 0) return view.status();
-    visit(first, view.samples());
-    if (!view.StillValid()) return ReadStatus::kRaced;
-    first = first + static_cast<std::int64_t>(view.frames());
-    frames -= view.frames();
+// How a reader that users hold is one of these: in the bytes that it has for it. Its calls come
+// here with no pointer and no call between (stress/budget_stress counts).
+struct Inside {
+  template <typename Source>
+  static FrameReader<Source>& Of(std::byte* inside) noexcept {
+    return *std::launder(reinterpret_cast<FrameReader<Source>*>(inside));
   }
-  return ReadStatus::kOk;
-}
+  static FrameReader<Anywhere>& Of(LaneReader& reader) noexcept {
+    return Of<Anywhere>(reader.inside_);
+  }
+  static const FrameReader<Anywhere>& Of(const LaneReader& reader) noexcept {
+    return *std::launder(reinterpret_cast<const FrameReader<Anywhere>*>(reader.inside_));
+  }
+  static FrameReader<InWindow>& Of(WindowReader& reader) noexcept {
+    return Of<InWindow>(reader.inside_);
+  }
+  static const FrameReader<InWindow>& Of(const WindowReader& reader) noexcept {
+    return *std::launder(reinterpret_cast<const FrameReader<InWindow>*>(reader.inside_));
+  }
+  static_assert(sizeof(FrameReader<Anywhere>) == LaneReader::kInsideBytes);
+  static_assert(sizeof(FrameReader<InWindow>) == WindowReader::kInsideBytes);
+  static_assert(alignof(FrameReader<Anywhere>) == alignof(LaneReader));
+  static_assert(alignof(FrameReader<InWindow>) == alignof(WindowReader));
+};
 
 extern template class FrameReader<Anywhere>;
 extern template class FrameReader<InWindow>;

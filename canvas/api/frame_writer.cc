@@ -171,7 +171,7 @@ Result<Frame> FrameWriter::Append(std::span<const float> samples) {
 
 std::uint64_t FrameWriter::PreferredFrames(Frame first, std::uint64_t most) const noexcept {
   if (inside_ == nullptr || first < Frame(0)) return most;
-  const format::LaneShape& shape = inside_->shape();
+  const format::FrameShape& shape = inside_->shape();
   const std::uint64_t page = shape.PageOf(first);
   const auto local = static_cast<std::uint64_t>(first - shape.FirstFrame(page));
   const std::uint64_t in_page = shape.FramesIn(page);

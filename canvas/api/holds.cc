@@ -10,10 +10,24 @@
 
 namespace canvas {
 
+struct MetadataPin::Inside {
+  std::shared_ptr<CanvasCore> core;  // outlives the pin
+  storage::HeaderPin pin;
+};
+
+MetadataPin::MetadataPin(std::unique_ptr<Inside> inside) noexcept : inside_(std::move(inside)) {}
+MetadataPin::MetadataPin(MetadataPin&&) noexcept = default;
+MetadataPin& MetadataPin::operator=(MetadataPin&&) noexcept = default;
+MetadataPin::~MetadataPin() = default;
+
+std::uint64_t MetadataPin::generation() const noexcept {
+  return inside_ == nullptr ? 0 : inside_->pin.generation();
+}
+
 Result<std::vector<LaneInfo>> MetadataPin::Lanes() const {
   return NoThrow([&]() -> Result<std::vector<LaneInfo>> {
     CANVAS_TRY(CheckUsable());
-    CANVAS_ASSIGN(const metadata::Header header, pin_.Decode());
+    CANVAS_ASSIGN(const metadata::Header header, inside_->pin.Decode());
     std::vector<LaneInfo> lanes;
     std::ranges::transform(header.lanes, std::back_inserter(lanes), ToInfo);
     return lanes;
@@ -21,14 +35,14 @@ Result<std::vector<LaneInfo>> MetadataPin::Lanes() const {
 }
 
 Result<void> MetadataPin::CheckUsable() const {
-  if (core_ == nullptr) return Fail(ErrorCode::kClosed, "this pin was moved from");
-  return core_->file->CheckUsable();
+  if (inside_ == nullptr) return Fail(ErrorCode::kClosed, "this pin was moved from");
+  return inside_->core->file->CheckUsable();
 }
 
 Result<std::vector<TempoMap>> MetadataPin::TempoMaps() const {
   return NoThrow([&]() -> Result<std::vector<TempoMap>> {
     CANVAS_TRY(CheckUsable());
-    CANVAS_ASSIGN(metadata::Header header, pin_.Decode());
+    CANVAS_ASSIGN(metadata::Header header, inside_->pin.Decode());
     return std::move(header.tempo_maps);
   });
 }
@@ -36,7 +50,7 @@ Result<std::vector<TempoMap>> MetadataPin::TempoMaps() const {
 Result<std::vector<Marker>> MetadataPin::Markers() const {
   return NoThrow([&]() -> Result<std::vector<Marker>> {
     CANVAS_TRY(CheckUsable());
-    CANVAS_ASSIGN(metadata::Header header, pin_.Decode());
+    CANVAS_ASSIGN(metadata::Header header, inside_->pin.Decode());
     return std::move(header.markers);
   });
 }
@@ -44,7 +58,10 @@ Result<std::vector<Marker>> MetadataPin::Markers() const {
 PageHold::PageHold(std::shared_ptr<CanvasCore> core, LaneId lane, PageRange pages)
     : core_(std::move(core)), lane_(lane), pages_(pages) {}
 
-PageHold::PageHold(PageHold&&) noexcept = default;
+PageHold::PageHold(PageHold&& other) noexcept
+    : core_(std::move(other.core_)),
+      lane_(std::exchange(other.lane_, LaneId(0))),
+      pages_(std::exchange(other.pages_, {})) {}
 
 PageHold::~PageHold() {
   if (core_ != nullptr && !core_->file->poisoned())
@@ -55,7 +72,7 @@ Result<MetadataPin> Canvas::Pin() const {
   return NoThrow([&]() -> Result<MetadataPin> {
     CANVAS_TRY(CheckOpen());
     CANVAS_ASSIGN(storage::HeaderPin pin, core_->headers.Pin());
-    return MetadataPin(core_, std::move(pin));
+    return MetadataPin(std::make_unique<MetadataPin::Inside>(core_, std::move(pin)));
   });
 }
 

@@ -17,7 +17,6 @@
 #include "canvas/base/error.h"
 #include "canvas/base/marker.h"
 #include "canvas/base/tempo.h"
-#include "canvas/storage/header_store.h"
 
 namespace canvas {
 
@@ -26,8 +25,13 @@ class CanvasCore;
 // One version of the metadata, read where it lies in the file. Made by Canvas::Pin.
 class MetadataPin {
  public:
+  // After a move the generation is 0, and every other call says kClosed.
+  MetadataPin(MetadataPin&&) noexcept;
+  MetadataPin& operator=(MetadataPin&&) noexcept;
+  ~MetadataPin();
+
   // Grows at every edit of the metadata, by anyone.
-  std::uint64_t generation() const { return pin_.generation(); }
+  std::uint64_t generation() const noexcept;
 
   // As they were in this version, whatever was edited since. Errors: kCorrupt (somebody stored into
   // the file against the rules), kClosed (in a forked child).
@@ -37,18 +41,18 @@ class MetadataPin {
 
  private:
   friend class Canvas;
-  MetadataPin(std::shared_ptr<CanvasCore> core, storage::HeaderPin pin)
-      : core_(std::move(core)), pin_(std::move(pin)) {}
+  struct Inside;
+  explicit MetadataPin(std::unique_ptr<Inside> inside) noexcept;
   Result<void> CheckUsable() const;
-  std::shared_ptr<CanvasCore> core_;  // outlives the pin
-  storage::HeaderPin pin_;
+  std::unique_ptr<Inside> inside_;
 };
 
 // A lane's parts of some pages, kept from being given back. Made by Canvas::Hold. Owners go on
 // writing them; who wants to punch or remove them is told kBusy.
 class PageHold {
  public:
-  PageHold(PageHold&&) noexcept;
+  // After a move lane() and pages() are empty.
+  PageHold(PageHold&& other) noexcept;
   PageHold& operator=(PageHold&&) = delete;
   ~PageHold();
 

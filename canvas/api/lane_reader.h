@@ -9,12 +9,12 @@
 // Thread safety: a reader belongs to one thread at a time; make one for each thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <utility>
 #include <vector>
 
-#include "canvas/api/frame_reader.h"
 #include "canvas/api/lane.h"
 #include "canvas/api/view.h"
 #include "canvas/base/error.h"
@@ -25,10 +25,11 @@ namespace canvas {
 class LaneReader {
  public:
   // One that was moved from answers kClosed to every read, and says that nothing is written.
-  LaneReader(LaneReader&&) noexcept = default;
-  LaneReader& operator=(LaneReader&&) noexcept = default;
+  LaneReader(LaneReader&& other) noexcept;
+  LaneReader& operator=(LaneReader&& other) noexcept;
+  ~LaneReader();
 
-  const LaneInfo& lane() const { return reader_.lane(); }
+  const LaneInfo& lane() const noexcept;
 
   // Copies frames [first, first + out.size() / channels) to `out`, interleaved; `out` is a whole
   // number of frames (a rest is left as it is). Across blocks and pages; each block is of one
@@ -37,13 +38,15 @@ class LaneReader {
   // Realtime: no. It takes no lock and allocates nothing; a page beyond the known end of the file
   // costs one fstat, reading on in order one preadv2 a megabyte, and an madvise where it is not in
   // memory; memory that is not resident faults.
-  ReadResult Read(Frame first, std::span<float> out) noexcept { return reader_.Read(first, out); }
+  ReadResult Read(Frame first, std::span<float> out) noexcept {
+    return reading::ReadFrames<reading::Anywhere>(inside_, first, out);
+  }
 
   // Looks at frames from `first` on in place, at most `max_frames` of them.
   // Concurrency, realtime: as Read; the cost grows with the number of blocks spanned, not with
   // their bytes.
   View ViewAt(Frame first, std::uint64_t max_frames) noexcept {
-    return reader_.ViewAt(first, max_frames);
+    return reading::ViewFrames<reading::Anywhere>(inside_, first, max_frames);
   }
 
   // Calls visit(Frame, std::span<const float>) for the frames [first, first + frames) in place, in
@@ -70,9 +73,11 @@ class LaneReader {
 
  private:
   friend class Canvas;
-  explicit LaneReader(reading::FrameReader<reading::Anywhere> reader)
-      : reader_(std::move(reader)) {}
-  reading::FrameReader<reading::Anywhere> reader_;
+  friend struct reading::Inside;
+  explicit LaneReader(reading::FrameReader<reading::Anywhere>&& reader) noexcept;
+  // The reader itself lies in here, so that a read goes through no pointer to it.
+  static constexpr std::size_t kInsideBytes = 512;
+  alignas(64) std::byte inside_[kInsideBytes];
 };
 
 }  // namespace canvas

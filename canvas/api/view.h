@@ -3,18 +3,29 @@
 // Thread safety: a view belongs to the thread of its reader.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <utility>
 
-#include "canvas/sync/overwrite.h"
-#include "canvas/sync/std_sync.h"
+#include "canvas/base/units.h"
 
 namespace canvas {
 
+struct ReadResult;
+class View;
+
+// What readers are inside. Not for users.
 namespace reading {
+struct Anywhere;
+struct InWindow;
+struct Inside;
 template <typename Source>
 class FrameReader;
+template <typename Source>
+ReadResult ReadFrames(std::byte* inside, Frame first, std::span<float> out) noexcept;
+template <typename Source>
+View ViewFrames(std::byte* inside, Frame first, std::uint64_t max_frames) noexcept;
 }  // namespace reading
 
 // What is written is known by the block (32 KiB by default), and to the frame where a page's part
@@ -81,6 +92,8 @@ class View {
  private:
   template <typename Source>
   friend class reading::FrameReader;
+  template <typename Source>
+  friend View reading::ViewFrames(std::byte*, Frame, std::uint64_t) noexcept;
 
   // Unless the reader looks elsewhere by now.
   void LookAway() noexcept;
@@ -90,9 +103,31 @@ class View {
   ReadStatus status_ = ReadStatus::kEnd;
   std::uint64_t life_ = 0;
   std::uint64_t sequence_ = 0;
-  sync::ViewWords<sync::StdSync> words_;
-  sync::Word* seat_ = nullptr;  // in a window: the reader's, and what it said when this was opened
+  // Shared words; canvas/api/frame_reader.cc knows their type.
+  struct Words {
+    const void* sequence = nullptr;
+    const void* life = nullptr;
+  };
+  Words words_;
+  void* seat_ = nullptr;  // in a window: the reader's, and what it said when this was opened
   std::uint64_t look_ = 0;
 };
 
+namespace reading {
+
+// Of either reader.
+template <typename Reader, typename Fn>
+ReadStatus Visit(Reader& reader, Frame first, std::uint64_t frames, Fn&& visit) {
+  while (frames != 0) {
+    const View view = reader.ViewAt(first, frames);
+    if (view.frames() == 0) return view.status();
+    visit(first, view.samples());
+    if (!view.StillValid()) return ReadStatus::kRaced;
+    first = first + static_cast<std::int64_t>(view.frames());
+    frames -= view.frames();
+  }
+  return ReadStatus::kOk;
+}
+
+}  // namespace reading
 }  // namespace canvas

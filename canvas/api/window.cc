@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "canvas/api/canvas.h"
+#include "canvas/api/frame_reader.h"
 #include "canvas/api/window_core.h"
 #include "canvas/sync/append.h"
 #include "canvas/sync/overwrite.h"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "canvas/base/time.h"
+#include "canvas/api/frame_reader.h"
 
 namespace canvas {
 
@@ -17,11 +17,11 @@ WindowReaders::WindowReaders(std::vector<WindowReader> readers, Rate clock)
 ReadStatus WindowReaders::Read(Frame position, std::span<const std::span<float>> outs) noexcept {
   if (readers_.empty()) return outs.empty() ? ReadStatus::kOk : ReadStatus::kClosed;
   const std::size_t lanes = std::min(outs.size(), readers_.size());
-  for (std::size_t i = 0; i < lanes; ++i) readers_[i].reader_.PrefetchSelf();
+  for (std::size_t i = 0; i < lanes; ++i) reading::Inside::Of(readers_[i]).PrefetchSelf();
   for (std::size_t i = 0; i < lanes; ++i) {
     Lane& lane = lanes_[i];
     lane.at = lane.rate == clock_ ? position : ToRate(position, clock_, lane.rate);
-    readers_[i].reader_.Prefetch(lane.at, outs[i].size_bytes());
+    reading::Inside::Of(readers_[i]).Prefetch(lane.at, outs[i].size_bytes());
   }
   auto status = ReadStatus::kOk;
   for (std::size_t i = lanes; i < readers_.size(); ++i) results_[i] = {};

@@ -18,9 +18,9 @@
 #include <utility>
 #include <vector>
 
-#include "canvas/api/frame_reader.h"
 #include "canvas/api/lane.h"
 #include "canvas/api/view.h"
+#include "canvas/base/time.h"
 #include "canvas/base/units.h"
 
 namespace canvas {
@@ -28,20 +28,23 @@ namespace canvas {
 class WindowReader {
  public:
   // One that was moved from answers kClosed to every read.
-  WindowReader(WindowReader&&) noexcept = default;
-  WindowReader& operator=(WindowReader&&) noexcept = default;
+  WindowReader(WindowReader&& other) noexcept;
+  WindowReader& operator=(WindowReader&& other) noexcept;
+  ~WindowReader();
 
-  const LaneInfo& lane() const { return reader_.lane(); }
+  const LaneInfo& lane() const noexcept;
 
   // As LaneReader::Read, inside the window. Ends the view before.
   // Concurrency: beside any writer, and beside whoever moves the window. Realtime: yes, wait-free.
-  ReadResult Read(Frame first, std::span<float> out) noexcept { return reader_.Read(first, out); }
+  ReadResult Read(Frame first, std::span<float> out) noexcept {
+    return reading::ReadFrames<reading::InWindow>(inside_, first, out);
+  }
 
   // As LaneReader::ViewAt and Visit. The window keeps what a view covers until it goes, or until
   // this reader's next call.
   // Concurrency: as Read. Realtime: yes; of Visit, if `visit` is.
   View ViewAt(Frame first, std::uint64_t max_frames) noexcept {
-    return reader_.ViewAt(first, max_frames);
+    return reading::ViewFrames<reading::InWindow>(inside_, first, max_frames);
   }
   template <typename Fn>
   ReadStatus Visit(Frame first, std::uint64_t frames, Fn&& visit) {
@@ -51,9 +54,11 @@ class WindowReader {
  private:
   friend class Window;
   friend class WindowReaders;
-  explicit WindowReader(reading::FrameReader<reading::InWindow> reader)
-      : reader_(std::move(reader)) {}
-  reading::FrameReader<reading::InWindow> reader_;
+  friend struct reading::Inside;
+  explicit WindowReader(reading::FrameReader<reading::InWindow>&& reader) noexcept;
+  // The reader itself lies in here, so that a read goes through no pointer to it.
+  static constexpr std::size_t kInsideBytes = 576;
+  alignas(64) std::byte inside_[kInsideBytes];
 };
 
 // Readers of several lanes of one window, for a callback that reads all of them at one position:
