@@ -92,7 +92,8 @@ struct Capture {
 TEST(Jack, ACallbackPlaysSixteenLanesUnderTheGuardAndEverySampleIsTheFiles) {
   testing::TempDir directory;
   const std::string path = directory.path("play.canvas");
-  Must(Canvas::Create(path, {.slots = kLanes, .small_slots = 0, .capacity_seconds = 120}));
+  Must(Canvas::Create(
+      path, {.capacity_seconds = 120, .layout = {.wide_slots = kLanes, .small_slots = 0}}));
   const std::int64_t frames = g_seconds * kRate / kPeriod * kPeriod;
   constexpr std::int64_t kFrom = 20 * kRate;  // so that a page's edge is crossed
   std::vector<float> expected(static_cast<std::size_t>(frames) * 2, 0.0F);

@@ -38,14 +38,14 @@ canvas::CreateOptions Tiny() {
   canvas::CreateOptions options;
   options.rate = {8000, 1};
   options.page_seconds = 1;
-  options.slots = 4;
-  options.small_slots = 2;
+  options.layout.wide_slots = 4;
+  options.layout.small_slots = 2;
   options.capacity_seconds = 10;
-  options.block_bytes = 512;
-  options.extent_bytes = 4096;
-  options.slot_align_bytes = 4096;
-  options.small_slot_bytes = 16 * 1024;
-  options.header_place_bytes = 16 * 1024;
+  options.layout.block_bytes = 512;
+  options.layout.extent_bytes = 4096;
+  options.layout.slot_align_bytes = 4096;
+  options.layout.small_slot_bytes = 16 * 1024;
+  options.layout.header_place_bytes = 16 * 1024;
   return options;
 }
 

@@ -115,11 +115,10 @@ class RacingCopies {
 
 // Under callgrind: does each kind some times, and has the last one's instructions dumped.
 void Count(const std::string& path) {
-  Must(Canvas::Create(path, {.page_seconds = 2,
-                             .slots = 2,
-                             .small_slots = 0,
-                             .capacity_seconds = 20,
-                             .header_place_bytes = 64 * 1024}));
+  Must(Canvas::Create(
+      path, {.page_seconds = 2,
+             .capacity_seconds = 20,
+             .layout = {.wide_slots = 2, .small_slots = 0, .header_place_bytes = 64 * 1024}}));
   Canvas canvas = Must(Canvas::Open(path, {.access = Access::kReadWrite, .sync_on_close = false}));
   const LaneId lane = Must(canvas.AddLane({.name = "a", .channels = 2}));
   {

@@ -31,7 +31,7 @@ constexpr std::int64_t kBlockFrames = 512;
 CreateOptions Geometry() {
   CreateOptions options = testing::SmallCanvas();
   options.rate = Rate{kPageFrames, 1};
-  options.block_bytes = kBlockFrames * 8;
+  options.layout.block_bytes = kBlockFrames * 8;
   return options;
 }
 

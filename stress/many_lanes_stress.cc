@@ -106,8 +106,8 @@ std::uint64_t Count(const Question& question, std::uint32_t lanes, std::uint64_t
   testing::TempDir directory;
   const std::string path = directory.path("counted.canvas");
   CreateOptions options = testing::SmallCanvas();
-  options.slots = 2 * kManyLanes / 3;
-  options.small_slots = kManyLanes / 3 + 1;
+  options.layout.wide_slots = 2 * kManyLanes / 3;
+  options.layout.small_slots = kManyLanes / 3 + 1;
   options.capacity_seconds = pages;
   Must(Canvas::Create(path, options));
   Canvas canvas = Must(Canvas::Open(path, {.access = Access::kReadWrite, .sync_on_close = false}));

@@ -62,9 +62,8 @@ Memory Now() {
 std::string LaneName(std::uint32_t lane) { return fmt::format("lane {}", lane); }
 
 void WriteAll(const std::string& path, std::int64_t seconds) {
-  Must(Canvas::Create(path, {.slots = kLanes,
-                             .small_slots = 0,
-                             .capacity_seconds = static_cast<std::uint64_t>(seconds)}));
+  Must(Canvas::Create(path, {.capacity_seconds = static_cast<std::uint64_t>(seconds),
+                             .layout = {.wide_slots = kLanes, .small_slots = 0}}));
   Canvas canvas = Must(Canvas::Open(path, {.access = Access::kReadWrite, .sync_on_close = false}));
   for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
     FrameWriter writer =

@@ -379,7 +379,8 @@ void ReadUnderSeccomp(const std::string& path, std::int64_t reads, bool plant) {
 }
 
 void Prepare(const std::string& path) {
-  Must(Canvas::Create(path, {.slots = 24, .small_slots = 0, .capacity_seconds = 3600}));
+  Must(Canvas::Create(path,
+                      {.capacity_seconds = 3600, .layout = {.wide_slots = 24, .small_slots = 0}}));
   Canvas canvas = Writable(path);
   for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
     const LaneId id = Must(canvas.AddLane({.name = LaneName(lane), .channels = 2}));
@@ -474,10 +475,10 @@ void WriteAround(FrameWriter& writer, std::uint32_t lane, std::uint32_t epoch) {
 }
 
 void PrepareNeighbours(const std::string& path, std::uint32_t align) {
-  Must(Canvas::Create(path, {.slots = 2 * kNeighbours,
-                             .small_slots = 0,
-                             .capacity_seconds = 60,
-                             .slot_align_bytes = align}));
+  Must(Canvas::Create(
+      path,
+      {.capacity_seconds = 60,
+       .layout = {.wide_slots = 2 * kNeighbours, .small_slots = 0, .slot_align_bytes = align}}));
   Canvas canvas = Writable(path);
   for (std::uint32_t lane = 0; lane < kNeighbours; ++lane)
     for (const std::string& name : {LaneName(lane), NeighbourName(lane)}) {
@@ -601,8 +602,7 @@ int RunNeighbours(std::int64_t align) {
     if (said.starts_with("0 "))
       std::puts("SKIPPED: neighbours: no folio of this kernel's lay across two slots");
   }
-  const auto bytes =
-      align == 0 ? CreateOptions().slot_align_bytes : static_cast<std::uint32_t>(align);
+  const auto bytes = align == 0 ? Layout().slot_align_bytes : static_cast<std::uint32_t>(align);
   const int code = BesideNeighbours(bytes, "beside", said);
   std::printf("neighbours in slots of multiples of %u bytes: %s", bytes, said.c_str());
   if (code != 0) std::printf("the reader ended with %d\n", code);

@@ -285,7 +285,7 @@ struct Bench {
     Canvas canvas = Open(path);
     Must(canvas.AddLane({.name = "sut", .channels = 2, .rate = options.rate}));
     for (std::uint32_t page = 0; page < 2; ++page) Must(canvas.AllocatePage(PageIndex(page)));
-    block = options.block_bytes / 8;
+    block = options.layout.block_bytes / 8;
     page_frames = static_cast<std::int64_t>(options.rate.num) * options.page_seconds;
     rate = options.rate;
     // The undo place and the header's places are reserved by use.
@@ -677,8 +677,8 @@ int Run(const Arguments& arguments) {
   const std::int64_t scale = arguments.Number("scale");
   if (scale == 0) {
     CreateOptions real;
-    real.slots = 2;
-    real.small_slots = 0;
+    real.layout.wide_slots = 2;
+    real.layout.small_slots = 0;
     real.capacity_seconds = 180;
     std::printf("blocks of 32 KiB:\n");
     const Bench bench(real);

@@ -51,14 +51,14 @@ canvas::CreateOptions Options() {
   canvas::CreateOptions options;
   options.rate = {8000, 1};
   options.page_seconds = 1;
-  options.slots = 8;
-  options.small_slots = 4;
+  options.layout.wide_slots = 8;
+  options.layout.small_slots = 4;
   options.capacity_seconds = 100;
-  options.block_bytes = 512;
-  options.extent_bytes = 4096;
-  options.slot_align_bytes = 4096;
-  options.small_slot_bytes = 16 * 1024;
-  options.header_place_bytes = 64 * 1024;
+  options.layout.block_bytes = 512;
+  options.layout.extent_bytes = 4096;
+  options.layout.slot_align_bytes = 4096;
+  options.layout.small_slot_bytes = 16 * 1024;
+  options.layout.header_place_bytes = 64 * 1024;
   return options;
 }
 
@@ -67,16 +67,16 @@ format::Geometry GeometryOf(const canvas::CreateOptions& options) {
   format::GeometryFields fields;
   fields.rate = options.rate;
   fields.page_seconds = options.page_seconds;
-  fields.wide_slots = options.slots;
-  fields.small_slots = options.small_slots;
-  fields.block_bytes = options.block_bytes;
-  fields.extent_bytes = options.extent_bytes;
-  fields.slot_align_bytes = options.slot_align_bytes;
-  fields.wide_slot_bytes =
-      Must(format::WideSlotBytesFor(options.rate, options.page_seconds, options.extent_bytes));
-  fields.small_slot_bytes = options.small_slot_bytes;
+  fields.wide_slots = options.layout.wide_slots;
+  fields.small_slots = options.layout.small_slots;
+  fields.block_bytes = options.layout.block_bytes;
+  fields.extent_bytes = options.layout.extent_bytes;
+  fields.slot_align_bytes = options.layout.slot_align_bytes;
+  fields.wide_slot_bytes = Must(
+      format::WideSlotBytesFor(options.rate, options.page_seconds, options.layout.extent_bytes));
+  fields.small_slot_bytes = options.layout.small_slot_bytes;
   fields.capacity_pages = 100;
-  fields.header_place_bytes = options.header_place_bytes;
+  fields.header_place_bytes = options.layout.header_place_bytes;
   return Must(format::Geometry::Make(fields));
 }
 

@@ -310,7 +310,7 @@ TEST_F(Audio, AThousandChannels) {
 
 TEST_F(Audio, ALaneOfAnyKindTakesASmallSlotWhereItFitsAndAWideOneWhereNoneIsLeft) {
   CreateOptions options = SmallCanvas();
-  options.slots = 3;
+  options.layout.wide_slots = 3;
   Canvas sut = Make(options);
   std::vector<LaneId> lanes;
   for (int i = 0; i < 4; ++i)

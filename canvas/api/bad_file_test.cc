@@ -428,19 +428,19 @@ TEST_F(BadFile, CreationIsExclusiveAndPrivate) {
   ASSERT_EQ(stat(path_.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600U);
   EXPECT_EQ(CodeOf(Canvas::Create("")), ErrorCode::kInvalidArgument);
-  for (const auto& spoil :
-       {+[](CreateOptions& o) { o.page_seconds = 0; }, +[](CreateOptions& o) { o.slots = 0; },
-        +[](CreateOptions& o) { o.slots = 100000; },
-        +[](CreateOptions& o) { o.capacity_seconds = 0; },
-        +[](CreateOptions& o) { o.capacity_seconds = ~std::uint64_t{0}; },
-        +[](CreateOptions& o) { o.block_bytes = 1000; },
-        +[](CreateOptions& o) { o.extent_bytes = 0; },
-        +[](CreateOptions& o) {
-          o.rate = Rate{0, 1};
-        },
-        +[](CreateOptions& o) {
-          o.rate = Rate{1, 0};
-        }}) {
+  for (const auto& spoil : {+[](CreateOptions& o) { o.page_seconds = 0; },
+                            +[](CreateOptions& o) { o.layout.wide_slots = 0; },
+                            +[](CreateOptions& o) { o.layout.wide_slots = 100000; },
+                            +[](CreateOptions& o) { o.capacity_seconds = 0; },
+                            +[](CreateOptions& o) { o.capacity_seconds = ~std::uint64_t{0}; },
+                            +[](CreateOptions& o) { o.layout.block_bytes = 1000; },
+                            +[](CreateOptions& o) { o.layout.extent_bytes = 0; },
+                            +[](CreateOptions& o) {
+                              o.rate = Rate{0, 1};
+                            },
+                            +[](CreateOptions& o) {
+                              o.rate = Rate{1, 0};
+                            }}) {
     CreateOptions options = SmallCanvas();
     spoil(options);
     EXPECT_EQ(CodeOf(Canvas::Create(dir_.path("x"), options)), ErrorCode::kInvalidArgument);

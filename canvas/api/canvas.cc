@@ -49,13 +49,13 @@ Result<format::GeometryFields> FieldsOf(const CreateOptions& options) {
   format::GeometryFields g;
   CANVAS_ASSIGN(g.rate, Rate::Make(options.rate.num, options.rate.den));
   g.page_seconds = options.page_seconds;
-  g.wide_slots = options.slots;
-  g.small_slots = options.small_slots;
-  g.block_bytes = options.block_bytes;
-  g.extent_bytes = options.extent_bytes;
-  g.slot_align_bytes = options.slot_align_bytes;
-  g.small_slot_bytes = options.small_slot_bytes;
-  g.header_place_bytes = options.header_place_bytes;
+  g.wide_slots = options.layout.wide_slots;
+  g.small_slots = options.layout.small_slots;
+  g.block_bytes = options.layout.block_bytes;
+  g.extent_bytes = options.layout.extent_bytes;
+  g.slot_align_bytes = options.layout.slot_align_bytes;
+  g.small_slot_bytes = options.layout.small_slot_bytes;
+  g.header_place_bytes = options.layout.header_place_bytes;
   if (options.page_seconds == 0)
     return Fail(ErrorCode::kInvalidArgument, "page_seconds is 0", "it is 1 to 3600");
   g.capacity_pages = options.capacity_seconds / options.page_seconds +
@@ -113,7 +113,7 @@ Result<Canvas> Canvas::Open(const std::string& path, const OpenOptions& options)
     storage::FileOptions file_options;
     file_options.access = options.access;
     file_options.max_map_bytes = options.max_map_bytes;
-    file_options.single_mapping = options.single_mapping || kThreadSanitizer;
+    file_options.single_mapping = kThreadSanitizer;
     file_options.allow_remote = options.allow_remote;
     CANVAS_ASSIGN(auto file, storage::CanvasFile::Open(path, file_options));
     const auto wait = std::clamp(options.edit_wait, std::chrono::milliseconds(0), kLongestWait);
@@ -164,9 +164,13 @@ CanvasInfo Canvas::InfoOf() const {
   info.created_unix_ns = superblock.created_unix_ns;
   info.rate = g.rate;
   info.page_seconds = g.page_seconds;
-  info.slots = g.wide_slots;
-  info.small_slots = g.small_slots;
-  info.block_bytes = g.block_bytes;
+  info.layout = {.wide_slots = g.wide_slots,
+                 .small_slots = g.small_slots,
+                 .block_bytes = g.block_bytes,
+                 .extent_bytes = g.extent_bytes,
+                 .slot_align_bytes = g.slot_align_bytes,
+                 .small_slot_bytes = g.small_slot_bytes,
+                 .header_place_bytes = g.header_place_bytes};
   info.capacity_pages = core_->file->CapacityPages();
   info.mapped_pages = core_->file->mapped_pages();
   core_->file->ForEachReadyPage(0, info.mapped_pages, [&](PageIndex) { ++info.ready_pages; });

@@ -49,13 +49,12 @@ namespace canvas {
 
 using metadata::OwnerInfo;
 
-struct CreateOptions {
-  Rate rate{48000, 1};              // sizes the wide slots: one holds a page of stereo at it
-  std::uint32_t page_seconds = 30;  // 1 to 3600
-  std::uint32_t slots = 64;         // wide ones, 1 to 1024
-  std::uint32_t small_slots = 128;  // 0 to 3072; for lanes of which a page fits one
-  std::uint64_t capacity_seconds = 24 * 3600;  // rounded up to whole pages
-  std::uint32_t block_bytes = 32 * 1024;       // a power of two from 512
+// How a canvas lays out its pages: fixed when it is created. The defaults suit nearly all; the
+// number of slots is how many lanes there can be.
+struct Layout {
+  std::uint32_t wide_slots = 64;          // 1 to 1024: one for each stereo lane
+  std::uint32_t small_slots = 128;        // 0 to 3072; for lanes of which a page fits one
+  std::uint32_t block_bytes = 32 * 1024;  // a power of two from 512
   // The most that is reserved ahead of a writer; a power of two from 4096, at least block_bytes.
   std::uint32_t extent_bytes = 1024 * 1024;
   // What slots start on multiples of: 2 MiB, the largest folio of the page cache, so that giving
@@ -63,11 +62,20 @@ struct CreateOptions {
   // models.
   std::uint32_t slot_align_bytes = 2 * 1024 * 1024;
   std::uint64_t small_slot_bytes = 2 * 1024 * 1024;
-  std::uint32_t header_place_bytes = 8 * 1024 * 1024;
+  std::uint32_t header_place_bytes = 8 * 1024 * 1024;  // the most that one version of it takes
+
+  friend bool operator==(const Layout&, const Layout&) = default;
+};
+
+struct CreateOptions {
+  Rate rate{48000, 1};              // sizes the wide slots: one holds a page of stereo at it
+  std::uint32_t page_seconds = 30;  // 1 to 3600
+  std::uint64_t capacity_seconds = 24 * 3600;  // rounded up to whole pages
   std::string title = {};
   std::string tool = {};  // provenance: what makes the canvas
   std::uint32_t mode = 0600;
   bool allow_remote = false;  // network and FUSE file systems, at your own risk
+  Layout layout = {};         // for experts
 };
 
 struct OpenOptions {
@@ -76,7 +84,6 @@ struct OpenOptions {
   // Address space to use, for what lies within it; a writer takes it twice. 0: the whole capacity,
   // or where there is no room for that, as much as there is, but no less than what the file has.
   std::uint64_t max_map_bytes = 0;
-  bool single_mapping = false;  // writers share the readers' mapping; for ThreadSanitizer
   bool sync_on_close = true;
   // How long an edit of the metadata waits for another process that is in the midst of one; then it
   // is kBusy, and says who that is.
@@ -92,9 +99,7 @@ struct CanvasInfo {
   std::int64_t created_unix_ns = 0;
   Rate rate;
   std::uint32_t page_seconds = 0;
-  std::uint32_t slots = 0;
-  std::uint32_t small_slots = 0;
-  std::uint32_t block_bytes = 0;
+  Layout layout{0, 0, 0, 0, 0, 0, 0};
   std::uint64_t capacity_pages = 0;
   std::uint64_t ready_pages = 0;   // whose controls are on disk
   std::uint64_t mapped_pages = 0;  // that this handle reaches: see max_map_bytes

@@ -136,7 +136,7 @@ TEST_F(DiskCost, OfPagesOfOneSecondIsAtMost1Point2TimesWhatWasWritten) {
   CreateOptions options{.page_seconds = 1, .capacity_seconds = 3600};
   for (const bool small : {true, false}) {
     std::filesystem::remove(path_);
-    if (!small) options.small_slots = 0;
+    if (!small) options.layout.small_slots = 0;
     Must(Canvas::Create(path_, options));
     Canvas sut = OpenForWriting(path_);
     constexpr std::int64_t kFrames = 60 * 48000;

@@ -612,7 +612,7 @@ TEST_P(SparseCopy, OfABlockThatIsToBePutBackIsWrittenOrRefused) {
   constexpr std::uint32_t kBlockBytes = 16 * 1024;  // whole ones of the disk's
   constexpr std::int64_t kBlock = kBlockBytes / 8;  // frames
   CreateOptions options = SmallCanvas();
-  options.block_bytes = options.extent_bytes = kBlockBytes;
+  options.layout.block_bytes = options.layout.extent_bytes = kBlockBytes;
   Must(Canvas::Create(made_, options));
   LaneId lane;
   {

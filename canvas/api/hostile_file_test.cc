@@ -57,12 +57,12 @@ class HostileFile : public testing::CanvasTest {
     CreateOptions options;
     options.rate = {2'385'000, 1};
     options.page_seconds = 3600;
-    options.slots = 1;
-    options.small_slots = 0;
+    options.layout.wide_slots = 1;
+    options.layout.small_slots = 0;
     options.capacity_seconds = 3600 * 100;
-    options.block_bytes = 512;
-    options.extent_bytes = 4096;
-    options.header_place_bytes = 64 * 1024;
+    options.layout.block_bytes = 512;
+    options.layout.extent_bytes = 4096;
+    options.layout.header_place_bytes = 64 * 1024;
     Must(Canvas::Create(path_, options));
     {
       Canvas canvas = testing::OpenForWriting(path_);
@@ -235,11 +235,11 @@ TEST_F(HostileFile, AWindowOverManyLargeLanesIsRefused) {
   CreateOptions options;
   options.rate = {30'000, 1};
   options.page_seconds = 3600;
-  options.slots = 64;
-  options.small_slots = 0;
+  options.layout.wide_slots = 64;
+  options.layout.small_slots = 0;
   options.capacity_seconds = 3600;
-  options.block_bytes = 512;
-  options.extent_bytes = 4096;
+  options.layout.block_bytes = 512;
+  options.layout.extent_bytes = 4096;
   Must(Canvas::Create(path_, options));
   {
     Canvas canvas = testing::OpenForWriting(path_);
@@ -259,7 +259,7 @@ TEST_F(HostileFile, AWindowOverManyLargeLanesIsRefused) {
 // records: a list of elements that have no bytes, or many pointers to one such list.
 TEST_F(HostileFile, AHeaderThatClaimsMoreThanItHoldsIsCorrupt) {
   CreateOptions options = testing::SmallCanvas();
-  options.header_place_bytes = 64 * 1024 * 1024;
+  options.layout.header_place_bytes = 64 * 1024 * 1024;
   using Words = std::vector<std::uint64_t>;
   // A pointer at word `from` to a list whose tag is word `tag`; the tag of a list of structs.
   const auto list = [](std::uint64_t from, std::uint64_t tag, std::uint64_t words) {
@@ -292,7 +292,7 @@ TEST_F(HostileFile, AHeaderThatClaimsMoreThanItHoldsIsCorrupt) {
     std::remove(path_.c_str());
     Must(Canvas::Create(path_, options));
     // One segment; the root, which has three pointers and nothing else.
-    Words words((options.header_place_bytes - format::kSnapshotHeaderBytes) / 8);
+    Words words((options.layout.header_place_bytes - format::kSnapshotHeaderBytes) / 8);
     words[0] = (words.size() - 1) << 32;
     words[1] = std::uint64_t{3} << 48;
     claim(words);

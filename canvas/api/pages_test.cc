@@ -112,8 +112,8 @@ TEST_F(Pages, WholeFoliosCostNoDisk) {
     const std::string path = dir_.path(whole == 1 ? "whole" : "packed");
     CreateOptions options{.capacity_seconds = 3600};
     if (whole == 0) {
-      options.slot_align_bytes = 4096;
-      options.small_slot_bytes = 1024 * 1024;
+      options.layout.slot_align_bytes = 4096;
+      options.layout.small_slot_bytes = 1024 * 1024;
     }
     Must(Canvas::Create(path, options));
     Canvas sut = OpenForWriting(path);

@@ -18,14 +18,14 @@ CreateOptions SmallCanvas() {
   CreateOptions options;
   options.rate = Rate{8000, 1};
   options.page_seconds = 1;
-  options.slots = 8;
-  options.small_slots = 4;
+  options.layout.wide_slots = 8;
+  options.layout.small_slots = 4;
   options.capacity_seconds = 100;
-  options.block_bytes = 512;
-  options.extent_bytes = 4096;
-  options.slot_align_bytes = 4096;
-  options.small_slot_bytes = 16 * 1024;
-  options.header_place_bytes = 64 * 1024;
+  options.layout.block_bytes = 512;
+  options.layout.extent_bytes = 4096;
+  options.layout.slot_align_bytes = 4096;
+  options.layout.small_slot_bytes = 16 * 1024;
+  options.layout.header_place_bytes = 64 * 1024;
   return options;
 }
 

@@ -116,9 +116,7 @@ Result<void> MakeLike(const Canvas& from, const std::string& path, std::uint64_t
   CreateOptions options;
   options.rate = info.rate;
   options.page_seconds = info.page_seconds;
-  options.slots = info.slots;
-  options.small_slots = info.small_slots;
-  options.block_bytes = info.block_bytes;
+  options.layout = info.layout;
   options.capacity_seconds = capacity_pages * info.page_seconds;
   options.title = info.title;
   options.tool = tool;

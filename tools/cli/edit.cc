@@ -86,8 +86,8 @@ Result<void> RunCreate(const CreateArguments& arguments) {
   CreateOptions options;
   CANVAS_ASSIGN(options.rate, Rate::Make(arguments.rate));
   options.page_seconds = arguments.page_seconds;
-  options.slots = arguments.slots;
-  options.small_slots = arguments.small_slots;
+  options.layout.wide_slots = arguments.slots;
+  options.layout.small_slots = arguments.small_slots;
   options.title = arguments.title;
   options.tool = "canvas create";
   options.allow_remote = TheGlobals().allow_remote;

@@ -45,8 +45,8 @@ Json InfoJson(const CanvasInfo& info, const std::vector<LaneSummary>& rows,
                {"format_version", info.format_version},
                {"rate", RateJson(info.rate)},
                {"page_seconds", info.page_seconds},
-               {"slots", info.slots},
-               {"small_slots", info.small_slots},
+               {"slots", info.layout.wide_slots},
+               {"small_slots", info.layout.small_slots},
                {"pages", {{"capacity", info.capacity_pages}, {"ready", info.ready_pages}}},
                {"markers", markers},
                {"lanes", Json::array()}};
@@ -91,8 +91,8 @@ void PrintInfo(const CanvasInfo& info, const std::vector<LaneSummary>& rows, std
   if (!info.title.empty()) fmt::print("  {}\n", Printable(info.title));
   fmt::print("  canvas {}, format {}\n", info.uuid, info.format_version);
   fmt::print("  pages of {} s, {} of {} ready; {} wide slots for stereo at {} Hz, {} small ones\n",
-             info.page_seconds, info.ready_pages, info.capacity_pages, info.slots,
-             ToString(info.rate), info.small_slots);
+             info.page_seconds, info.ready_pages, info.capacity_pages, info.layout.wide_slots,
+             ToString(info.rate), info.layout.small_slots);
   if (info.mapped_pages < info.capacity_pages)
     fmt::print("  only the first {} can be reached here: for more, there is no address space\n",
                Count(info.mapped_pages, "page"));
