@@ -17,7 +17,6 @@
 //   I4  No call of a writer waits for another process without bound: who is stopped stops nobody
 //       for good. (Waiting for the disk is the kernel's.)
 //
-// Thread safety: a Canvas may be used by several threads at once; readers and writers by one each.
 // Fork: a forked child cannot use its parent's handles, and says so; it opens the canvas itself.
 #pragma once
 
@@ -129,6 +128,10 @@ struct OwnOptions {
   std::chrono::milliseconds wait{0};
 };
 
+// Concurrency: several threads at once, but for moves and Close; what is made from it says for
+// itself. Calls that look wait for nobody. Edits wait for another's, at most edit_wait; Own, Writer
+// and WaitForChange as long as they are told; what stores waits for the disk.
+// Realtime: no call is for a realtime thread, but for ChangeCount.
 class Canvas {
  public:
   // Makes a new canvas at `path`: whole, or not at all. Blocks until it is on disk.
@@ -207,14 +210,11 @@ class Canvas {
 
   // Markers (canvas/base/marker.h: what they are, and how many and how long), ascending by start,
   // then by id: a snapshot of the moment. Errors: kClosed, kCorrupt, kNoMemory.
-  // Concurrency: waits for nobody. Not for realtime threads.
   Result<std::vector<Marker>> Markers() const;
   // Edits of the metadata, as above. Times are exact seconds; they need not be in lowest terms, and
   // are kept so. The id is given here, whatever `marker` has there: ids are never reused. Of
   // several, all are added or none; their ids are in a row, in the order of `markers`, and the
   // first is answered (of none, the next).
-  // Concurrency: waits while another thread or process edits, at most edit_wait. Not for realtime
-  // threads.
   // Errors: kInvalidArgument (as ValidateMarker says), kNotFound (its lane), kLimit (kMaxMarkers,
   // or all ids).
   Result<std::uint32_t> AddMarker(const Marker& marker);
@@ -247,7 +247,8 @@ class Canvas {
   // Holds a lane's parts of some pages, there already or not. Errors: kNotFound, kBusy, kIo.
   Result<PageHold> Hold(LaneId id, PageRange pages) const;
 
-  // A number that grows at every publish of any process, modulo 2^32; wait-free.
+  // A number that grows at every publish of any process, modulo 2^32.
+  // Realtime: wait-free, one load; it faults where the file's first pages are not in memory.
   std::uint32_t ChangeCount() const noexcept;
   // Sleeps while it is `seen`, at most `timeout`; answers it as it is then. Edits of the metadata
   // and owners wake at once; of writes the first, and then one every 10 ms: one that is followed

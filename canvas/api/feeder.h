@@ -17,9 +17,6 @@
 // the next look, at most a period later, and after the time that it takes to make them so (the
 // README has the figure).
 //
-// Thread safety: a Feeder is thread-safe; a Playhead is published by one thread at a time, its
-// other calls are thread-safe.
-// Realtime: Publish alone.
 // Fork: a forked child has no feeder; Follow says so.
 // After a move: Publish does nothing, WaitReady is false, Report is empty, Follow answers kClosed.
 #pragma once
@@ -53,6 +50,9 @@ struct FeederReport {
   std::string error = {};  // the last one, with the path; empty where none happened
 };
 
+// Concurrency: Publish by one thread at a time; the other calls by several at once, and beside it.
+// Moves and the end beside nothing else.
+// Realtime: Publish alone.
 class Playhead {
  public:
   Playhead(Playhead&&) noexcept;
@@ -61,7 +61,7 @@ class Playhead {
   // just making resident, at most a quarter of a second of material.
   ~Playhead();
 
-  // Where the reader is, at the window's clock. Wait-free: one store. (The least of all numbers
+  // Where the reader is, at the window's clock. Realtime: yes; wait-free, one store. (The least of all numbers
   // means nowhere, and moves nothing.)
   void Publish(Frame position) noexcept;
 
@@ -80,6 +80,8 @@ class Playhead {
   std::shared_ptr<State> state_;
 };
 
+// Concurrency: several threads at once, but for moves. Ending one waits for its thread.
+// Realtime: no call is for a realtime thread.
 class Feeder {
  public:
   // Errors: kInvalidArgument (a period of nothing, a negative horizon), kIo (no thread), kNoMemory.

@@ -4,9 +4,7 @@
 // is neither pinned nor the current version's nor the durable one's: while at most five versions
 // are pinned, by all processes together, no edit notices; where pins leave none it is kLimit.
 //
-// Thread safety: moved between threads; const methods may be called by several at once.
 // Fork: a forked child holds nothing.
-// Realtime: making and ending one are syscalls.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +21,8 @@ namespace canvas {
 class CanvasCore;
 
 // One version of the metadata, read where it lies in the file. Made by Canvas::Pin.
+// Concurrency: const calls by several threads at once; it may be moved to another thread.
+// Realtime: no call is for a realtime thread, but for generation.
 class MetadataPin {
  public:
   // After a move the generation is 0, and every other call says kClosed.
@@ -30,7 +30,7 @@ class MetadataPin {
   MetadataPin& operator=(MetadataPin&&) noexcept;
   ~MetadataPin();
 
-  // Grows at every edit of the metadata, by anyone.
+  // Grows at every edit of the metadata, by anyone. Realtime: yes.
   std::uint64_t generation() const noexcept;
 
   // As they were in this version, whatever was edited since. Errors: kCorrupt (somebody stored into
@@ -49,6 +49,8 @@ class MetadataPin {
 
 // A lane's parts of some pages, kept from being given back. Made by Canvas::Hold. Owners go on
 // writing them; who wants to punch or remove them is told kBusy.
+// Concurrency: const calls by several threads at once; it may be moved to another thread.
+// Realtime: making, moving and ending one is not for a realtime thread; lane and pages are.
 class PageHold {
  public:
   // After a move lane() and pages() are empty.

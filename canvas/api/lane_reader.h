@@ -5,8 +5,6 @@
 //
 // A LaneReader, made by Canvas::Reader, reads everywhere; its reads may fault and ask the kernel.
 // For realtime threads there is WindowReader (window_reader.h).
-//
-// Thread safety: a reader belongs to one thread at a time; make one for each thread.
 #pragma once
 
 #include <cstddef>
@@ -22,6 +20,8 @@
 
 namespace canvas {
 
+// Concurrency: one thread at a time; make one for each thread. Beside any writer.
+// Realtime: no call is for a realtime thread, but for lane.
 class LaneReader {
  public:
   // One that was moved from answers kClosed to every read, and says that nothing is written.

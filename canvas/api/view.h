@@ -1,6 +1,4 @@
 // What reads answer: a status, and frames looked at in place.
-//
-// Thread safety: a view belongs to the thread of its reader.
 #pragma once
 
 #include <cstddef>
@@ -53,6 +51,10 @@ struct ReadResult {
 //
 // A guard: in a window it keeps what it covers resident until it goes, or until its reader's next
 // call (Read, ViewAt, Visit). It must not outlive its reader.
+//
+// Concurrency: it belongs to the thread of its reader. After a move it is empty, with kEnd.
+// Realtime: every call, of a view in a window; wait-free, no syscall. Of a LaneReader's, touching
+// the samples may fault.
 class View {
  public:
   View() = default;
@@ -86,7 +88,6 @@ class View {
   ReadStatus status() const { return status_; }
 
   // Whether nothing of the part was overwritten, erased or punched since the view was opened.
-  // Realtime: wait-free, no syscall.
   bool StillValid() const noexcept;
 
  private:

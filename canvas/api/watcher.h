@@ -6,8 +6,6 @@
 // other between two looks are not seen (an owner who came and went is one), and several writes may
 // be one change; nothing that stays is missed. A look costs a pass over the
 // version words of every part that is there (8 B for each 32 KiB of samples).
-//
-// Thread safety: one thread at a time. Realtime: not for a realtime thread.
 #pragma once
 
 #include <chrono>
@@ -44,6 +42,8 @@ struct Change {
   std::uint64_t generation = 0;  // of the metadata, at this look
 };
 
+// Concurrency: one thread at a time; waits for nobody but as long as Next is told.
+// Realtime: no call is for a realtime thread.
 class Watcher {
  public:
   Watcher(Watcher&&) noexcept;

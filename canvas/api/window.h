@@ -20,9 +20,6 @@
 // A block that is written after the window last looked reads as outside until it has looked again
 // (MoveTo, or the feeder); and so does a block that is just being overwritten, the first time that
 // any of its part is.
-//
-// Thread safety: thread-safe, but for readers: one thread each.
-// Realtime: nothing here but the readers is.
 #pragma once
 
 #include <cstdint>
@@ -55,6 +52,8 @@ struct WindowReport {
   std::uint64_t misses = 0;  // reads that met something outside
 };
 
+// Concurrency: several threads at once, but for moves; readers are for one thread each.
+// Realtime: no call is for a realtime thread; the readers that it makes are.
 class Window {
  public:
   // Covers [range.first, range.end) of every lane when it returns: what was not covered before is

@@ -7,8 +7,6 @@
 //
 // What lies outside the window, or was written after the window last looked, reads as kOutside:
 // zeros.
-//
-// Thread safety: a reader belongs to one thread at a time; make one for each thread.
 #pragma once
 
 #include <cstddef>
@@ -25,6 +23,9 @@
 
 namespace canvas {
 
+// Concurrency: one thread at a time; make one for each thread. Beside any writer, and beside
+// whoever moves the window.
+// Realtime: every call, wait-free; moving and ending one is not.
 class WindowReader {
  public:
   // One that was moved from answers kClosed to every read.
@@ -35,14 +36,13 @@ class WindowReader {
   const LaneInfo& lane() const noexcept;
 
   // As LaneReader::Read, inside the window. Ends the view before.
-  // Concurrency: beside any writer, and beside whoever moves the window. Realtime: yes, wait-free.
   ReadResult Read(Frame first, std::span<float> out) noexcept {
     return reading::ReadFrames<reading::InWindow>(inside_, first, out);
   }
 
   // As LaneReader::ViewAt and Visit. The window keeps what a view covers until it goes, or until
   // this reader's next call.
-  // Concurrency: as Read. Realtime: yes; of Visit, if `visit` is.
+  // Realtime: yes; of Visit, if `visit` is.
   View ViewAt(Frame first, std::uint64_t max_frames) noexcept {
     return reading::ViewFrames<reading::InWindow>(inside_, first, max_frames);
   }
@@ -64,6 +64,9 @@ class WindowReader {
 // Readers of several lanes of one window, for a callback that reads all of them at one position:
 // what each read begins with is sent for before the first of them is copied, so that they wait for
 // memory together and not one after the other.
+//
+// Concurrency: one thread at a time, as a WindowReader.
+// Realtime: every call, wait-free; moving and ending one is not.
 class WindowReaders {
  public:
   WindowReaders(WindowReaders&&) noexcept = default;
@@ -76,7 +79,6 @@ class WindowReaders {
   // window's clock: of a lane at another rate, from the frame that sounds then. An empty span, or
   // none, leaves its lane out. Answers the first status that is not kOk, by lane, kClosed after a
   // move; `results` has each lane's, kOk of one that was left out.
-  // Concurrency, realtime: as WindowReader::Read.
   ReadStatus Read(Frame position, std::span<const std::span<float>> outs) noexcept;
   std::span<const ReadResult> results() const { return results_; }
 

@@ -6,6 +6,8 @@
 //   - lines of C++ end at column 100, comments too, which clang-format leaves as they are
 //   - what users include leans on no layer below the metadata: on canvas/api, canvas/base,
 //     canvas/metadata and the standard library
+//   - above every class that users hold stands what it promises to threads (Concurrency:) and to
+//     realtime threads (Realtime:)
 // and that the rules fire: planted violations, each of which must be found.
 //
 //   source_rules_test README.md     (through which it finds the source tree)
@@ -150,6 +152,29 @@ std::set<std::string> TooDeep(const std::string& name, const std::string& text) 
   return found;
 }
 
+// Classes of a public header whose comment does not say what holds for threads: "name: class X
+// lacks Concurrency:". What is only declared, and structs of plain values, need none.
+std::vector<std::string> Silent(const std::string& name, const std::string& text) {
+  static const std::regex begins(R"(^class (?:alignas\(\w+\) )?(\w+)[^;]*$)");
+  std::vector<std::string> found;
+  std::istringstream in(text);
+  std::string line;
+  std::string comment;  // that stands directly above
+  while (std::getline(in, line)) {
+    std::smatch match;
+    if (line.starts_with("//")) {
+      comment += line + "\n";
+      continue;
+    }
+    if (std::regex_match(line, match, begins))
+      for (const char* word : {"// Concurrency:", "// Realtime:"})
+        if (comment.find(word) == std::string::npos)
+          found.push_back(name + ": class " + match[1].str() + " lacks " + (word + 3));
+    comment.clear();
+  }
+  return found;
+}
+
 std::string Slurp(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
   std::ostringstream text;
@@ -232,6 +257,16 @@ TEST(SourceRules, PublicHeadersIncludeNothingBelowTheMetadata) {
   EXPECT_TRUE(found.empty()) << Join({found.begin(), found.end()});
 }
 
+TEST(SourceRules, PublicClassesSayWhatHoldsForThreadsAndForRealtimeThreads) {
+  std::vector<std::string> found;
+  for (const auto& entry : fs::directory_iterator(g_root / "canvas/api")) {
+    const std::string name = entry.path().filename();
+    if (entry.path().extension() != ".h" || kInner.contains("canvas/api/" + name)) continue;
+    for (std::string& line : Silent(name, Slurp(entry.path()))) found.push_back(std::move(line));
+  }
+  EXPECT_TRUE(found.empty()) << Join(found);
+}
+
 TEST(SourceRules, PlantedViolationsAreFound) {
   Labels labels;
   ReadLabels("planted.h",
@@ -253,6 +288,20 @@ TEST(SourceRules, PlantedViolationsAreFound) {
   std::string umlauts;
   for (int i = 0; i < 97; ++i) umlauts += "\u00fc";
   EXPECT_TRUE(TooLong("planted.h", "// " + umlauts + "\n").empty());
+
+  EXPECT_EQ(Silent("planted.h",
+                   "// Realtime: of another class.\n"
+                   "\n"
+                   "// Concurrency: one thread.\n"
+                   "class Planted {\n"
+                   "  // Realtime: of a call.\n"
+                   "};\n"),
+            std::vector<std::string>{"planted.h: class Planted lacks Realtime:"});
+  EXPECT_EQ(Silent("planted.h", "class Planted final {\n").size(), 2U);
+  EXPECT_TRUE(Silent("planted.h",
+                     "class Declared;\nstruct Values {\n};\n"
+                     "// Concurrency: any.\n// Realtime: no.\nclass Planted {\n")
+                  .empty());
 
   for (const char* header :
        {"\"canvas/sync/overwrite.h\"", "\"canvas/api/core.h\"", "\"canvas/apis/canvas.h\"",
