@@ -174,6 +174,21 @@ Frame Saturate(Int128 value) {
   return Frame(static_cast<std::int64_t>(value));
 }
 
+}  // namespace
+
+Frame FrameAt(Time time, Rate rate) noexcept {
+  return time_internal::FrameAt(time.num, 1, time.den, rate);
+}
+
+Frame time_internal::FrameAt(std::int64_t count, std::int64_t num, std::int64_t den,
+                             Rate rate) noexcept {
+  // Below 2^63 x 2^32 x 2^32, and below 2^63 x 2^32.
+  const Int128 whole = Int128{count} * Int128{num} * Int128{rate.num};
+  return Saturate(FloorDiv(whole, Int128{den} * Int128{rate.den}));
+}
+
+namespace {
+
 // frame x to / from as floor and remainder. In steps: the whole product would take 191 bits.
 struct Scaled {
   Int128 whole;

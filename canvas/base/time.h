@@ -10,9 +10,13 @@
 // Thread safety: pure functions.
 #pragma once
 
+#include <chrono>
+#include <concepts>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "canvas/base/error.h"
 #include "canvas/base/units.h"
@@ -49,6 +53,13 @@ Result<Time> TimeOfFrame(Frame frame, Rate rate);
 // not fit.
 Result<Frame> FrameOfTime(Time time, Rate rate);
 
+// The same for times that a program gives, without an error: the last frame that starts no later,
+// also of times below 0; what does not fit is the nearest that does, which every call that takes a
+// frame then refuses. A duration is of whole ticks: 90s, 250ms, std::chrono::minutes(3).
+Frame FrameAt(Time time, Rate rate) noexcept;
+template <std::integral Rep, typename Period>
+Frame FrameAt(std::chrono::duration<Rep, Period> time, Rate rate) noexcept;
+
 // A position as a person gives it: seconds ("90", "90.5"), a clock ("1:30", "1:02:03.250"; minutes
 // and seconds below 60), or frames ("4320000f"). At most nine decimals.
 struct Position {
@@ -69,6 +80,20 @@ std::string FormatClock(Frame frame, Rate rate);
 // from. What does not fit is the nearest that does.
 Frame ToRate(Frame frame, Rate from, Rate to);
 Frame ToRateUp(Frame frame, Rate from, Rate to);
+
+namespace time_internal {
+// floor(count x num / den x rate), den > 0, num below 2^32.
+Frame FrameAt(std::int64_t count, std::int64_t num, std::int64_t den, Rate rate) noexcept;
+}  // namespace time_internal
+
+template <std::integral Rep, typename Period>
+Frame FrameAt(std::chrono::duration<Rep, Period> time, Rate rate) noexcept {
+  static_assert(Period::num <= std::numeric_limits<std::uint32_t>::max(), "a tick of centuries");
+  constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
+  const std::int64_t count =
+      std::cmp_greater(time.count(), kMost) ? kMost : static_cast<std::int64_t>(time.count());
+  return time_internal::FrameAt(count, Period::num, Period::den, rate);
+}
 
 // The page of frame >= 0, and the first frame of a page. `page` may be one past the last.
 std::uint64_t PageOfFrame(Frame frame, Rate rate, std::uint32_t page_seconds);

@@ -10,28 +10,28 @@ namespace {
 
 Rate R(std::uint64_t num, std::uint64_t den = 1) { return *Rate::Make(num, den); }
 
-Frame FrameAt(std::string_view text, Rate rate) {
+Frame FrameOf(std::string_view text, Rate rate) {
   const auto position = ParsePosition(text);
   EXPECT_TRUE(position.has_value()) << text;
   return *position->ToFrame(rate);
 }
 
 TEST(ParsePosition, TakesSecondsClockAndFrames) {
-  EXPECT_EQ(FrameAt("90", R(48000)).value(), 4'320'000);
-  EXPECT_EQ(FrameAt("90.5", R(48000)).value(), 4'344'000);
-  EXPECT_EQ(FrameAt(".5", R(48000)).value(), 24'000);
-  EXPECT_EQ(FrameAt("1:30", R(48000)).value(), 4'320'000);
-  EXPECT_EQ(FrameAt("1:02:03.250", R(48000)).value(), 3723 * 48000 + 12000);
-  EXPECT_EQ(FrameAt("4320000f", R(44100)).value(), 4'320'000);
-  EXPECT_EQ(FrameAt("100:00", R(10)).value(), 60'000) << "only lower fields stop at 59";
+  EXPECT_EQ(FrameOf("90", R(48000)).value(), 4'320'000);
+  EXPECT_EQ(FrameOf("90.5", R(48000)).value(), 4'344'000);
+  EXPECT_EQ(FrameOf(".5", R(48000)).value(), 24'000);
+  EXPECT_EQ(FrameOf("1:30", R(48000)).value(), 4'320'000);
+  EXPECT_EQ(FrameOf("1:02:03.250", R(48000)).value(), 3723 * 48000 + 12000);
+  EXPECT_EQ(FrameOf("4320000f", R(44100)).value(), 4'320'000);
+  EXPECT_EQ(FrameOf("100:00", R(10)).value(), 60'000) << "only lower fields stop at 59";
 }
 
 TEST(ParsePosition, IsExactWhereFloatingPointIsNot) {
   // 0.1 s at 30 Hz is frame 3 exactly; in doubles 0.1 x 30 is 3.0000000000000004, 0.7 x 10 is 7.
-  EXPECT_EQ(FrameAt("0.1", R(30)).value(), 3);
-  EXPECT_EQ(FrameAt("4.35", R(100)).value(), 435);  // 434.99999999999994 in doubles
-  EXPECT_EQ(FrameAt("0.999999999", R(1)).value(), 0);
-  EXPECT_EQ(FrameAt("0.5", R(24000, 1024)).value(), 11);  // 11.71875 floors
+  EXPECT_EQ(FrameOf("0.1", R(30)).value(), 3);
+  EXPECT_EQ(FrameOf("4.35", R(100)).value(), 435);  // 434.99999999999994 in doubles
+  EXPECT_EQ(FrameOf("0.999999999", R(1)).value(), 0);
+  EXPECT_EQ(FrameOf("0.5", R(24000, 1024)).value(), 11);  // 11.71875 floors
 }
 
 TEST(ParsePosition, RefusesEverythingElse) {
@@ -85,6 +85,50 @@ TEST(Pages, EveryFrameLiesInThePageInWhichItStarts) {
       }
     }
   }
+}
+
+TEST(FrameAt, IsTheLastFrameThatStartsNoLater) {
+  using namespace std::chrono_literals;
+  EXPECT_EQ(FrameAt(90s, R(48000)), Frame(4'320'000));
+  EXPECT_EQ(FrameAt(250ms, R(44100)), Frame(11025));
+  EXPECT_EQ(FrameAt(1ms, R(44100)), Frame(44)) << "44.1";
+  EXPECT_EQ(FrameAt(-1ms, R(44100)), Frame(-45)) << "the floor, not towards 0";
+  EXPECT_EQ(FrameAt(1h, R(24000, 1024)), Frame(84375));
+  EXPECT_EQ(FrameAt(Time{1, 3}, R(48000)), Frame(16000));
+  EXPECT_EQ(FrameAt(Time{-1, 3}, R(1)), Frame(-1));
+  EXPECT_EQ(FrameAt(std::chrono::duration<std::uint8_t>(3), R(8000)), Frame(24000));
+}
+
+TEST(FrameAt, IsTheNearestThatFitsWhereTheTimeDoesNot) {
+  constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
+  constexpr auto kLeast = std::numeric_limits<std::int64_t>::min();
+  const Rate fast = R(std::numeric_limits<std::uint32_t>::max());
+  using Years = std::chrono::duration<std::int64_t, std::chrono::years::period>;
+  EXPECT_EQ(FrameAt(Years(kMost), fast), Frame(kMost));
+  EXPECT_EQ(FrameAt(Years(kLeast), fast), Frame(kLeast));
+  EXPECT_EQ(FrameAt(std::chrono::duration<std::uint64_t>(~std::uint64_t{0}), R(1)), Frame(kMost));
+  EXPECT_EQ(FrameAt(std::chrono::duration<std::int64_t>(kMost), R(1)), Frame(kMost)) << "it fits";
+  EXPECT_EQ(FrameAt(Time{kLeast, 1}, R(2)), Frame(kLeast));
+  using Attoseconds = std::chrono::duration<std::int64_t, std::atto>;
+  EXPECT_EQ(FrameAt(Attoseconds(kMost), R(48000)), Frame(442721)) << "9.223372 s";
+}
+
+TEST(Quantity, TakesUnsignedCountsAndKeepsToWhatFits) {
+  constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
+  constexpr auto kLeast = std::numeric_limits<std::int64_t>::min();
+  constexpr auto kAll = std::numeric_limits<std::uint64_t>::max();
+  static_assert(Frame(5) + std::uint64_t{7} == Frame(12));
+  static_assert(Frame(5) - 7U == Frame(-2));
+  static_assert(Frame(5) + 7 == Frame(12));
+  EXPECT_EQ(Frame(0) + kAll, Frame(kMost));
+  EXPECT_EQ(Frame(-1) + kAll, Frame(kMost));
+  EXPECT_EQ(Frame(kLeast) + kAll, Frame(kMost)) << "which is it exactly";
+  EXPECT_EQ(Frame(kMost) - kAll, Frame(kLeast));
+  EXPECT_EQ(Frame(0) - kAll, Frame(kLeast));
+  EXPECT_EQ((FrameRange{Frame(-3), Frame(4)}).size(), 7U);
+  EXPECT_EQ((FrameRange{Frame(kLeast), Frame(kMost)}).size(), kAll);
+  EXPECT_EQ((FrameRange{Frame(4), Frame(-3)}).size(), 0U);
+  EXPECT_EQ((PageRange{PageIndex(2), PageIndex(5)}).size(), 3U);
 }
 
 TEST(Pages, AreRightFarAlongTheTimeline) {

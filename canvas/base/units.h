@@ -6,11 +6,16 @@
 #pragma once
 
 #include <compare>
+#include <concepts>
 #include <cstdint>
+#include <limits>
+#include <type_traits>
 
 namespace canvas {
 
-// A 64-bit quantity of unit `Tag`: ordered, steppable by plain counts, never mixed with others.
+// A quantity of unit `Tag`: ordered, steppable by plain counts, never mixed with others. A signed
+// one takes unsigned counts too, such as a size(), whatever their width: what does not fit is the
+// last, or first, that does.
 template <typename Tag, typename Rep = std::int64_t>
 class Quantity {
  public:
@@ -28,6 +33,19 @@ class Quantity {
   friend constexpr Quantity operator-(Quantity a, Rep count) {
     return Quantity(static_cast<Rep>(a.value_ - count));
   }
+  template <std::unsigned_integral Count>
+  requires std::signed_integral<Rep>
+  friend constexpr Quantity operator+(Quantity a, Count count) {
+    const std::make_unsigned_t<Rep> room = Distance(a.value_, std::numeric_limits<Rep>::max());
+    return count > room ? Quantity(std::numeric_limits<Rep>::max()) : Stepped(a.value_, count);
+  }
+  template <std::unsigned_integral Count>
+  requires std::signed_integral<Rep>
+  friend constexpr Quantity operator-(Quantity a, Count count) {
+    const std::make_unsigned_t<Rep> room = Distance(std::numeric_limits<Rep>::min(), a.value_);
+    return count > room ? Quantity(std::numeric_limits<Rep>::min())
+                        : Stepped(a.value_, std::make_unsigned_t<Rep>{0} - count);
+  }
   friend constexpr Rep operator-(Quantity a, Quantity b) {
     return static_cast<Rep>(a.value_ - b.value_);
   }
@@ -37,6 +55,15 @@ class Quantity {
   }
 
  private:
+  // Modulo 2^bits, which is exact where the outcome fits.
+  using Unsigned = std::make_unsigned_t<Rep>;
+  static constexpr Unsigned Distance(Rep from, Rep to) {
+    return static_cast<Unsigned>(static_cast<Unsigned>(to) - static_cast<Unsigned>(from));
+  }
+  static constexpr Quantity Stepped(Rep value, Unsigned count) {
+    return Quantity(static_cast<Rep>(static_cast<Unsigned>(value) + count));
+  }
+
   Rep value_ = 0;
 };
 
@@ -53,6 +80,12 @@ struct Range {
   T end{};
 
   constexpr bool empty() const { return !(first < end); }
+  // How many there are.
+  constexpr std::uint64_t size() const {
+    return empty() ? 0
+                   : static_cast<std::uint64_t>(end.value()) -
+                         static_cast<std::uint64_t>(first.value());
+  }
   constexpr bool Contains(T value) const { return first <= value && value < end; }
   constexpr bool Overlaps(const Range& other) const {
     return first < other.end && other.first < end;

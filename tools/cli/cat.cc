@@ -55,7 +55,7 @@ class Lines {
   }
   void Frames(Frame first, std::span<const float> samples) {
     for (std::size_t i = 0; i < samples.size(); i += lane_.channels) {
-      const Frame frame = first + static_cast<std::int64_t>(i / lane_.channels);
+      const Frame frame = first + i / lane_.channels;
       if (json_)
         text_ += fmt::format(R"({{"frame":{},"seconds":{},"samples":[)", frame.value(),
                              SecondsOf(frame, lane_.rate));
@@ -105,7 +105,7 @@ Result<void> Print(const Canvas& canvas, const CatArguments& arguments) {
                     "print it again");
       lines.Frames(at, chunk);
       if (!lines.Put()) return false;
-      at = at + static_cast<std::int64_t>(count);
+      at = at + count;
       reader.Forget({part.first, at});
     }
     return true;

@@ -208,8 +208,8 @@ Result<std::uint64_t> CopyLane(const Canvas& from, Canvas& to, const LaneCopy& p
                                 FormatClock(at + plan.shift, plan.lane.rate)),
                     "copy it again with --overwrite");
       CANVAS_TRY(writer.Write(at + plan.shift, chunk));
-      reader.Forget({at, at + static_cast<std::int64_t>(count)});
-      at = at + static_cast<std::int64_t>(count);
+      reader.Forget({at, at + count});
+      at = at + count;
       done += count;
       bar.Update(done);
     }
@@ -321,8 +321,7 @@ Result<void> RunCopy(const CopyArguments& arguments) {
                         plan.name == plan.lane.name
                             ? arguments.into
                             : fmt::format("'{}' in {}", Printable(plan.name), arguments.into),
-                        FormatClock(Frame(static_cast<std::int64_t>(frames)), plan.lane.rate),
-                        Count(frames, "frame"),
+                        FormatClock(Frame(0) + frames, plan.lane.rate), Count(frames, "frame"),
                         markers == 0 ? "" : ", " + Count(markers, "marker")));
       }
       return to.Close();
@@ -405,8 +404,8 @@ Result<Difference> Compare(const Canvas& a, const Canvas& b, const LaneInfo& lan
     if (std::memcmp(left.data(), right.data(), count * channels * sizeof(float)) != 0)
       for (std::uint64_t i = 0; i < count; ++i)
         if (std::memcmp(&left[i * channels], &right[i * channels], channels * sizeof(float)) != 0)
-          difference.Add(at + static_cast<std::int64_t>(i), lane.rate);
-    const FrameRange seen{at, at + static_cast<std::int64_t>(count)};
+          difference.Add(at + i, lane.rate);
+    const FrameRange seen{at, at + count};
     first.Forget(seen);
     second.Forget(seen);
     at = seen.end;

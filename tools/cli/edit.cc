@@ -168,14 +168,14 @@ Result<std::uint64_t> Silence(const Canvas& canvas, FrameWriter& writer, FrameRa
           at, std::min<std::uint64_t>(zeros.size() / channels,
                                       static_cast<std::uint64_t>(part.end - at)));
       CANVAS_TRY(writer.Write(at, std::span(zeros).first(count * channels)));
-      at = at + static_cast<std::int64_t>(count);
+      at = at + count;
       silenced += count;
     }
   return silenced;
 }
 
 std::string DurationOf(std::uint64_t frames, Rate rate) {
-  return FormatClock(Frame(static_cast<std::int64_t>(frames)), rate);
+  return FormatClock(Frame(0) + frames, rate);
 }
 
 struct Removed {

@@ -37,10 +37,10 @@ Result<std::uint64_t> Copy(LaneReader& reader, FrameRange range, AudioOutput& ou
   for (std::uint64_t done = 0; done < frames;) {
     const std::uint64_t count = std::min<std::uint64_t>(frames - done, samples.size() / channels);
     const auto chunk = std::span(samples).first(count * channels);
-    const Frame at = range.first + static_cast<std::int64_t>(done);
+    const Frame at = range.first + done;
     CANVAS_ASSIGN(const ReadResult read, ReadSettled(reader, at, chunk));
     CANVAS_TRY(out.Write(chunk));
-    reader.Forget({at, at + static_cast<std::int64_t>(count)});
+    reader.Forget({at, at + count});
     written += read.written_frames;
     done += count;
     progress.Update(done);

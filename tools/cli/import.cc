@@ -66,7 +66,7 @@ Result<void> Copy(Work& work, AudioInput& input, const Source& source, FrameWrit
       progress.stopped = true;
       return {};
     }
-    const Frame at = start + static_cast<std::int64_t>(progress.frames);
+    const Frame at = start + progress.frames;
     const std::uint64_t wanted = writer.PreferredFrames(at, samples.size() / channels);
     CANVAS_ASSIGN(const std::size_t frames,
                   input.Read(std::span(samples).first(wanted * channels)));
@@ -74,8 +74,7 @@ Result<void> Copy(Work& work, AudioInput& input, const Source& source, FrameWrit
     // Of an input that says how long it is, both are known.
     if (!source.frames || progress.frames + frames > *source.frames) {
       CANVAS_TRY(CheckFits(work.canvas, source.shown, at, frames, writer.lane().rate));
-      if (!overwrite)
-        CANVAS_TRY(CheckFree(reader, source.shown, {at, at + static_cast<std::int64_t>(frames)}));
+      if (!overwrite) CANVAS_TRY(CheckFree(reader, source.shown, {at, at + frames}));
     }
     progress.touched = progress.frames + frames;
     CANVAS_TRY(writer.Write(at, std::span(samples).first(frames * channels)));
@@ -111,8 +110,8 @@ std::size_t ImportMarkers(Canvas& canvas, const AudioInput& input, const LaneInf
   std::vector<Marker> markers;
   for (const Cue& cue : input.cues()) {
     if (cue.frame > frames) continue;  // of what is not there
-    const Frame first = at + static_cast<std::int64_t>(cue.frame);
-    const Frame end = first + static_cast<std::int64_t>(std::min(cue.frames, frames - cue.frame));
+    const Frame first = at + cue.frame;
+    const Frame end = first + std::min(cue.frames, frames - cue.frame);
     const auto start = TimeOfFrame(first, lane.rate);
     const auto stop = TimeOfFrame(end, lane.rate);
     if (start && stop)
@@ -129,8 +128,8 @@ std::pair<Json, std::string> Told(const Source& source, const AudioInput& input,
                                   const LaneInfo& lane, Frame at, std::uint64_t frames) {
   std::string text = fmt::format(
       "{} -> lane '{}': {} at {} ({}, {}{}, {} Hz)\n", Printable(source.shown),
-      Printable(lane.name), FormatClock(Frame(static_cast<std::int64_t>(frames)), lane.rate),
-      FormatClock(at, lane.rate), Count(frames, "frame"), Count(lane.channels, "channel"),
+      Printable(lane.name), FormatClock(Frame(0) + frames, lane.rate), FormatClock(at, lane.rate),
+      Count(frames, "frame"), Count(lane.channels, "channel"),
       lane.channels > 2 && lane.speakers != 0 ? fmt::format(" ({})", SpeakersText(lane.speakers))
                                               : "",
       ToString(lane.rate));
@@ -166,11 +165,10 @@ struct Leftover {
 Leftover LeftoverOf(const Work& work, const Job& job, const LaneInfo& lane, Frame at,
                     const Progress& progress, std::optional<Frame> held) {
   Leftover left;
-  const auto touched_end = at + static_cast<std::int64_t>(progress.touched);
+  const auto touched_end = at + progress.touched;
   left.what = fmt::format("lane '{}' holds {} of {}, from {} to {}", lane.name,
-                          FormatClock(Frame(static_cast<std::int64_t>(progress.frames)), lane.rate),
-                          job.source.shown, FormatClock(at, lane.rate),
-                          FormatClock(at + static_cast<std::int64_t>(progress.frames), lane.rate));
+                          FormatClock(Frame(0) + progress.frames, lane.rate), job.source.shown,
+                          FormatClock(at, lane.rate), FormatClock(at + progress.frames, lane.rate));
   left.undo = fmt::format("canvas rm {} --lane {} --from {}f --to {}f removes it",
                           ShellWord(work.arguments.file), ShellWord(lane.name), at.value(),
                           touched_end.value());
@@ -193,8 +191,7 @@ Result<std::optional<Frame>> ImportOne(Work& work, const Job& job, FrameWriter& 
   const bool overwrite = work.arguments.overwrite || (job.made && writer.end() == Frame(0));
   CANVAS_ASSIGN(const LaneReader reader, work.canvas.Reader(lane.id));
   if (!overwrite && source.frames)
-    CANVAS_TRY(
-        CheckFree(reader, source.shown, {at, at + static_cast<std::int64_t>(*source.frames)}));
+    CANVAS_TRY(CheckFree(reader, source.shown, {at, at + *source.frames}));
   std::optional<Frame> held;  // the first frame that is replaced
   if (overwrite && at < writer.end()) {
     CANVAS_ASSIGN(const auto written, reader.WrittenRanges({at, writer.end()}));
@@ -210,7 +207,7 @@ Result<std::optional<Frame>> ImportOne(Work& work, const Job& job, FrameWriter& 
     std::string hint = error.hint();
     if (progress.touched != 0 && alone) {
       what += fmt::format("; {} got as far as {}", source.shown,
-                          FormatClock(at + static_cast<std::int64_t>(progress.frames), lane.rate));
+                          FormatClock(at + progress.frames, lane.rate));
     } else if (progress.touched != 0) {
       what += "; " + left.what;
       hint += (hint.empty() ? "" : "; ") + left.undo;
@@ -224,7 +221,7 @@ Result<std::optional<Frame>> ImportOne(Work& work, const Job& job, FrameWriter& 
     if (markers != 0) words += fmt::format("  {} of its cue points\n", Count(markers, "marker"));
     json["markers"] = markers;
     outcome.told.emplace_back(std::move(json), std::move(words));
-    return at + static_cast<std::int64_t>(progress.frames);
+    return at + progress.frames;
   }
   outcome.notes.push_back(fmt::format("{}: stopped; {}", work.arguments.file, left.what));
   outcome.notes.push_back(fmt::format(

@@ -205,7 +205,7 @@ Result<std::vector<Job>> Plan(const ImportArguments& arguments, std::vector<Sour
     if (first && !arguments.append) {
       job.at = at;
     } else if (!first && jobs.back().at && jobs.back().source.frames) {
-      job.at = *jobs.back().at + static_cast<std::int64_t>(*jobs.back().source.frames);
+      job.at = *jobs.back().at + *jobs.back().source.frames;
     }
     jobs.push_back(std::move(job));
   }
@@ -331,8 +331,7 @@ Result<void> Lanes::CheckPlace(const Job& job, Rate rate) const {
   const Frame at = job.at.value_or(reader.Extent().end);
   CANVAS_TRY(CheckFits(canvas_, job.source.shown, at, job.source.frames.value_or(0), rate));
   if (arguments_.overwrite || !job.source.frames || !job.at) return {};
-  return CheckFree(reader, job.source.shown,
-                   {at, at + static_cast<std::int64_t>(*job.source.frames)});
+  return CheckFree(reader, job.source.shown, {at, at + *job.source.frames});
 }
 
 }  // namespace canvas::cli::importing

@@ -16,7 +16,7 @@ namespace {
 constexpr Table::Align kRight = Table::Align::kRight;
 
 std::string Duration(std::uint64_t frames, Rate rate) {
-  return FormatClock(Frame(static_cast<std::int64_t>(frames)), rate);
+  return FormatClock(Frame(0) + frames, rate);
 }
 
 Json RateJson(Rate rate) {

@@ -108,7 +108,7 @@ Result<Statistics> Measure(const Canvas& canvas, const LaneInfo& lane) {
                     "measure it again");
       Take(statistics, chunk, lane.channels);
       if (meter != nullptr) ebur128_add_frames_float(meter.get(), chunk.data(), count);
-      const Frame end = at + static_cast<std::int64_t>(count);
+      const Frame end = at + count;
       reader.Forget({at, end});
       at = end;
       bar.Update(statistics.frames);
@@ -174,8 +174,7 @@ Result<void> RunStat(const StatArguments& arguments) {
     const auto text = [](const std::optional<double>& value) {
       return value ? fmt::format("{:.1f}", *value) : "-";
     };
-    table.Add({Clipped(Printable(lane.name), 40),
-               FormatClock(Frame(static_cast<std::int64_t>(s.frames)), lane.rate),
+    table.Add({Clipped(Printable(lane.name), 40), FormatClock(Frame(0) + s.frames, lane.rate),
                DecibelText(s.peak), s.true_peak ? DecibelText(*s.true_peak) : "-",
                DecibelText(s.rms()), text(s.loudness), text(s.range),
                fmt::format("{:+.5f}", s.dc()), fmt::format("{:.1f} %", silent * 100),
