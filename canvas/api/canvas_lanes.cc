@@ -14,62 +14,8 @@
 #include "canvas/api/core.h"
 #include "canvas/api/frame_reader.h"
 #include "canvas/api/owned_lane.h"
-#include "canvas/part/takeover.h"
 
 namespace canvas {
-LaneInfo ToInfo(const metadata::LaneRecord& lane) {
-  return {lane.id,   lane.name,        lane.kind,     lane.channels,
-          lane.rate, lane.description, lane.speakers, lane.tags};
-}
-
-void CountIn(LaneExtent& extent, const format::Timeline& timeline, PageIndex page,
-             const std::optional<part::PartSummary>& part) noexcept {
-  if (!part || part->empty()) return;
-  const Frame start = timeline.FirstFrame(page.value());
-  if (extent.first == extent.end) extent.first = start + static_cast<std::int64_t>(part->first);
-  extent.end = start + static_cast<std::int64_t>(part->end);
-  extent.written_frames += part->written_frames;
-  extent.written_bytes += part->written_bytes;
-}
-
-namespace {
-
-std::unexpected<Error> NoSuchLane(std::string_view which) {
-  return Fail(ErrorCode::kNotFound, fmt::format("no lane {}", which),
-              "`canvas info` lists the lanes");
-}
-
-}  // namespace
-
-Result<std::shared_ptr<const CanvasCore::Known>> CanvasCore::Current() {
-  CANVAS_ASSIGN(auto header, headers.Current());
-  const std::lock_guard lock(mutex_);
-  if (known_ == nullptr || known_->header != header) {
-    CANVAS_ASSIGN(auto contents, part::Contents::Of(*header, file->geometry()));
-    known_ = std::make_shared<const Known>(std::move(header), std::move(contents));
-  }
-  return known_;
-}
-
-Result<CanvasCore::Lane> CanvasCore::Find(LaneId id) {
-  CANVAS_ASSIGN(const auto header, headers.Current());
-  const metadata::LaneRecord* lane = header->Find(id);
-  if (lane == nullptr) return NoSuchLane(fmt::format("with id {}", id.value()));
-  CANVAS_ASSIGN(auto content, part::ContentOf(*lane, file->geometry()));
-  return Lane{*lane, std::move(content)};
-}
-
-Result<std::pair<LaneInfo, part::frames::FramePlace>> CanvasCore::FindFrames(LaneId id) {
-  CANVAS_ASSIGN(const auto header, headers.Current());
-  const metadata::LaneRecord* lane = header->Find(id);
-  if (lane == nullptr) return NoSuchLane(fmt::format("with id {}", id.value()));
-  CANVAS_ASSIGN(const auto place, part::frames::FramePlace::Of(*lane, file->geometry()));
-  return std::pair(ToInfo(*lane), place);
-}
-
-Result<storage::Ownership> CanvasCore::Own(const part::Content& content, PageRange pages) {
-  return part::TakeOver(*file, owners, content, pages);
-}
 
 Result<std::vector<LaneInfo>> Canvas::Lanes() const {
   return NoThrow([&]() -> Result<std::vector<LaneInfo>> {
@@ -450,6 +396,35 @@ Result<LaneReader> Canvas::Reader(LaneId id) const {
     if (!found) return std::unexpected(std::move(found).error());
     return LaneReader(reading::FrameReader<reading::Anywhere>(core_->file, found->second,
                                                               found->first, reading::Anywhere{}));
+  });
+}
+
+Result<Window> Canvas::MakeWindow(std::span<const LaneId> lanes,
+                                  const WindowOptions& options) const {
+  return NoThrow([&]() -> Result<Window> {
+    CANVAS_TRY(CheckOpen());
+    return Window::Make(core_, lanes, options);
+  });
+}
+
+Result<Watcher> Canvas::Watch() const {
+  return NoThrow([&]() -> Result<Watcher> {
+    CANVAS_TRY(CheckOpen());
+    return Watcher::Make(core_);
+  });
+}
+
+Result<MetadataPin> Canvas::Pin() const {
+  return NoThrow([&]() -> Result<MetadataPin> {
+    CANVAS_TRY(CheckOpen());
+    return MetadataPin::Make(core_);
+  });
+}
+
+Result<PageHold> Canvas::Hold(LaneId id, PageRange pages) const {
+  return NoThrow([&]() -> Result<PageHold> {
+    CANVAS_TRY(CheckOpen());
+    return AboutFile(PageHold::Make(core_, id, pages), *core_);
   });
 }
 

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -68,6 +69,7 @@ static_assert(format::kMaxPages == 1 << 20, "as OwnOptions says");
 // What a longer wait comes to: no sum of times overflows.
 inline constexpr std::chrono::milliseconds kLongestWait = std::chrono::hours(24 * 365);
 
+std::unexpected<Error> NoSuchLane(std::string_view which);
 LaneInfo ToInfo(const metadata::LaneRecord& lane);
 // Counts a part in that comes behind those that were counted.
 void CountIn(LaneExtent& extent, const format::Timeline& timeline, PageIndex page,

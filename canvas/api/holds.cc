@@ -5,7 +5,6 @@
 #include <iterator>
 #include <utility>
 
-#include "canvas/api/canvas.h"
 #include "canvas/api/core.h"
 
 namespace canvas {
@@ -68,34 +67,25 @@ PageHold::~PageHold() {
     core_->file->shared_locks().Unlock(format::WindowLock(lane_, pages_));
 }
 
-Result<MetadataPin> Canvas::Pin() const {
-  return NoThrow([&]() -> Result<MetadataPin> {
-    CANVAS_TRY(CheckOpen());
-    CANVAS_ASSIGN(storage::HeaderPin pin, core_->headers.Pin());
-    return MetadataPin(std::make_unique<MetadataPin::Inside>(core_, std::move(pin)));
-  });
+Result<MetadataPin> MetadataPin::Make(std::shared_ptr<CanvasCore> core) {
+  CANVAS_ASSIGN(storage::HeaderPin pin, core->headers.Pin());
+  return MetadataPin(std::make_unique<Inside>(std::move(core), std::move(pin)));
 }
 
-Result<PageHold> Canvas::Hold(LaneId id, PageRange pages) const {
-  return NoThrow([&]() -> Result<PageHold> {
-    CANVAS_TRY(CheckOpen());
-    const auto hold = [&]() -> Result<PageHold> {
-      CANVAS_TRY(core_->Find(id));
-      if (pages.empty() || pages.end > kAllPages.end)
-        return Fail(ErrorCode::kInvalidArgument, "an empty or impossible range of pages");
-      switch (core_->file->shared_locks().TryShared(format::WindowLock(id, pages))) {
-        case sync::LockTry::kTaken:
-          return PageHold(core_, id, pages);
-        case sync::LockTry::kHeld:
-          return Fail(ErrorCode::kBusy, "one of the pages is just being given back",
-                      "try again in a moment");
-        case sync::LockTry::kFailed:
-          break;
-      }
-      return FailErrno(errno, "lock");
-    };
-    return AboutFile(hold(), *core_);
-  });
+Result<PageHold> PageHold::Make(std::shared_ptr<CanvasCore> core, LaneId id, PageRange pages) {
+  CANVAS_TRY(core->Find(id));
+  if (pages.empty() || pages.end > kAllPages.end)
+    return Fail(ErrorCode::kInvalidArgument, "an empty or impossible range of pages");
+  switch (core->file->shared_locks().TryShared(format::WindowLock(id, pages))) {
+    case sync::LockTry::kTaken:
+      return PageHold(std::move(core), id, pages);
+    case sync::LockTry::kHeld:
+      return Fail(ErrorCode::kBusy, "one of the pages is just being given back",
+                  "try again in a moment");
+    case sync::LockTry::kFailed:
+      break;
+  }
+  return FailErrno(errno, "lock");
 }
 
 }  // namespace canvas

@@ -42,6 +42,7 @@ class MetadataPin {
  private:
   friend class Canvas;
   struct Inside;
+  static Result<MetadataPin> Make(std::shared_ptr<CanvasCore> core);
   explicit MetadataPin(std::unique_ptr<Inside> inside) noexcept;
   Result<void> CheckUsable() const;
   std::unique_ptr<Inside> inside_;
@@ -63,6 +64,7 @@ class PageHold {
 
  private:
   friend class Canvas;
+  static Result<PageHold> Make(std::shared_ptr<CanvasCore> core, LaneId id, PageRange pages);
   PageHold(std::shared_ptr<CanvasCore> core, LaneId lane, PageRange pages);
   std::shared_ptr<CanvasCore> core_;
   LaneId lane_;

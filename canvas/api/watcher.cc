@@ -5,7 +5,6 @@
 #include <optional>
 #include <utility>
 
-#include "canvas/api/canvas.h"
 #include "canvas/api/core.h"
 
 namespace canvas {
@@ -51,13 +50,10 @@ Watcher::Watcher(Watcher&&) noexcept = default;
 Watcher& Watcher::operator=(Watcher&&) noexcept = default;
 Watcher::~Watcher() = default;
 
-Result<Watcher> Canvas::Watch() const {
-  return NoThrow([&]() -> Result<Watcher> {
-    CANVAS_TRY(CheckOpen());
-    auto state = std::make_unique<Watcher::State>(core_);
-    CANVAS_TRY(state->Look());
-    return Watcher(std::move(state));
-  });
+Result<Watcher> Watcher::Make(std::shared_ptr<CanvasCore> core) {
+  auto state = std::make_unique<State>(std::move(core));
+  CANVAS_TRY(state->Look());
+  return Watcher(std::move(state));
 }
 
 void Watcher::State::ComparePart(const part::Content& content, const LaneInfo& lane, PageIndex page,

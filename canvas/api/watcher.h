@@ -59,6 +59,7 @@ class Watcher {
  private:
   friend class Canvas;
   struct State;
+  static Result<Watcher> Make(std::shared_ptr<CanvasCore> core);
   explicit Watcher(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

@@ -10,7 +10,6 @@
 #include <new>
 #include <utility>
 
-#include "canvas/api/canvas.h"
 #include "canvas/api/frame_reader.h"
 #include "canvas/api/window_core.h"
 #include "canvas/sync/append.h"
@@ -537,14 +536,11 @@ Result<WindowReaders> Window::Readers(std::span<const LaneId> ids) const {
   });
 }
 
-Result<Window> Canvas::MakeWindow(std::span<const LaneId> lanes,
-                                  const WindowOptions& options) const {
-  return NoThrow([&]() -> Result<Window> {
-    CANVAS_TRY(CheckOpen());
-    auto made = AboutFile(WindowCore::Make(core_, lanes, options), *core_);
-    if (!made) return std::unexpected(std::move(made).error());
-    return Window(*std::move(made));
-  });
+Result<Window> Window::Make(std::shared_ptr<CanvasCore> core, std::span<const LaneId> lanes,
+                            const WindowOptions& options) {
+  auto made = AboutFile(WindowCore::Make(core, lanes, options), *core);
+  if (!made) return std::unexpected(std::move(made).error());
+  return Window(*std::move(made));
 }
 
 }  // namespace canvas

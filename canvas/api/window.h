@@ -34,6 +34,7 @@
 
 namespace canvas {
 
+class CanvasCore;
 class WindowCore;
 
 struct WindowOptions {
@@ -77,6 +78,8 @@ class Window {
  private:
   friend class Canvas;
   friend class Feeder;
+  static Result<Window> Make(std::shared_ptr<CanvasCore> core, std::span<const LaneId> lanes,
+                             const WindowOptions& options);
   explicit Window(std::shared_ptr<WindowCore> core) : core_(std::move(core)) {}
   Result<void> CheckOpen() const;
   std::shared_ptr<WindowCore> core_;
