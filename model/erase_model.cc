@@ -1,5 +1,6 @@
 // Erasing blocks, model-checked: a block that is given back, and written again, is read whole or as
 // unwritten, and a view does not keep a byte of the hole (canvas/sync/erase.h).
+#include "canvas/format/slot_words.h"
 #include "canvas/sync/append.h"
 #include "canvas/sync/erase.h"
 #include "canvas/sync/overwrite.h"

@@ -1,6 +1,7 @@
 // Events, model-checked: a cursor sees a prefix of one edit's list, or is told that it raced, or
 // that the part it reads is gone; also where the owner dies in the midst of an edit, and where the
 // part is given back and goes to another lane (canvas/sync/events.h, canvas/sync/part_life.h).
+#include "canvas/format/slot_words.h"
 #include "canvas/sync/events.h"
 #include "canvas/sync/part_life.h"
 #include "model/search.h"

@@ -13,6 +13,9 @@
 #include <string>
 #include <vector>
 
+#include "canvas/format/owner_table.h"
+#include "canvas/format/root.h"
+#include "canvas/format/slot_words.h"
 #include "canvas/sync/append.h"
 #include "canvas/sync/erase.h"
 #include "canvas/sync/events.h"

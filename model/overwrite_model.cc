@@ -1,6 +1,7 @@
 // Overwrite, model-checked: a reader gets one version of a block, whole, or is told that it raced;
 // time does not run backwards; also where the owner dies in the midst and another takes it back
 // (canvas/sync/overwrite.h).
+#include "canvas/format/slot_words.h"
 #include "canvas/sync/overwrite.h"
 #include "model/search.h"
 #include "model/shared_part.h"  // last

@@ -1,6 +1,7 @@
 // The life of a part, model-checked: what a reader copies, reads in place or holds belongs to the
 // generation it saw, though the part is punched and goes to another lane; also where the owner
 // dies in the midst of a punch (canvas/sync/part_life.h).
+#include "canvas/format/slot_words.h"
 #include "canvas/sync/append.h"
 #include "canvas/sync/overwrite.h"
 #include "canvas/sync/part_life.h"

@@ -1,5 +1,6 @@
 // Snapshots, model-checked: what is copied under a root, and what is read in place under a pin, is
 // that version, whole; also where an editor dies in the midst of one (canvas/sync/snapshot.h).
+#include "canvas/format/root.h"
 #include "canvas/sync/snapshot.h"
 #include "model/search.h"  // last
 

@@ -1,6 +1,8 @@
 // Takeover, model-checked: an owner dies anywhere in an overwrite, and the next one finds by its
 // intent, and by nothing else, what there is to repair, while readers read
 // (canvas/sync/takeover.h).
+#include "canvas/format/owner_table.h"
+#include "canvas/format/slot_words.h"
 #include "canvas/sync/overwrite.h"
 #include "canvas/sync/takeover.h"
 #include "model/search.h"

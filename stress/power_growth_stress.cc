@@ -29,7 +29,7 @@
 #include <vector>
 
 #include "canvas/api/canvas.h"
-#include "canvas/format/control_format.h"
+#include "canvas/format/control_words.h"
 #include "canvas/format/geometry.h"
 #include "canvas/testing/testing.h"
 #include "stress/rig.h"

@@ -35,7 +35,6 @@
 #include <vector>
 
 #include "canvas/api/canvas.h"
-#include "canvas/format/control_format.h"
 #include "canvas/format/geometry.h"
 #include "canvas/format/superblock_format.h"
 #include "canvas/testing/testing.h"

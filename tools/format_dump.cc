@@ -13,8 +13,10 @@
 #include <vector>
 
 #include "canvas/api/canvas.h"
-#include "canvas/format/control_format.h"
+#include "canvas/format/control_words.h"
 #include "canvas/format/geometry.h"
+#include "canvas/format/page_words.h"
+#include "canvas/format/slot_words.h"
 #include "canvas/testing/must.h"
 
 namespace {

@@ -22,8 +22,8 @@
 #include <vector>
 
 #include "canvas/api/canvas.h"
-#include "canvas/format/control_format.h"
 #include "canvas/format/geometry.h"
+#include "canvas/format/slot_words.h"
 #include "canvas/format/superblock_format.h"
 #include "canvas/testing/must.h"
 

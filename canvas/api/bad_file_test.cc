@@ -17,7 +17,8 @@
 #include <vector>
 
 #include "canvas/api/canvas.h"
-#include "canvas/format/control_format.h"
+#include "canvas/format/control_words.h"
+#include "canvas/format/root.h"
 #include "canvas/format/superblock_format.h"
 #include "canvas/testing/testing.h"
 

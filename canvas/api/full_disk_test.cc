@@ -24,7 +24,8 @@
 #include <vector>
 
 #include "canvas/api/canvas.h"
-#include "canvas/format/control_format.h"
+#include "canvas/format/control_words.h"
+#include "canvas/format/slot_words.h"
 #include "canvas/part/frames/frame_part.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/storage/header_store.h"
@@ -386,8 +387,9 @@ TEST_P(FullDisk, AnOwnerThatIsKilledOnItIsTakenOverFrom) {
 // a store makes ext4 and xfs take space for all of the folio, holes too. Where there is none the
 // store would be answered by SIGBUS; here it is done all the same, or refused with an error.
 TEST_P(FullDisk, ABackupThatReadsTheFileThroughMakesNoStoreFault) {
-  Must(Canvas::Create(path_,
-                      {.rate = {kRate, 1}, .page_seconds = 30, .slots = 1, .small_slots = 0}));
+  Must(Canvas::Create(
+      path_,
+      {.rate = {kRate, 1}, .page_seconds = 30, .layout = {.wide_slots = 1, .small_slots = 0}}));
   constexpr std::int64_t kBlock = 32 * 1024 / 8;  // frames
   constexpr std::int64_t kHole = 5 * kBlock;
   constexpr std::int64_t kHoleEnd = 200 * kBlock;

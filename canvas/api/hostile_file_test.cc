@@ -18,7 +18,9 @@
 #include <vector>
 
 #include "canvas/api/canvas.h"
-#include "canvas/format/control_format.h"
+#include "canvas/format/control_words.h"
+#include "canvas/format/page_words.h"
+#include "canvas/format/slot_words.h"
 #include "canvas/format/snapshot_format.h"
 #include "canvas/format/superblock_format.h"
 #include "canvas/testing/testing.h"

@@ -22,8 +22,10 @@
 #include <vector>
 
 #include "canvas/api/canvas.h"
-#include "canvas/format/control_format.h"
+#include "canvas/format/control_words.h"
+#include "canvas/format/editor_record.h"
 #include "canvas/format/lock_format.h"
+#include "canvas/format/owner_table.h"
 #include "canvas/storage/holder_name.h"
 #include "canvas/testing/testing.h"
 

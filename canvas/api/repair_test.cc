@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "canvas/api/canvas.h"
+#include "canvas/format/owner_table.h"
 #include "canvas/part/frames/frame_part.h"
 #include "canvas/part/frames/part_writer.h"
 #include "canvas/storage/canvas_file.h"

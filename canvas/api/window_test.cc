@@ -21,8 +21,8 @@
 #include <vector>
 
 #include "canvas/api/canvas.h"
-#include "canvas/format/control_format.h"
 #include "canvas/format/geometry.h"
+#include "canvas/format/slot_words.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/testing/testing.h"
 

@@ -6,7 +6,11 @@
 #include <algorithm>
 
 #include "canvas/format/byte_io.h"
-#include "canvas/format/control_format.h"
+#include "canvas/format/control_words.h"
+#include "canvas/format/editor_record.h"
+#include "canvas/format/owner_table.h"
+#include "canvas/format/page_words.h"
+#include "canvas/format/slot_words.h"
 #include "canvas/format/snapshot_format.h"
 
 namespace canvas::format {

@@ -7,6 +7,11 @@
 #include <string>
 #include <utility>
 
+#include "canvas/format/control_words.h"
+#include "canvas/format/owner_table.h"
+#include "canvas/format/page_words.h"
+#include "canvas/format/root.h"
+#include "canvas/format/slot_words.h"
 #include "canvas/part/contents.h"
 #include "canvas/sync/part_life.h"
 #include "canvas/sync/presence.h"

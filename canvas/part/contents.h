@@ -13,6 +13,7 @@
 
 #include "canvas/base/error.h"
 #include "canvas/base/units.h"
+#include "canvas/format/page_words.h"
 #include "canvas/metadata/header.h"
 #include "canvas/part/content.h"
 #include "canvas/storage/canvas_file.h"

@@ -1,5 +1,9 @@
 #include "canvas/part/part_ref.h"
 
+#include "canvas/format/control_words.h"
+#include "canvas/format/owner_table.h"
+#include "canvas/format/page_words.h"
+#include "canvas/format/slot_words.h"
 #include "canvas/sync/part_life.h"
 #include "canvas/sync/presence.h"
 

@@ -8,6 +8,9 @@
 #include <chrono>
 #include <utility>
 
+#include "canvas/format/control_words.h"
+#include "canvas/format/page_words.h"
+#include "canvas/format/slot_words.h"
 #include "canvas/sync/presence.h"
 
 namespace canvas::storage {

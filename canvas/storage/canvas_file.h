@@ -20,7 +20,6 @@
 
 #include "canvas/base/error.h"
 #include "canvas/base/units.h"
-#include "canvas/format/control_format.h"
 #include "canvas/format/geometry.h"
 #include "canvas/format/superblock_format.h"
 #include "canvas/os/fork_guard.h"

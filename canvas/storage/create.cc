@@ -17,7 +17,8 @@
 #include <vector>
 
 #include "canvas/format/byte_io.h"
-#include "canvas/format/control_format.h"
+#include "canvas/format/control_words.h"
+#include "canvas/format/root.h"
 #include "canvas/format/snapshot_format.h"
 #include "canvas/metadata/header_codec.h"
 #include "canvas/os/os_file.h"

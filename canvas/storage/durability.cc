@@ -6,6 +6,7 @@
 #include <deque>
 #include <utility>
 
+#include "canvas/format/control_words.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/storage/snapshot_places.h"
 #include "canvas/sync/presence.h"

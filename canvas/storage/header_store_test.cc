@@ -15,6 +15,9 @@
 #include <vector>
 
 #include "canvas/format/byte_io.h"
+#include "canvas/format/control_words.h"
+#include "canvas/format/editor_record.h"
+#include "canvas/format/root.h"
 #include "canvas/metadata/header_codec.h"
 #include "canvas/storage/holder_name.h"
 #include "canvas/storage/testdata/newer_header.capnp.h"

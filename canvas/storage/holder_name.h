@@ -1,5 +1,5 @@
 // The names that holders of locks leave in the file for people: 64 bytes of UTF-8, cut at a
-// character, zero-filled (owner_entry and editor in canvas/format/control_format.h). They decide
+// character, zero-filled (canvas/format/owner_table.h, editor_record.h). They decide
 // nothing.
 //
 // Thread safety: pure functions over shared bytes, which may change meanwhile.

@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "canvas/base/error.h"
+#include "canvas/format/root.h"
 #include "canvas/storage/snapshot_store.h"
 
 namespace canvas::storage {

@@ -8,6 +8,8 @@
 #include <thread>
 #include <utility>
 
+#include "canvas/format/control_words.h"
+#include "canvas/format/owner_table.h"
 #include "canvas/storage/holder_name.h"
 #include "canvas/sync/presence.h"
 

@@ -23,7 +23,7 @@
 
 #include "canvas/base/error.h"
 #include "canvas/base/units.h"
-#include "canvas/format/control_format.h"
+#include "canvas/format/owner_table.h"
 #include "canvas/metadata/reports.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/sync/takeover.h"

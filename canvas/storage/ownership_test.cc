@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "canvas/format/control_words.h"
+#include "canvas/format/owner_table.h"
 #include "canvas/testing/small_file.h"
 
 namespace canvas::storage {

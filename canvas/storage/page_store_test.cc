@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "canvas/format/root.h"
 #include "canvas/testing/small_file.h"
 
 namespace canvas::storage {

@@ -2,7 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "canvas/format/control_format.h"
+#include "canvas/format/control_words.h"
+#include "canvas/format/page_words.h"
 
 namespace canvas::storage {
 

@@ -8,6 +8,8 @@
 #include <optional>
 #include <thread>
 
+#include "canvas/format/editor_record.h"
+#include "canvas/format/root.h"
 #include "canvas/storage/holder_name.h"
 #include "canvas/sync/presence.h"
 #include "canvas/sync/snapshot.h"

@@ -23,7 +23,7 @@
 #include <vector>
 
 #include "canvas/base/error.h"
-#include "canvas/format/control_format.h"
+#include "canvas/format/root.h"
 #include "canvas/format/snapshot_format.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/storage/snapshot_places.h"

@@ -29,7 +29,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "canvas/format/control_format.h"
+#include "canvas/format/slot_words.h"
 
 namespace canvas::sync {
 

@@ -24,7 +24,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "canvas/format/control_format.h"
+#include "canvas/format/slot_words.h"
 #include "canvas/sync/events.h"
 #include "canvas/sync/part_words.h"
 

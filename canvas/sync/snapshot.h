@@ -31,8 +31,8 @@
 #include <atomic>
 #include <cstdint>
 
-#include "canvas/format/control_format.h"
 #include "canvas/format/lock_format.h"
+#include "canvas/format/root.h"
 #include "canvas/sync/kernel_locks.h"
 
 namespace canvas::sync {

@@ -30,8 +30,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "canvas/format/control_format.h"
-#include "canvas/format/geometry.h"
+#include "canvas/format/owner_table.h"
 
 namespace canvas::sync {
 

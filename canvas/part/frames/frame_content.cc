@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "canvas/format/owner_table.h"
+#include "canvas/format/slot_words.h"
 #include "canvas/part/frames/part_writer.h"
 #include "canvas/sync/append.h"
 #include "canvas/sync/erase.h"

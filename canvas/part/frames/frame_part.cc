@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "canvas/format/slot_words.h"
 #include "canvas/sync/append.h"
 #include "canvas/sync/overwrite.h"
 #include "canvas/sync/part_life.h"

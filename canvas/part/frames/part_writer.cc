@@ -7,6 +7,8 @@
 #include <iterator>
 #include <utility>
 
+#include "canvas/format/owner_table.h"
+#include "canvas/format/slot_words.h"
 #include "canvas/sync/append.h"
 #include "canvas/sync/erase.h"
 #include "canvas/sync/overwrite.h"
