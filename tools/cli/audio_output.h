@@ -1,5 +1,5 @@
-// An audio file to be written, through libsndfile. It has no name while it is written, and gets one
-// when it is complete: whatever ends the process leaves nothing behind.
+// An audio file to be written, through libsndfile. It gets its name when it is complete
+// (new_file.h).
 //
 // Thread safety: one thread at a time.
 #pragma once
@@ -8,34 +8,18 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "canvas/api/lane.h"
 #include "canvas/base/error.h"
+#include "tools/cli/audio_format.h"
 #include "tools/cli/cues.h"
-#include "tools/cli/descriptor.h"
+#include "tools/cli/new_file.h"
 
 namespace canvas::cli {
-
-enum class Container : std::uint8_t { kWav, kRf64, kW64, kFlac, kAiff, kCaf, kAu, kOgg, kOpus };
-enum class Samples : std::uint8_t { kFloat, kPcm16, kPcm24 };
-
-// "wav", "rf64", ...; nothing for any other text.
-std::optional<Container> ContainerNamed(std::string_view name);
-// By the end of a file's name: "x.flac". Nothing where it has none, or one that says nothing here.
-std::optional<Container> ContainerOf(const std::string& path);
-std::string_view NameOf(Container container);
-
-struct OutputFormat {
-  Container container = Container::kWav;
-  std::optional<Samples> samples;  // default: float, or what the container has instead
-  bool dither = false;             // triangular, of two steps, before PCM is rounded
-  bool bext = false;               // says where its first frame lies (EBU Tech 3285)
-};
 
 class AudioOutput {
  public:
@@ -48,17 +32,14 @@ class AudioOutput {
     std::vector<Cue> cues = {};     // ascending
     std::vector<SourceTag> tags = {};
   };
-  // `path` "-" is standard output. A WAV that is too long for one becomes RF64 (EBU Tech 3306).
-  // With `replace`, a file that is there is replaced, through a symbolic link; a canvas never. The
-  // new file has its mode (but not set-user-ID and set-group-ID), and its owner where that is
-  // permitted.
-  // Errors: kExists, kInvalidArgument (a format that cannot hold this, saying which can),
-  // kNotFound, kPermission, kNoSpace.
+  // `path` and `replace` as in NewFile::Make. A WAV that is too long for one becomes RF64 (EBU Tech
+  // 3306).
+  // Errors: those of NewFile::Make; kInvalidArgument too of a format that cannot hold this, saying
+  // which can.
   static Result<AudioOutput> Open(const std::string& path, const OutputFormat& format,
                                   const Content& content, bool replace);
   AudioOutput(AudioOutput&&) noexcept = default;
   AudioOutput& operator=(AudioOutput&&) = delete;
-  ~AudioOutput();
 
   // Float is written bit for bit. PCM is rounded to the nearest step (1.0 is 2^15 or 2^23 steps)
   // and clipped; NaN becomes 0. Dither is the same every time: two exports are the same bytes.
@@ -70,7 +51,7 @@ class AudioOutput {
   // Whether the file says where its channels sound, where that is known.
   bool says_speakers() const { return says_speakers_; }
   // How many other names the file has that was replaced: under them it is as it was. After Commit.
-  std::uint64_t other_names() const { return other_names_; }
+  std::uint64_t other_names() const { return new_file_.other_names(); }
   // How many of the cue points are not in the file: all, of a format for which nothing here writes
   // them.
   std::uint64_t cues_left_out() const { return cues_left_out_; }
@@ -91,22 +72,18 @@ class AudioOutput {
     int failure = 0;  // errno of the first write that did
   };
   static SF_VIRTUAL_IO Writing();
-  AudioOutput() = default;
+  explicit AudioOutput(NewFile file) : new_file_(std::move(file)) {}
+  Result<void> Begin(SF_INFO info);
+  Result<void> SayPlace(const OutputFormat& format, const Content& content);
+  void SayTags(const OutputFormat& format, const Content& content);
+  void SaySpeakers(const SF_INFO& info, const Content& content);
+  void Describe(const SF_INFO& info, Container container);
   double Random();
   template <typename Int>
   void Quantize(std::span<const float> samples, double steps, int shift, std::span<Int> out);
   Result<void> AppendChunks();
-  Result<void> Name();
-  Result<bool> Replace();
-  Result<void> HandOver();
 
-  std::string path_;    // as it was given
-  std::string target_;  // through links
-  bool replace_ = false;
-  std::string
-      named_;  // a name that it has meanwhile: where there are no files without, or to exchange
-  std::uint64_t other_names_ = 0;
-  Descriptor fd_;
+  NewFile new_file_;
   std::unique_ptr<Sink> sink_;  // libsndfile keeps its address
   std::unique_ptr<SNDFILE, Closer> file_;
   Samples samples_ = Samples::kFloat;

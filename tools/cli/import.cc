@@ -14,6 +14,7 @@
 
 #include "tools/cli/commands.h"
 #include "tools/cli/import_plan.h"
+#include "tools/cli/new_file.h"
 #include "tools/cli/signals.h"
 #include "tools/cli/speakers.h"
 #include "tools/cli/terminal.h"

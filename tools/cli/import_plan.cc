@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "tools/cli/audio_input.h"
+#include "tools/cli/new_file.h"
 #include "tools/cli/speakers.h"
 #include "tools/cli/terminal.h"
 
@@ -34,15 +35,6 @@ std::vector<SourceTag> TagsOf(const std::vector<Job>& jobs, const std::string& l
   }
   return first == nullptr ? std::vector<SourceTag>() : first->source.tags;
 }
-
-}  // namespace
-
-std::unexpected<Error> Refuse(const std::string& file, std::string what, std::string hint) {
-  return std::unexpected(
-      Error(ErrorCode::kInvalidArgument, std::move(what), std::move(hint)).About(file));
-}
-
-namespace {
 
 // "part2" before "part10": runs of digits compare as numbers.
 bool ComesBefore(const std::string& a, const std::string& b) {

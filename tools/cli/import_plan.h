@@ -61,8 +61,6 @@ Result<void> CheckFree(const LaneReader& reader, const std::string& input, Frame
 std::string BaseName(const Source& source);
 // What a lane says that is made for an import, until it is finished.
 std::string Unfinished(const Source& source);
-// An error about a file. kInvalidArgument.
-std::unexpected<Error> Refuse(const std::string& file, std::string what, std::string hint);
 
 // Finds each job's lane, or makes it, and looks whether all of it will fit: before anything is
 // written. Of several new lanes, all are made or none.
