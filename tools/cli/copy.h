@@ -1,4 +1,4 @@
-// What cp and split have in common: ranges of lanes from one canvas into another, beside whoever
+// What cp, split and diff have in common: ranges of lanes from one canvas into another, beside whoever
 // writes.
 //
 // Thread safety: one thread at a time.
@@ -15,6 +15,10 @@
 namespace canvas::cli {
 
 bool HoldsSamples(const LaneInfo& lane);
+// "2 channels at 48000 Hz".
+std::string ShapeOf(const LaneInfo& lane);
+// Frames to read at a time.
+std::size_t ChunkFrames(std::uint32_t channels);
 
 // An empty canvas like another, but for the length of its timeline; in the mode of that one.
 Result<void> MakeLike(const Canvas& from, const std::string& path, std::uint64_t capacity_pages,
@@ -61,6 +65,8 @@ Result<std::uint64_t> CopyLane(const Canvas& from, Canvas& to, const LaneCopy& p
 // The markers of the lane that lie where it was copied; of a lane that was copied whole, all. They
 // are moved as its frames are. Answers how many.
 Result<std::size_t> CopyMarkers(const Canvas& from, Canvas& to, const LaneCopy& plan, bool whole);
+// The markers of no lane.
+Result<void> CopyMarkersOfAll(const Canvas& from, Canvas& to);
 Result<void> CopyTempoMaps(const Canvas& from, Canvas& to);
 
 // Renames the file; only where nothing is called so by now.
