@@ -27,8 +27,8 @@ struct Shared : model::SharedPart<kBlocks> {
     const std::uint64_t value[2] = {salt + block, salt + block};
     RelacySync::CopyIn(part.data + block * kStride, value, 16);
     canvas::sync::PublishFirstWrite(part, block);
-    canvas::sync::LowerLow(part, block);
-    canvas::sync::RaiseMark(part, block + 1);
+    canvas::sync::LowerLowMark(part, block);
+    canvas::sync::RaiseHighMark(part, block + 1);
   }
 };
 
@@ -44,10 +44,10 @@ struct AppendModel : rl::test_suite<AppendModel<kReaders>, 1 + kReaders>, Shared
       return;
     }
     const auto part = Part();
-    const std::uint64_t end = canvas::sync::ReadMark(part);
+    const std::uint64_t end = canvas::sync::ReadHighMark(part);
     if (end == 0) return;
     RL_ASSERT(end == kLast + 1);
-    const std::uint64_t begin = canvas::sync::ReadLow(part);
+    const std::uint64_t begin = canvas::sync::ReadLowMark(part);
     RL_ASSERT(begin == 0 || begin == kLast);  // I3: stored before the first mark
     for (std::uint64_t block = begin; block < end; ++block) {
       std::uint64_t value[2] = {};
@@ -85,9 +85,9 @@ struct DeathModel : rl::test_suite<DeathModel, 3>, Shared {
       lock_table.Unlock(kOwner);
     } else {
       const auto part = Part();
-      const std::uint64_t end = canvas::sync::ReadMark(part);
+      const std::uint64_t end = canvas::sync::ReadHighMark(part);
       if (end == 0) return;
-      const std::uint64_t begin = canvas::sync::ReadLow(part);
+      const std::uint64_t begin = canvas::sync::ReadLowMark(part);
       for (std::uint64_t block = begin; block < end; ++block) {
         std::uint64_t value[2] = {};
         const auto outcome = canvas::sync::ReadBlock(part, block, 0, 16, value);
@@ -129,10 +129,11 @@ int main(int argc, char** argv) {
       {{"publish a block before it is written", Step::kCopyIn, "WriteBlock", "data", Fault::kLate},
        {"raise the mark before the block is published", Step::kStore, "PublishFirstWrite",
         "version", Fault::kLate},
-       {"raise the mark before the low-water mark", Step::kStore, "LowerLow", "low", Fault::kLate},
+       {"raise the mark before the low-water mark", Step::kStore, "LowerLowMark", "low",
+        Fault::kLate},
        {"never publish the block", Step::kStore, "PublishFirstWrite", "version", Fault::kSkip},
-       {"never lower the low-water mark", Step::kStore, "LowerLow", "low", Fault::kSkip},
-       {"lower the mark", Step::kStore, "RaiseMark", "mark", Fault::kChange,
+       {"never lower the low-water mark", Step::kStore, "LowerLowMark", "low", Fault::kSkip},
+       {"lower the mark", Step::kStore, "RaiseHighMark", "mark", Fault::kChange,
         [](std::uint64_t mark) { return mark - 1; }},
        {"leave a dead owner's blocks as they are", Step::kStore, "AdoptPart", "version",
         Fault::kSkip}});

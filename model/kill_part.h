@@ -37,8 +37,8 @@ inline void Append(PartMemory& part, std::uint64_t block, std::uint64_t value) {
   const std::uint64_t frames[2] = {value, value};
   KillSync::CopyIn(words.data + block * 16, frames, 16);
   canvas::sync::PublishFirstWrite(words, block);
-  canvas::sync::LowerLow(words, block);
-  canvas::sync::RaiseMark(words, block + 1);
+  canvas::sync::LowerLowMark(words, block);
+  canvas::sync::RaiseHighMark(words, block + 1);
 }
 
 inline void Overwrite(PartMemory& part, std::uint64_t block, std::uint64_t value) {
@@ -53,9 +53,9 @@ inline void Overwrite(PartMemory& part, std::uint64_t block, std::uint64_t value
 // Every block between the marks reads whole; `allowed` are the values it may have.
 inline std::string ReadBlocks(PartMemory& part, const std::set<std::uint64_t>& allowed, bool gaps) {
   const auto words = part.Words();
-  const std::uint64_t mark = canvas::sync::ReadMark(words);
+  const std::uint64_t mark = canvas::sync::ReadHighMark(words);
   if (mark == 0) return "";
-  for (std::uint64_t block = canvas::sync::ReadLow(words); block < mark; ++block) {
+  for (std::uint64_t block = canvas::sync::ReadLowMark(words); block < mark; ++block) {
     std::uint64_t value[2] = {};
     const auto outcome = canvas::sync::ReadBlock(words, block, 0, 16, value);
     if (outcome == canvas::sync::BlockRead::kUnwritten && gaps) continue;

@@ -41,10 +41,10 @@ std::vector<std::uint64_t> Visible(Memory& memory) {
   for (PartMemory& part : memory.parts) {
     const auto words = part.Words();
     const bool ready = Life::FromWord(canvas::sync::ReadLife(words)).state == PartState::kReady;
-    const std::uint64_t mark = ready ? canvas::sync::ReadMark(words) : 0;
+    const std::uint64_t mark = ready ? canvas::sync::ReadHighMark(words) : 0;
     for (std::uint64_t block = 0; block < kBlocks; ++block) {
       std::uint64_t value[2] = {};
-      const bool reads = block < mark && block >= canvas::sync::ReadLow(words) &&
+      const bool reads = block < mark && block >= canvas::sync::ReadLowMark(words) &&
                          canvas::sync::ReadBlock(words, block, 0, 16, value) == BlockRead::kOk;
       seen.push_back(reads ? value[0] : 0);
     }

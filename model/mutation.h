@@ -55,7 +55,7 @@ struct Site {
   const char* function = nullptr;
   std::memory_order order = std::memory_order::relaxed;
 
-  // "append.h:47 RaiseMark release"
+  // "append.h:47 RaiseHighMark release"
   std::string Name() const;
   // The file's last component.
   std::string_view File() const {
@@ -192,7 +192,7 @@ inline const char* OrderName(std::memory_order order) {
 }
 
 inline std::string Site::Name() const {
-  // "void canvas::sync::RaiseMark(const PartWords<Sync>&, ...) [with ...]" -> "RaiseMark"
+  // "void canvas::sync::RaiseHighMark(const PartWords<Sync>&, ...) [with ...]" -> "RaiseHighMark"
   std::string name = function;
   name = name.substr(0, name.find('('));
   name = name.substr(name.rfind(':') + 1);

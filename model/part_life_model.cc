@@ -52,8 +52,8 @@ struct Shared : model::SharedPart<1> {
     const std::uint64_t value[2] = {lane, lane};
     RelacySync::CopyIn(part.data, value, 16);
     canvas::sync::PublishFirstWrite(part, 0);
-    canvas::sync::LowerLow(part, 0);
-    canvas::sync::RaiseMark(part, 1);
+    canvas::sync::LowerLowMark(part, 0);
+    canvas::sync::RaiseHighMark(part, 1);
   }
   // What LaneReader does: life and lane before, life after.
   void ReadCopy(std::uint64_t lane) {
@@ -61,7 +61,7 @@ struct Shared : model::SharedPart<1> {
     const std::uint64_t before = canvas::sync::ReadLife(part);
     if (Life::FromWord(before).state != PartState::kReady) return;
     if (canvas::sync::ReadLane(part) != lane) return;
-    if (canvas::sync::ReadMark(part) == 0 || canvas::sync::ReadLow(part) != 0) return;
+    if (canvas::sync::ReadHighMark(part) == 0 || canvas::sync::ReadLowMark(part) != 0) return;
     std::uint64_t value[2] = {};
     if (canvas::sync::ReadBlock(part, 0, 0, 16, value) != BlockRead::kOk) return;
     if (!canvas::sync::LifeStands(part, before)) return;
@@ -73,7 +73,7 @@ struct Shared : model::SharedPart<1> {
     if (Life::FromWord(before).state != PartState::kReady) return;
     if (canvas::sync::ReadLane(part) != lane) return;
     const std::uint64_t sequence_before = canvas::sync::ViewSequence(part);
-    if (canvas::sync::ReadMark(part) == 0) return;
+    if (canvas::sync::ReadHighMark(part) == 0) return;
     const auto version = canvas::sync::ReadVersion(part, 0);
     if (version.changing() || !version.written) return;
     const std::uint64_t value[2] = {data[0].load(std::memory_order::relaxed),
@@ -88,7 +88,8 @@ struct Shared : model::SharedPart<1> {
     if (Locks().TryShared(kWindow) != LockTry::kTaken) return;
     const auto part = Part();
     const bool ready = Life::FromWord(canvas::sync::ReadLife(part)).state == PartState::kReady &&
-                       canvas::sync::ReadLane(part) == lane && canvas::sync::ReadMark(part) == 1;
+                       canvas::sync::ReadLane(part) == lane &&
+                       canvas::sync::ReadHighMark(part) == 1;
     if (ready)
       for (auto& word : data) RL_ASSERT(word.load(std::memory_order::relaxed) == lane);
     Locks().Unlock(kWindow);

@@ -152,8 +152,8 @@ template <typename Source>
 void FrameReader<Source>::ReadAhead(std::uint64_t local) noexcept {
   if constexpr (!Source::kInWindow) {
     constexpr std::uint64_t kStretch = 2 * 1024 * 1024;
-    const std::uint64_t mark =
-        std::min(sync::ReadMark(part_.words), static_cast<std::uint64_t>(page_end_ - page_first_));
+    const std::uint64_t mark = std::min(sync::ReadHighMark(part_.words),
+                                        static_cast<std::uint64_t>(page_end_ - page_first_));
     const std::uint64_t from = std::max(source_.ahead, local * frame_bytes_);
     const std::uint64_t end = std::min(local * frame_bytes_ + kStretch, mark * frame_bytes_);
     // Half a stretch at a time, or what is left.
@@ -169,8 +169,8 @@ void FrameReader<Source>::ReadAhead(std::uint64_t local) noexcept {
 template <typename Source>
 ReadStatus FrameReader<Source>::CopyRun(std::uint64_t local, std::uint64_t frames, float* out,
                                         std::uint64_t& written) noexcept {
-  const std::uint64_t mark = sync::ReadMark(part_.words);
-  const std::uint64_t low = sync::ReadLow(part_.words);
+  const std::uint64_t mark = sync::ReadHighMark(part_.words);
+  const std::uint64_t low = sync::ReadLowMark(part_.words);
   const std::uint64_t end = local + frames;
   if (local < low) {
     const std::uint64_t count = std::min(frames, low - local);
@@ -284,8 +284,8 @@ ReadResult ReadFrames(std::byte* inside, Frame first, std::span<float> out) noex
           PrefetchBehind(self.part_.words.data + (local + frames) * self.frame_bytes_,
                          frames * self.frame_bytes_);
       } else if (offset != 0 &&  // at the start of a block the other path reads ahead
-                 local + frames <= sync::ReadMark(self.part_.words) &&
-                 sync::ReadLow(self.part_.words) <= local) {
+                 local + frames <= sync::ReadHighMark(self.part_.words) &&
+                 sync::ReadLowMark(self.part_.words) <= local) {
         outcome = self.CopyWithin(block, offset, frames, out.data());
       }
       if (outcome == sync::BlockRead::kOk) return {ReadStatus::kOk, frames};
@@ -377,8 +377,8 @@ inline void FrameReader<Source>::OpenView(Frame first, std::uint64_t max_frames,
   view.sequence_ = sync::ViewSequence(part_.words);
   const auto local = static_cast<std::uint64_t>(first - page_first_);
   const auto in_page = static_cast<std::uint64_t>(page_end_ - page_first_);
-  const std::uint64_t mark = std::min(sync::ReadMark(part_.words), in_page);
-  if (local < sync::ReadLow(part_.words)) return;
+  const std::uint64_t mark = std::min(sync::ReadHighMark(part_.words), in_page);
+  if (local < sync::ReadLowMark(part_.words)) return;
   std::uint64_t end = local;
   const std::uint64_t least = std::max<std::uint64_t>(max_frames, 1);  // for the status
   while (end < mark && end - local < least) {

@@ -64,7 +64,7 @@ PageHold::PageHold(PageHold&& other) noexcept
 
 PageHold::~PageHold() {
   if (core_ != nullptr && !core_->file->poisoned())
-    core_->file->shared_locks().Unlock(format::WindowLock(lane_, pages_));
+    core_->file->shared_locks().Unlock(format::HoldLock(lane_, pages_));
 }
 
 Result<MetadataPin> MetadataPin::Make(std::shared_ptr<CanvasCore> core) {
@@ -76,7 +76,7 @@ Result<PageHold> PageHold::Make(std::shared_ptr<CanvasCore> core, LaneId id, Pag
   CANVAS_TRY(core->Find(id));
   if (pages.empty() || pages.end > kAllPages.end)
     return Fail(ErrorCode::kInvalidArgument, "an empty or impossible range of pages");
-  switch (core->file->shared_locks().TryShared(format::WindowLock(id, pages))) {
+  switch (core->file->shared_locks().TryShared(format::HoldLock(id, pages))) {
     case sync::LockTry::kTaken:
       return PageHold(std::move(core), id, pages);
     case sync::LockTry::kHeld:

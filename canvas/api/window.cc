@@ -367,8 +367,8 @@ Result<void> WindowCore::FillBlocks(WindowLane& lane, PageIndex page, FrameRange
   const auto local = [&](Frame frame) {
     return static_cast<std::uint64_t>(std::max<std::int64_t>(frame - start, 0));
   };
-  const std::uint64_t mark = std::min(sync::ReadMark(words), shape.FramesIn(page.value()));
-  const std::uint64_t first = std::max(local(range.first), sync::ReadLow(words)) / per_block;
+  const std::uint64_t mark = std::min(sync::ReadHighMark(words), shape.FramesIn(page.value()));
+  const std::uint64_t first = std::max(local(range.first), sync::ReadLowMark(words)) / per_block;
   const std::uint64_t end = (std::min(local(range.end), mark) + per_block - 1) / per_block;
   const auto has = [](const sync::Word* bits, std::uint64_t block) {
     return (sync::Peek(bits[block / 64]) >> block % 64 & 1) != 0;
@@ -388,7 +388,7 @@ Result<void> WindowCore::FillBlocks(WindowLane& lane, PageIndex page, FrameRange
   CANVAS_TRY(file().WantResident(scratch_));
   for (const std::uint64_t block : fresh) show(place.resident, block);
   // Marks only widen while the part lives: what lies between them now stays there.
-  const std::uint64_t low = sync::ReadLow(words);
+  const std::uint64_t low = sync::ReadLowMark(words);
   for (std::uint64_t block = first; block < end; ++block)
     if (has(place.resident, block) && !has(place.whole, block) && low <= block * per_block &&
         std::min((block + 1) * per_block, shape.FramesIn(page.value())) <= mark)

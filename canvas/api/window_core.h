@@ -145,7 +145,7 @@ class WindowCore {
       : core_(std::move(core)), options_(options) {}
   storage::CanvasFile& file() const { return *core_->file; }
   format::LockRange LockOf(const WindowLane& lane, PageIndex page) const {
-    return format::WindowLock(lane.lane_.id, {page, page + 1});
+    return format::HoldLock(lane.lane_.id, {page, page + 1});
   }
   os::ByteRange BlockBytes(const WindowLane& lane, PageIndex page, std::uint64_t block) const;
   void Depart(WindowLane& lane, PageIndex page, std::uint64_t first_block, std::uint64_t end_block,

@@ -185,11 +185,11 @@ TEST(LockRanges, SpacesDoNotMeet) {
   const LaneId last(kMaxLaneId);
   const PageIndex last_page(static_cast<std::uint32_t>(kMaxPages - 1));
   const auto end = [](LockRange range) { return range.start + range.length; };
-  EXPECT_LE(end(PagePlaceLock(last_page, 255)), kWindowLocks);
+  EXPECT_LE(end(PagePlaceLock(last_page, 255)), kHoldLocks);
   EXPECT_LE(end(HeaderPlaceLock(255)), PagePlaceLock(PageIndex(0), 0).start);
   EXPECT_LE(end(OwnerEntryLock(kOwnerEntries - 1)), HeaderPlaceLock(0).start);
   EXPECT_LE(end(PageMetadataLock(last_page)), OwnerEntryLock(0).start);
-  EXPECT_LE(end(WindowLock(last, all)), kOwnershipLocks);
+  EXPECT_LE(end(HoldLock(last, all)), kOwnershipLocks);
   EXPECT_LE(end(OwnershipLock(last, all)), std::uint64_t{1} << 63) << "off_t is signed";
   EXPECT_LE(end(OwnershipLock(LaneId(1), all)), OwnershipLock(LaneId(2), all).start);
 }

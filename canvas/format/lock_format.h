@@ -32,7 +32,7 @@ struct LockRange {
 
 inline constexpr std::uint32_t kMaxLaneId = (std::uint32_t{1} << 28) - 1;
 inline constexpr std::uint64_t kOwnershipLocks = std::uint64_t{1} << 62;
-inline constexpr std::uint64_t kWindowLocks = std::uint64_t{1} << 61;
+inline constexpr std::uint64_t kHoldLocks = std::uint64_t{1} << 61;
 inline constexpr std::uint64_t kSmallLocks = std::uint64_t{1} << 60;
 inline constexpr std::uint64_t kClaimLocks = std::uint64_t{1} << 59;
 
@@ -40,8 +40,8 @@ constexpr LockRange OwnershipLock(LaneId lane, PageRange pages) {
   return {kOwnershipLocks + (std::uint64_t{lane.value()} << 32) + pages.first.value(),
           std::uint64_t{pages.end.value()} - pages.first.value()};
 }
-constexpr LockRange WindowLock(LaneId lane, PageRange pages) {
-  return {kWindowLocks + (std::uint64_t{lane.value()} << 32) + pages.first.value(),
+constexpr LockRange HoldLock(LaneId lane, PageRange pages) {
+  return {kHoldLocks + (std::uint64_t{lane.value()} << 32) + pages.first.value(),
           std::uint64_t{pages.end.value()} - pages.first.value()};
 }
 constexpr LockRange HeaderLock() { return {kSmallLocks + 1, 1}; }

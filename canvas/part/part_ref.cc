@@ -71,7 +71,7 @@ Result<void> PartRef::EnsureStorable(std::uint64_t first_block, std::uint64_t en
 Result<os::ScopedLock> PartRef::KeepWindowsOff() const {
   const PageRange one{page_, page_ + 1};
   CANVAS_ASSIGN(auto no_window,
-                os::ScopedLock::Try(file_->locks(), format::WindowLock(lane_->id, one)));
+                os::ScopedLock::Try(file_->locks(), format::HoldLock(lane_->id, one)));
   if (!no_window)
     return Fail(ErrorCode::kBusy, "a reader's window holds the page",
                 "try again when it has moved on");

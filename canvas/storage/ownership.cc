@@ -118,7 +118,7 @@ OwnerInfo OwnerTable::ReadInfo(std::uint64_t entry) const {
 }
 
 Intent OwnerTable::ReadIntent(std::uint64_t entry) const {
-  const sync::Intent words = sync::ReadIntent(Words(file_.read_base(), entry));
+  const sync::RawIntent words = sync::ReadIntent(Words(file_.read_base(), entry));
   return {.operation = words.operation,
           .page = PageIndex(static_cast<std::uint32_t>(words.page)),
           .block = words.block,

@@ -41,19 +41,20 @@ void PublishFirstWrite(const PartWords<Sync>& part, std::uint64_t block) noexcep
 
 // Owner. Lets readers look at frames below `frames`. Never lowers the mark.
 template <typename Sync>
-void RaiseMark(const PartWords<Sync>& part, std::uint64_t frames) noexcept {
+void RaiseHighMark(const PartWords<Sync>& part, std::uint64_t frames) noexcept {
   // Relaxed: the mark is stored by the owner alone.
   if (frames <= part.mark->load(std::memory_order_relaxed)) return;
-  // SYNC(mark): publishes frames and versions below the mark, pairs with the acquire in ReadMark.
+  // SYNC(mark): publishes frames and versions below the mark, pairs with the acquire in
+  // ReadHighMark.
   part.mark->store(frames, std::memory_order_release);
 }
 
 // Owner. Lets readers look at frames from `frame` on. Never raises the low-water mark.
 template <typename Sync>
-void LowerLow(const PartWords<Sync>& part, std::uint64_t frame) noexcept {
+void LowerLowMark(const PartWords<Sync>& part, std::uint64_t frame) noexcept {
   // Relaxed: the mark is stored by the owner alone.
   if (frame >= part.low->load(std::memory_order_relaxed)) return;
-  // SYNC(low): publishes the blocks it uncovers, pairs with the acquire in ReadLow.
+  // SYNC(low): publishes the blocks it uncovers, pairs with the acquire in ReadLowMark.
   part.low->store(frame, std::memory_order_release);
 }
 
@@ -68,7 +69,7 @@ void AdoptPart(const PartWords<Sync>& part, std::uint64_t per_block, std::uint64
   // SYNC(sequence): and a higher number of this owner carries which blocks that one had erased.
   (void)part.sequence->load(std::memory_order_acquire);
   // Relaxed, load and store: readers look at it behind a mark, which is raised behind it. A death
-  // between LowerLow and the first RaiseMark left a low-water mark that stands for nothing.
+  // between LowerLowMark and the first RaiseHighMark left a low-water mark that stands for nothing.
   const std::uint64_t low = part.low->load(std::memory_order_relaxed);
   if (mark == 0) part.low->store(~std::uint64_t{0}, std::memory_order_relaxed);
   const std::uint64_t first = mark == 0 ? blocks : low / per_block;
@@ -86,16 +87,16 @@ void AdoptPart(const PartWords<Sync>& part, std::uint64_t per_block, std::uint64
   });
 }
 
-// Reader, after ReadMark. Frames from the answer on may be looked at.
+// Reader, after ReadHighMark. Frames from the answer on may be looked at.
 template <typename Sync>
-std::uint64_t ReadLow(const PartWords<Sync>& part) noexcept {
+std::uint64_t ReadLowMark(const PartWords<Sync>& part) noexcept {
   // SYNC(low): sees the blocks that the mark uncovers.
   return part.low->load(std::memory_order_acquire);
 }
 
 // Reader. Frames below the answer may be looked at, where their blocks are written.
 template <typename Sync>
-std::uint64_t ReadMark(const PartWords<Sync>& part) noexcept {
+std::uint64_t ReadHighMark(const PartWords<Sync>& part) noexcept {
   // SYNC(mark): sees everything the owner did before it raised the mark this far.
   return part.mark->load(std::memory_order_acquire);
 }

@@ -35,7 +35,7 @@
 namespace canvas::sync {
 
 // What an owner is in the middle of; words of a file, unchecked.
-struct Intent {
+struct RawIntent {
   format::Operation operation = format::Operation::kNone;
   std::uint64_t page = 0;
   std::uint64_t block = 0;
@@ -66,7 +66,7 @@ void ClearIntent(const OwnerWords<Sync>& entry) noexcept {
 
 // Owner, steps 1 to 3.
 template <typename Sync>
-void DeclareIntent(const OwnerWords<Sync>& entry, const Intent& intent) noexcept {
+void DeclareIntent(const OwnerWords<Sync>& entry, const RawIntent& intent) noexcept {
   ClearIntent(entry);
   // SYNC(intent, kill): not before step 1. (Relaxed, it may be stored while the intent before it
   // still stands, whose page then is not repaired: found by the enumerator of kills.)
@@ -83,8 +83,8 @@ void DeclareIntent(const OwnerWords<Sync>& entry, const Intent& intent) noexcept
 
 // Successor, in step a; or anyone, for people.
 template <typename Sync>
-Intent ReadIntent(const OwnerWords<Sync>& entry) noexcept {
-  Intent intent;
+RawIntent ReadIntent(const OwnerWords<Sync>& entry) noexcept {
+  RawIntent intent;
   // SYNC(declared): an owner who lives may have just declared this, and it must not be taken for
   // one of other pages.
   intent.operation =
@@ -129,7 +129,7 @@ bool IntentConcerns(const OwnerWords<Sync>& entry, std::uint64_t lane, std::uint
   // Whose it is, before and after: entries change hands, and an intent of one owner must not be
   // taken for the next one's.
   if (ReadOwnerLane(entry) != lane) return false;
-  const Intent intent = ReadIntent(entry);
+  const RawIntent intent = ReadIntent(entry);
   return intent.operation != format::Operation::kNone && intent.page >= first_page &&
          intent.page < end_page && ReadOwnerLane(entry) == lane;
 }

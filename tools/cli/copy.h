@@ -1,5 +1,5 @@
-// What cp, split and diff have in common: ranges of lanes from one canvas into another, beside whoever
-// writes.
+// What cp, split and diff have in common: ranges of lanes from one canvas into another, beside
+// whoever writes.
 //
 // Thread safety: one thread at a time.
 #pragma once

@@ -45,8 +45,8 @@ void FrameContent::WillSummarize(const PartRef& part) const noexcept {
   if (!found) return;
   const format::Geometry& geometry = part.file().geometry();
   const std::uint64_t per_block = place_.shape.frames_per_block();
-  const std::uint64_t end = std::min(sync::ReadMark(found->words), part.frames());
-  const std::uint64_t first = std::min(sync::ReadLow(found->words), end) / per_block;
+  const std::uint64_t end = std::min(sync::ReadHighMark(found->words), part.frames());
+  const std::uint64_t first = std::min(sync::ReadLowMark(found->words), end) / per_block;
   if (end != 0)
     part.file().AskFor(
         geometry.Page(part.page()).value() + geometry.Versions(place_.slots) + first * 8,
@@ -70,7 +70,7 @@ Result<void> FrameContent::PutRight(const PartRef& part, const storage::Intent& 
 
 void FrameContent::Check(const PartRef& part, const FoundPart& found, CheckLog& log) const {
   const storage::PartWords& words = found.words;
-  const std::uint64_t mark = sync::ReadMark(words);
+  const std::uint64_t mark = sync::ReadHighMark(words);
   if (mark > part.frames())
     log.Finding("{}: its high-water mark is {}, and the page has {} frames", NameOf(part), mark,
                 part.frames());
@@ -111,9 +111,9 @@ std::optional<PartTrace> FrameContent::Trace(const PartRef& part) const {
     if (!found) return PartTrace();
     PartTrace trace{.life = found->life,
                     .low = 0,
-                    .mark = std::min(sync::ReadMark(found->words), part.frames()),
+                    .mark = std::min(sync::ReadHighMark(found->words), part.frames()),
                     .blocks = {}};
-    trace.low = sync::ReadLow(found->words);
+    trace.low = sync::ReadLowMark(found->words);
     const std::uint64_t per_block = place_.shape.frames_per_block();
     part.file().ForEachVersionStretch(
         part.page(), place_.slots, 0, (trace.mark + per_block - 1) / per_block,

@@ -38,8 +38,8 @@ template <typename Visit>
 void FramePart::ForEachWrittenBlock(const FoundPart& part, Visit visit) const {
   const std::uint64_t per_block = shape_->frames_per_block();
   // A mark beyond the page's end is a lie; what lies there is not the page's.
-  const std::uint64_t mark = std::min(sync::ReadMark(part.words), frames());
-  const std::uint64_t low = sync::ReadLow(part.words);
+  const std::uint64_t mark = std::min(sync::ReadHighMark(part.words), frames());
+  const std::uint64_t low = sync::ReadLowMark(part.words);
   if (low >= mark) return;
   file().ForEachVersionStretch(
       page(), lane().slots, low / per_block, (mark + per_block - 1) / per_block,

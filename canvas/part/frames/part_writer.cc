@@ -271,8 +271,8 @@ Result<void> PartWriter::WritePieces(std::uint64_t first, std::uint64_t end, con
       CANVAS_TRY(WriteFreshRun(block, to / per_block_, from));
     }
     // The low-water mark first: once the other is raised, it counts (append.h, I3).
-    sync::LowerLow(words_, first);
-    sync::RaiseMark(words_, to);
+    sync::LowerLowMark(words_, first);
+    sync::RaiseHighMark(words_, to);
     at = to;
   }
   return {};
