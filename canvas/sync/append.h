@@ -1,5 +1,12 @@
 // Append: the owner writes frames nobody looks at yet, then says how far they go.
 //
+//   owner                                      reader
+//   1 bytes into an unwritten block, zeros     a high-water mark
+//     around them                              b low-water mark
+//   2 version: written                         c blocks between them (overwrite.h)
+//   3 low-water mark lowered
+//   4 high-water mark raised
+//
 // Blocks say what is written; two marks say it to the frame where it matters, at the beginning and
 // the end of a part. The owner fills a block's bytes while its version says unwritten (readers
 // touch no byte of such a block), publishes the block as written, then raises the high-water mark
@@ -30,7 +37,8 @@
 
 namespace canvas::sync {
 
-// Owner. Says that an unwritten block's bytes are all there. The copies that filled it come before.
+// Owner, step 2. Says that an unwritten block's bytes are all there. The copies that filled it come
+// before.
 template <typename Sync>
 void PublishFirstWrite(const PartWords<Sync>& part, std::uint64_t block) noexcept {
   // Relaxed: versions are stored by the owner alone.
@@ -39,7 +47,7 @@ void PublishFirstWrite(const PartWords<Sync>& part, std::uint64_t block) noexcep
   part.versions[block].store(old.Settled(true).ToWord(), std::memory_order_release);
 }
 
-// Owner. Lets readers look at frames below `frames`. Never lowers the mark.
+// Owner, step 4. Lets readers look at frames below `frames`. Never lowers the mark.
 template <typename Sync>
 void RaiseHighMark(const PartWords<Sync>& part, std::uint64_t frames) noexcept {
   // Relaxed: the mark is stored by the owner alone.
@@ -49,7 +57,7 @@ void RaiseHighMark(const PartWords<Sync>& part, std::uint64_t frames) noexcept {
   part.mark->store(frames, std::memory_order_release);
 }
 
-// Owner. Lets readers look at frames from `frame` on. Never raises the low-water mark.
+// Owner, step 3. Lets readers look at frames from `frame` on. Never raises the low-water mark.
 template <typename Sync>
 void LowerLowMark(const PartWords<Sync>& part, std::uint64_t frame) noexcept {
   // Relaxed: the mark is stored by the owner alone.
@@ -68,7 +76,7 @@ void AdoptPart(const PartWords<Sync>& part, std::uint64_t per_block, std::uint64
   const std::uint64_t mark = part.mark->load(std::memory_order_acquire);
   // SYNC(sequence): and a higher number of this owner carries which blocks that one had erased.
   (void)part.sequence->load(std::memory_order_acquire);
-  // Relaxed, load and store: readers look at it behind a mark, which is raised behind it. A death
+  // Relaxed, load and store: readers look at it after a mark, which is raised after it. A death
   // between LowerLowMark and the first RaiseHighMark left a low-water mark that stands for nothing.
   const std::uint64_t low = part.low->load(std::memory_order_relaxed);
   if (mark == 0) part.low->store(~std::uint64_t{0}, std::memory_order_relaxed);
@@ -87,14 +95,14 @@ void AdoptPart(const PartWords<Sync>& part, std::uint64_t per_block, std::uint64
   });
 }
 
-// Reader, after ReadHighMark. Frames from the answer on may be looked at.
+// Reader, step b, after ReadHighMark. Frames from the answer on may be looked at.
 template <typename Sync>
 std::uint64_t ReadLowMark(const PartWords<Sync>& part) noexcept {
   // SYNC(low): sees the blocks that the mark uncovers.
   return part.low->load(std::memory_order_acquire);
 }
 
-// Reader. Frames below the answer may be looked at, where their blocks are written.
+// Reader, step a. Frames below the answer may be looked at, where their blocks are written.
 template <typename Sync>
 std::uint64_t ReadHighMark(const PartWords<Sync>& part) noexcept {
   // SYNC(mark): sees everything the owner did before it raised the mark this far.

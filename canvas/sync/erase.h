@@ -2,19 +2,19 @@
 // erased block's first and last frame reads as unwritten, and costs no disk.
 //
 //   owner                                          reader
-//   1 sequence odd                                 a copies, and looks at the version again:
+//   1 intent; sequence odd                         a copies, and looks at the version again:
 //   2 the version of each block the next even        changed, so unwritten
 //     one, unwritten                               b a view compares the sequence afterwards: a new
-//   3 sequence even                                  one from before the hole
+//   3 sequence even; intent cleared                  one from before the hole
 //   4 the bytes are given back (a syscall)
 //
-// Under ownership of the lane over the page, and the exclusive lock of the part's window, which is
+// Under ownership of the lane over the page, and the exclusive hold lock of the part, which is
 // tried and not waited for: what a window has locked in memory is not taken from under it. The
 // owner's intent stands over steps 1 to 3: a successor finds out what of step 2 is there, and does
 // step 3 (RepairErase).
 //
-// A death before step 4 leaves blocks that are unwritten and still have their disk space. Whoever
-// writes them first fills all of them (append.h, I1); whoever erases them again gives it back.
+// A death before step 4 leaves blocks that are unwritten and still have their disk space. The
+// first write fills all of them (append.h, I1); the next erasure over them gives it back.
 //
 // Concurrency: one owner, any number of readers. Realtime: not the owner's side (step 4 is a
 // syscall).
@@ -58,8 +58,8 @@ void RepairErase(const PartWords<Sync>& part, std::uint64_t blocks,
   const std::uint64_t sequence = part.sequence->load(std::memory_order_relaxed);
   if ((sequence & 1) == 0) return;
   stretches(blocks, [&part](std::uint64_t first, std::uint64_t end) {
-    // Relaxed: who sees the even sequence below is ordered behind these reads, and sees no older
-    // version (read-read coherence).
+    // Relaxed: a view that sees the even sequence below is ordered after these reads, and sees no
+    // older version (read-read coherence).
     for (std::uint64_t block = first; block < end; ++block)
       (void)part.versions[block].load(std::memory_order_relaxed);
   });

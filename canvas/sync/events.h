@@ -151,8 +151,8 @@ EventBatch ReadEvents(const EventWords<Sync>& part, EventCursor& cursor, void* o
     // Relaxed: the copy's loads are acquires, so this one is not made before them.
     after = format::EventState::FromWord(part.word->load(std::memory_order_relaxed));
   }
-  // Relaxed: behind the copy, and behind the word. One that saw a byte of the hole or of the next
-  // lane, or the next life's empty list, sees that the life is over.
+  // Relaxed: after the copy, and after the word. A cursor that saw a byte of the hole or of the
+  // next lane, or the next life's empty list, sees that the life is over.
   if (part.life->load(std::memory_order_relaxed) != cursor.life) return {EventRead::kGone, 0};
   if (after.generation != cursor.generation) {
     cursor.generation = after.generation;

@@ -2,12 +2,15 @@
 // after a death at any instruction, it reads as wholly old or wholly new.
 //
 //   owner                                    reader
-//   1 old bytes -> undo place, what they     a version even: copy the block, look at the version
-//     were                                     again; the same: done
-//   2 version odd, sequence odd              b version odd: copy the undo place, look again; the
-//   3 new bytes -> block                       same odd version: that is the old block, done
-//   4 version the next even one              c changed meanwhile: from the start, a bounded number
-//   5 undo place empty, sequence even          of times; then raced
+//   1 intent (takeover.h)                    a version even: copy the block, look at the version
+//   2 old bytes -> undo place, what they       again; the same: done
+//     were                                   b version odd: copy the undo place, look again; the
+//   3 version odd                              same odd version: that is the old block, done
+//   4 sequence odd                           c changed meanwhile: from the start, a bounded number
+//   5 new bytes -> block                       of times; then raced
+//   6 version the next even one
+//   7 undo place empty, sequence even
+//   8 intent cleared
 //
 // A view in place takes the sequence, then looks at the versions of its blocks; afterwards the
 // sequence must be the same. The version turns odd before the sequence does: a view that sees the
@@ -19,8 +22,8 @@
 //       reader that saw the old number before, and wakes after, must not match it.
 //
 // Every byte of both copies is released and acquired (shared_copy.h). So a reader that sees any
-// byte of step 3 sees the odd version of step 2 when it looks again, and one that sees any byte of
-// the next step 1 sees the even version of step 4.
+// byte of step 5 sees the odd version of step 3 when it looks again, and one that sees any byte of
+// the next step 2 sees the even version of step 6.
 //
 // Concurrency: one owner, any number of readers, in any processes.
 // Realtime: ReadBlock is wait-free (kReadTries copies at most); no syscalls.
@@ -105,7 +108,7 @@ bool UndoWasUsed(const PartWords<Sync>& part) noexcept {
   return part.undo_version->load(std::memory_order_relaxed) != 0;
 }
 
-// Owner. Steps 1 and 2. `scratch` has room for the block and holds its old bytes afterwards;
+// Owner. Steps 2 to 4. `scratch` has room for the block and holds its old bytes afterwards;
 // `checksum` makes a 64-bit sum of them. The block is written and even.
 template <typename Sync, typename Checksum>
 void BeginOverwrite(const PartWords<Sync>& part, std::uint64_t block, void* scratch,
@@ -114,13 +117,13 @@ void BeginOverwrite(const PartWords<Sync>& part, std::uint64_t block, void* scra
   // Relaxed: versions, undo words and sequence are stored by the owner alone.
   const auto old = format::Version::FromWord(word.load(std::memory_order_relaxed));
   Sync::CopyOut(scratch, part.data + block * part.block_stride, part.block_stride);
-  // The releases of this copy keep it behind the last overwrite's step 5.
+  // The releases of this copy keep it after the last overwrite's step 7.
   Sync::CopyIn(part.undo, scratch, part.block_stride);
-  // SYNC(undo): both behind step 5 of the overwrite before, which a successor may have to take
+  // SYNC(undo): both after step 7 of the overwrite before, which a successor may have to take
   // back by what stood here.
   part.undo_checksum->store(checksum(scratch), std::memory_order_release);
   part.undo_version->store(old.ToWord(), std::memory_order_release);
-  // Relaxed: behind the last one's step 5 (the same word), and before the odd version by its
+  // Relaxed: after the last one's step 7 (the same word), and before the odd version by its
   // release; until that, it says nothing.
   part.undo_block->store(block + 1, std::memory_order_relaxed);
   // SYNC(version): publishes the undo place.
@@ -130,7 +133,7 @@ void BeginOverwrite(const PartWords<Sync>& part, std::uint64_t block, void* scra
   part.sequence->store(sequence + 1, std::memory_order_release);
 }
 
-// Owner. Steps 4 and 5. The copies of step 3 come before.
+// Owner. Steps 6 and 7. The copies of step 5 come before.
 template <typename Sync>
 void EndOverwrite(const PartWords<Sync>& part, std::uint64_t block) noexcept {
   auto& word = part.versions[block];
@@ -147,7 +150,7 @@ void EndOverwrite(const PartWords<Sync>& part, std::uint64_t block) noexcept {
 
 enum class Repair : std::uint8_t {
   kNothing,     // no overwrite was under way
-  kFinished,    // it had reached step 4, and stays
+  kFinished,    // it had reached step 6, and stays
   kRolledBack,  // the old bytes are back
   kDamaged,  // the undo place does not hold what it should (a power loss): the block is unwritten
 };
@@ -163,8 +166,8 @@ Repair RepairOverwrite(const PartWords<Sync>& part, std::uint64_t max_block, voi
   auto result = Repair::kNothing;
   if (undo != 0 && undo <= max_block) {
     auto& word = part.versions[undo - 1];
-    // Relaxed: who is ordered behind this read sees no older version (read-read coherence), and
-    // acquires that one itself.
+    // Relaxed: a reader that is ordered after this read sees no older version (read-read
+    // coherence), and acquires that one itself.
     const auto version = format::Version::FromWord(word.load(std::memory_order_relaxed));
     // Relaxed, and likewise the sum: of one who is dead.
     const auto old = format::Version::FromWord(part.undo_version->load(std::memory_order_relaxed));
@@ -225,10 +228,10 @@ template <typename Sync>
 bool ViewStillValid(const ViewWords<Sync>& part, std::uint64_t sequence,
                     std::uint64_t life) noexcept {
   // SYNC(sequence): the reads in place carry no order. With this fence, one that saw a byte of
-  // step 3, or a hole, makes the loads below see the sequence or the life that was stored before
+  // step 5, or a hole, makes the loads below see the sequence or the life that was stored before
   // it.
   Sync::AcquireFence();
-  // Relaxed: behind the fence.
+  // Relaxed: after the fence.
   return part.sequence->load(std::memory_order_relaxed) == sequence &&
          part.life->load(std::memory_order_relaxed) == life;
 }

@@ -1,17 +1,17 @@
 // The life of a lane's part of a page: absent -> ready -> punched -> ready ..., by generation.
 //
 //   ready    1 lane id, the marks and the event word of an empty part    2 life ready
-//   punch    1 sequence odd    2 life punched, the next generation
+//   punch    1 intent; sequence odd    2 life punched, the next generation
 //            3 the bytes are given back (a syscall)    4 every block unwritten    5 sequence even
 //
-// All of it under ownership of the lane over the page; a punch under the exclusive lock of the
-// part's window besides, which is tried and not waited for. A part that is punched and whose
-// sequence is odd is one whose punch was begun and not finished: steps 1 to 5 are run again before
-// anything else is done with it, which is harmless.
+// All of it under ownership of the lane over the page; a punch under the exclusive hold
+// lock of the part besides, which is tried and not waited for. Where a part is punched and its
+// sequence is odd, a punch was begun and not finished: steps 1 to 5 are run again before anything
+// else is done with the part, which is harmless.
 //
 // A reader looks at the life word before and after it copies: a generation seen twice vouches that
 // nothing was punched or reused between. A view compares it afterwards, and so notices a punch. A
-// window holds its lock shared: what is ready under it stays.
+// window has the hold lock shared: what is ready under it stays.
 //
 // Invariants
 //   I1  The life word only grows.
@@ -37,7 +37,7 @@ void MakeReady(const PartWords<Sync>& part, std::uint64_t lane_id) noexcept {
   const auto life = format::Life::FromWord(part.life->load(std::memory_order_relaxed));
   // SYNC(life): a reader of the last generation who meets this id finds the life word changed.
   part.lane_id->store(lane_id, std::memory_order_release);
-  // Relaxed: looked at by who saw the part ready, which is stored behind them.
+  // Relaxed: looked at by readers that saw the part ready, which is stored after them.
   part.mark->store(0, std::memory_order_relaxed);
   part.low->store(~std::uint64_t{0}, std::memory_order_relaxed);
   EmptyEvents<Sync>(*part.events);
@@ -76,7 +76,7 @@ void EndPunch(const PartWords<Sync>& part, std::uint64_t blocks,
   stretches(blocks, [&part](std::uint64_t first, std::uint64_t end) {
     for (std::uint64_t block = first; block < end; ++block) {
       // Relaxed, load and store: no reader looks at blocks of a part that is not ready, and the
-      // next life is published behind them.
+      // next life is published after them.
       const auto version =
           format::Version::FromWord(part.versions[block].load(std::memory_order_relaxed));
       if (version.written || version.changing())
@@ -99,8 +99,8 @@ std::uint64_t ReadLife(const PartWords<Sync>& part) noexcept {
 // Reader, after ReadLife. Whose the part is.
 template <typename Sync>
 std::uint64_t ReadLane(const PartWords<Sync>& part) noexcept {
-  // SYNC(life): who sees the next lane's id finds the life word changed. (Loaded relaxed, the id of
-  // the next lane could go with the life and the bytes of the last: found by the model.)
+  // SYNC(life): a reader that sees the next lane's id finds the life word changed. (Loaded relaxed,
+  // the id of the next lane could go with the life and the bytes of the last: found by the model.)
   return part.lane_id->load(std::memory_order_acquire);
 }
 

@@ -25,9 +25,9 @@ struct PartWords {
   Word* events = nullptr;         // format::EventState
 };
 
-// Which blocks below `end` may be other than unwritten: all of them. Who knows better (storage asks
-// the file system where the version words are a hole) says so, and a part that claims to be huge
-// costs what is there of it.
+// Which blocks below `end` may be other than unwritten: all of them. A caller that knows better
+// (storage asks the file system where the version words are a hole) says so, and a part that claims
+// to be huge costs what is there of it.
 struct EveryBlock {
   template <typename Visit>
   void operator()(std::uint64_t end, Visit visit) const {

@@ -1,6 +1,6 @@
 // Presence: bytes of the file are reserved on disk first, and then a bit, a count or an entry says
-// that they may be touched. Who did not see it said touches nothing: in tmpfs even reading a hole
-// allocates, and storing into one on a full disk is SIGBUS.
+// that they may be touched. A process that did not see it said touches nothing: in tmpfs even
+// reading a hole allocates, and storing into one on a full disk is SIGBUS.
 //
 //   writer    1 reserves the bytes (a syscall)    2 stores first values    3 sets the bit
 //   reader    sees the bit, then touches

@@ -17,10 +17,10 @@
 // Long copies out are one `rep movsb` where it is fast also when short (FSRM) and was measured to
 // win: on AMD. What is weaker about a string operation is its stores. They may be done out of order
 // among themselves (Intel SDM vol. 3A, 9.2.4, and the only exception but for non-temporal stores
-// that 9.2.2 makes), and not against stores before and behind it. Here they go to the caller's own
+// that 9.2.2 makes), and not against stores before and after it. Here they go to the caller's own
 // memory. Loads have no such exception: "reads are not reordered with other reads" (9.2.2); AMD's
 // manual orders loads likewise (APM vol. 2, 7.2), and neither takes those of a string operation
-// out; so the version word, loaded behind, is loaded behind every byte. In which order the bytes
+// out; so the version word, loaded after it, is loaded after every byte. In which order the bytes
 // are loaded, and how many at a time, no protocol asks. An interrupt in the midst goes on where it
 // stopped. shared_copy_test hammers it, and the protocol's stresses run over it. Copies in stay
 // vectors: their stores are what others look at, and the protocols are stepped through and killed

@@ -84,7 +84,7 @@ Pin PinRoot(const SnapshotWords<Sync>& words, Locks& locks, PlaceLock place_lock
     const LockTry taken = locks.TryShared(place_lock(root.place));
     if (taken == LockTry::kFailed) return {taken, root};
     if (taken == LockTry::kTaken) {
-      // Relaxed: behind the lock, which shows that the root moved before an editor took it.
+      // Relaxed: after the lock, which shows that the root moved before an editor took it.
       if (words.root->load(std::memory_order_relaxed) == root.ToWord()) return {taken, root};
       locks.Unlock(place_lock(root.place));
     }
@@ -111,9 +111,9 @@ FreePlace ChoosePlace(const SnapshotWords<Sync>& words, const typename Sync::Loc
     const LockTry taken = locks.TryExclusive(place_lock(place));
     if (taken == LockTry::kFailed) return {taken, place};
     if (taken == LockTry::kHeld) continue;
-    // Under its lock: who calls a place durable has it pinned, and this lock shows what came before
-    // its last unlocking. (Looked at before the lock, the durable root may move to this place after
-    // the look, by a sync that still saw the root before last: found by the model.)
+    // Under its lock: a sync that calls a place durable has it pinned, and this lock shows what
+    // came before its last unlocking. (Looked at before the lock, the durable root may move to this
+    // place after the look, by a sync that still saw the root before last: found by the model.)
     if (ReadDurable(words).place != place) return {taken, place};
     locks.Unlock(place_lock(place));
   }
@@ -129,8 +129,8 @@ bool PublishRoot(const SnapshotWords<Sync>& words, format::Root now, format::Roo
                                              std::memory_order_relaxed);
 }
 
-// Who has `root` pinned, after its bytes went to disk: the durable root follows, and never goes
-// back. False where another process has come further.
+// A sync that has `root` pinned, after its bytes went to disk: the durable root follows, and never
+// goes back. False where another process has come further.
 template <typename Sync>
 bool AdvanceDurable(const SnapshotWords<Sync>& words, format::Root root) noexcept {
   // Relaxed, all of them: the disk is asked by syscalls, and nothing is read through this word.

@@ -1,18 +1,21 @@
 // Rules of the source that no compiler checks:
 //   - in canvas/sync every release and acquire stands under a label, SYNC(name): what it publishes
 //     or sees; every label has both ends, but for SYNC(name, kill), whose other end is a kill:
-//     there the order of stores is for who finds them after a death
+//     there the order of stores is for those that find them after a death
 //   - raw atomics, fences, volatile, and memcpy of shared bytes stand only under canvas/sync
 //   - lines of C++ end at column 100, comments too, which clang-format leaves as they are
 //   - what users include leans on no layer below the metadata: on canvas/api, canvas/base,
 //     canvas/metadata and the standard library
 //   - above every class that users hold stands what it promises to threads (Concurrency:) and to
 //     realtime threads (Realtime:)
+//   - the steps of a protocol are as many in the diagram at its header's head as in its section of
+//     PROTOCOLS.md
 // and that the rules fire: planted violations, each of which must be found.
 //
 //   source_rules_test README.md     (through which it finds the source tree)
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -175,6 +178,29 @@ std::vector<std::string> Silent(const std::string& name, const std::string& text
   return found;
 }
 
+// The last step in the diagram at the head of a protocol's header; 0: there is none. Steps stand
+// apart from what is before them, which tells them from numbers in prose.
+int LastStepOfHeader(const std::string& text) {
+  static const std::regex step(R"(  ([1-9]) \S)");
+  const std::string head = text.substr(0, text.find("#pragma once"));
+  int last = 0;
+  for (std::sregex_iterator match(head.begin(), head.end(), step), end; match != end; ++match)
+    last = std::max(last, std::stoi((*match)[1]));
+  return last;
+}
+
+// The last step in the table of the header's section; 0: there is no such section, or no table.
+int LastStepOfSection(const std::string& document, const std::string& header) {
+  static const std::regex step(R"(\n\|(?: [a-z]+)? ([1-9]) \|)");
+  const auto title = document.find("(`" + header + "`)\n");
+  if (title == std::string::npos) return 0;
+  const std::string section = document.substr(title, document.find("\n## ", title) - title);
+  int last = 0;
+  for (std::sregex_iterator match(section.begin(), section.end(), step), end; match != end; ++match)
+    last = std::max(last, std::stoi((*match)[1]));
+  return last;
+}
+
 std::string Slurp(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
   std::ostringstream text;
@@ -267,6 +293,22 @@ TEST(SourceRules, PublicClassesSayWhatHoldsForThreadsAndForRealtimeThreads) {
   EXPECT_TRUE(found.empty()) << Join(found);
 }
 
+TEST(SourceRules, StepsOfAProtocolAreAsManyInItsHeaderAsInTheDocument) {
+  const std::string document = Slurp(g_root / "canvas/PROTOCOLS.md");
+  int protocols = 0;
+  for (const auto& entry : fs::directory_iterator(g_root / "canvas/sync")) {
+    const std::string name = entry.path().filename();
+    if (entry.path().extension() != ".h" ||
+        document.find("(`" + name + "`)\n") == std::string::npos)
+      continue;
+    ++protocols;
+    const int last = LastStepOfHeader(Slurp(entry.path()));
+    EXPECT_GT(last, 0) << name;
+    EXPECT_EQ(last, LastStepOfSection(document, name)) << name;
+  }
+  EXPECT_GE(protocols, 10);
+}
+
 TEST(SourceRules, PlantedViolationsAreFound) {
   Labels labels;
   ReadLabels("planted.h",
@@ -311,6 +353,12 @@ TEST(SourceRules, PlantedViolationsAreFound) {
                       "#include <cstdint>\n#include \"canvas/base/time.h\"\n"
                       "// #include \"canvas/sync/overwrite.h\"\n")
                   .empty());
+  const std::string steps = "// In 3 steps.\n//   1 stores    2 says so\n#pragma once\n  3 x\n";
+  EXPECT_EQ(LastStepOfHeader(steps), 2);
+  const std::string document =
+      "## 1. A (`a.h`)\n\n| 1 | x | y |\n| edit 3 | x | y |\n## 2.\n| 4 | x |\n";
+  EXPECT_EQ(LastStepOfSection(document, "a.h"), 3);
+  EXPECT_EQ(LastStepOfSection(document, "b.h"), 0);
 }
 
 }  // namespace

@@ -13,8 +13,8 @@
 // leaves the intent, and the next one begins at a again: repairs are idempotent.
 //
 // The lock of a dead owner orders nothing of what it did under it. What it stored reaches the
-// successor because it is dead and the kernel has stopped its processor; it reaches third parties,
-// who read what the successor publishes, only where the successor loads with acquire what the dead
+// successor because it is dead and the kernel has stopped its processor; it reaches third parties
+// that read what the successor publishes only where the successor loads with acquire what the dead
 // released (append.h, overwrite.h, snapshot.h, events.h say where). The releases here are for the
 // cut: whatever a compiler or a processor may do to the order of the stores, a kill leaves no deed
 // without its intent. Their other end is the kernel's stop, not a load.
@@ -23,7 +23,7 @@
 //   I1  While the operation is not none, page, block and slots are those it is about.
 //   I2  The entry of a dead owner with an intent is not reused before it is repaired.
 //
-// Concurrency: an entry belongs to who holds its lock. Anyone may read it, for people.
+// Concurrency: an entry belongs to the process that holds its lock. Anyone may read it, for people.
 // Realtime: Declare and ClearIntent are wait-free without syscalls.
 #pragma once
 
@@ -34,7 +34,8 @@
 
 namespace canvas::sync {
 
-// What an owner is in the middle of; words of a file, unchecked.
+// What an owner is in the middle of: words of a file, unchecked. (storage/ownership.h has it as
+// values.)
 struct RawIntent {
   format::Operation operation = format::Operation::kNone;
   std::uint64_t page = 0;
