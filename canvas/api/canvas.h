@@ -14,7 +14,7 @@
 //   I2  A lane has one writer at a time over each page.
 //   I3  No call throws; what can go wrong is a Result or a status. Want of memory is kNoMemory from
 //       any call, and leaves everything as after another error.
-//   I4  No call of a writer waits for another process without bound: who is stopped stops nobody
+//   I4  No call of a writer waits for another process without bound: a stopped one stops nobody
 //       for good. (Waiting for the disk is the kernel's.)
 //
 // Fork: a forked child cannot use its parent's handles, and says so; it opens the canvas itself.
@@ -119,8 +119,8 @@ struct DiskUsage {
 
 using metadata::CheckReport;
 
-// Whether a file begins as a canvas does, whatever its name and however it goes on: for who is
-// about to replace it. False where it cannot be read.
+// Whether a file begins as a canvas does, whatever its name and however it goes on: for a caller
+// that is about to replace it. False where it cannot be read.
 bool LooksLikeCanvas(const std::string& path) noexcept;
 
 struct OwnOptions {
@@ -200,7 +200,7 @@ class Canvas {
   // give its samples to the next lane in its slots. Others' edits wait meanwhile.
   // Errors: kOwned, kBusy, kNotFound.
   Result<void> RemoveLane(LaneId id);
-  // The same, for who owns all its pages already: nobody else gets in between.
+  // The same, for the owner of all its pages: no other process can take the lane in between.
   Result<void> RemoveLane(LaneOwner owner);
 
   // Tempo maps, ascending by id; ids are never reused. canvas/base/tempo.h turns ticks into frames.

@@ -9,9 +9,9 @@
 //   ...
 //   playhead->Publish(position);                // realtime thread, once a callback
 //
-// Ahead is where the position moves to: forwards or backwards, at any speed; the faster, the
-// farther, as far as the window's longest stretch allows. A jump is seen at the next look, and the
-// window is filled from the new position on.
+// Ahead is where the position moves to: forwards or backwards, at any speed. The faster it moves,
+// the more is kept ahead of it, up to the window's longest stretch. A jump is seen at the next
+// look, and the window is filled from the new position on.
 //
 // How closely it follows: a jump, and a block that a live writer has just written, are resident at
 // the next look, at most a period later, and after the time that it takes to make them so (the
@@ -90,9 +90,9 @@ class Feeder {
   Feeder& operator=(Feeder&&) noexcept;
   ~Feeder();
 
-  // Moves the window from the first published position on. Who moves it by hand as well is undone
-  // at the next look. Errors: kBusy (another playhead moves it), kClosed (in a forked child, after
-  // a move of either), kNoMemory.
+  // Moves the window from the first published position on. A move by hand is undone at the next
+  // look. Errors: kBusy (another playhead moves it), kClosed (in a forked child, after a move of
+  // either), kNoMemory.
   Result<Playhead> Follow(const Window& window);
 
  private:

@@ -533,7 +533,7 @@ INSTANTIATE_TEST_SUITE_P(BlocksOf, SparseCopy,
                          ::testing::Values(Disk{"ext4", 40, 1024}, Disk{"ext4", 40, 4096}),
                          [](const auto& disk) { return std::to_string(disk.param.block_bytes); });
 
-// Of a canvas that nobody has edited yet: the record of who edits is in the control words, and so
+// Of a canvas that nobody has edited yet: the editor's record is in the control words, and so
 // are the bits that the first page sets.
 TEST_P(SparseCopy, WithHolesInItsControlWordsIsOpenedForWritingOrRefused) {
   Must(Canvas::Create(made_, SmallCanvas()));

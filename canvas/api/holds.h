@@ -49,7 +49,7 @@ class MetadataPin {
 };
 
 // A lane's parts of some pages, kept from being given back. Made by Canvas::Hold. Owners go on
-// writing them; who wants to punch or remove them is told kBusy.
+// writing them; a caller that wants to punch or remove them is told kBusy.
 // Concurrency: const calls by several threads at once; it may be moved to another thread.
 // Realtime: making, moving and ending one is not for a realtime thread; lane and pages are.
 class PageHold {

@@ -59,8 +59,8 @@ class LaneReader {
     return reading::Visit(*this, first, frames, std::forward<Fn>(visit));
   }
 
-  // Takes the range's memory out of this process's page tables: for who reads through much and
-  // keeps little. It is read again where it is needed. Not beside a window.
+  // Takes the range's memory out of this process's page tables: for a caller that reads through
+  // much and keeps little. It is read again where it is needed. Not beside a window.
   // Realtime: no.
   void Forget(FrameRange range) const noexcept;
 

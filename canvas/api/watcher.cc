@@ -144,7 +144,8 @@ Result<std::vector<Change>> Watcher::State::Look() {
     if (const auto lane = known.find(owner.lane); lane != known.end()) change.lane = lane->second;
     changes.push_back(std::move(change));
   };
-  // Who handed a lane on leaves before the next one comes; who just left, after what it did.
+  // An owner that handed a lane on leaves before the next one comes; one that just left, after what
+  // it did.
   const auto handed_on = [&](const OwnerInfo& owner) {
     return std::ranges::any_of(living, [&](const OwnerInfo& next) {
       return next.lane == owner.lane && next.pages.Overlaps(owner.pages);

@@ -7,7 +7,8 @@
 
 namespace canvas::format {
 
-// Who holds a metadata lock, for people who are told that it is held. It decides nothing.
+// The process that holds a metadata lock, for people who are told that it is held. It decides
+// nothing.
 //
 //     0  pid       u64   0: nobody
 //     8  since     i64   nanoseconds since 1970-01-01T00:00:00Z

@@ -38,7 +38,7 @@ static_assert(kEditor + editor::kBytes <= kPageControlBytes);
 //     0  status    u64   generation x 8 + status: 0 free, 1 pending, 2 running, 3 resolved,
 //                        4 approved, 5 rejected, 6 failed
 //     8  progress  u64   in 1/65536
-//    16  claim     u64   token of who works on it
+//    16  claim     u64   token of the process that works on it
 namespace latent_entry {
 inline constexpr std::uint64_t kStatus = 0;
 inline constexpr std::uint64_t kProgress = 8;

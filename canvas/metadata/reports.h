@@ -11,7 +11,7 @@
 
 namespace canvas::metadata {
 
-// By its own word, for people; who may write is decided by the kernel's lock.
+// By its own word, for people; which process may write is decided by the kernel's lock.
 struct OwnerInfo {
   LaneId lane;
   PageRange pages;

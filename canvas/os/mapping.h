@@ -3,7 +3,8 @@
 //
 // A fault makes the kernel read around the page, as much as the device's readahead setting says
 // (128 KiB here, 8 MiB there); around a control word that is mostly holes. The mapping asks for
-// none of it (MADV_RANDOM). Who reads samples in order asks for what comes next: WillNeed.
+// none of it (MADV_RANDOM). A caller that reads samples in order asks for what comes next:
+// WillNeed.
 //
 // It is never mapped by huge pages (MADV_NOHUGEPAGE). A file's folio of 2 MiB may be mapped by one
 // entry, and whatever concerns a part of it (locking, letting go, a window that moves on) makes the
@@ -63,7 +64,7 @@ class Mapping {
   // Takes them out of the page tables, where they are not locked (MADV_DONTNEED).
   void Forget(std::uint64_t offset, std::uint64_t bytes) const noexcept;
   // Lets go of them: no longer locked, nor in the page tables (munlock(2), MADV_DONTNEED). The
-  // mapping stays; who touches them faults and has them again.
+  // mapping stays; a thread that touches them faults and has them again.
   void LetGo(std::uint64_t offset, std::uint64_t bytes) const noexcept;
 
   // In a forked child, where the mapping is gone: puts zeros in its place, so that whoever still

@@ -6,7 +6,8 @@
 // mapping may be made of the description, for a mapping would keep it, and its locks, alive.
 //
 // Thread safety: LockFile as fcntl: locks of one description do not conflict with each other, so
-// who shares one among threads keeps them apart by other means. SharedLocks is thread-safe.
+// a caller that shares one among threads keeps them apart by other means. SharedLocks is
+// thread-safe.
 #pragma once
 
 #include <mutex>

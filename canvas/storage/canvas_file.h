@@ -163,7 +163,8 @@ class CanvasFile final : private os::ForkListener {
   Result<void> EnsureStorable(std::initializer_list<os::ByteRange> ranges) const;
   Result<void> Punch(std::uint64_t offset, std::uint64_t bytes) const;
   Result<void> WriteBytes(std::uint64_t offset, std::span<const std::byte> bytes) const;
-  // After every publish: bumps the change word, and wakes who waits for it, at most every 10 ms.
+  // After every publish: bumps the change word, and wakes those that wait for it, at most every 10
+  // ms.
   void Notify() const noexcept;
   // Wakes for what Notify has not woken for yet. At a flush, at the end of an ownership, at close.
   void FlushNotify() const noexcept;

@@ -1,9 +1,9 @@
 // What is on disk before what: the one place where the order of barriers is decided.
 //
 // Visible is not durable. A barrier (fdatasync) puts on disk everything of the file that any
-// process stored before it. A word that vouches for bytes is stored behind the barrier after them:
-// the kernel may write it back at any moment from then on, and it must not promise what a power
-// loss may still take.
+// process stored before it. A word that vouches for bytes is stored after the barrier that follows
+// them: the kernel may write it back at any moment from then on, and it must not promise what a
+// power loss may still take.
 //
 //   Sync        1 pin the roots that are to be called durable    2 barrier
 //               3 durable bytes, durable roots                   4 barrier

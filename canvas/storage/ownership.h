@@ -1,4 +1,5 @@
-// Who may write a lane over which pages: one owner at a time, by a kernel lock that dies with it.
+// Which process may write a lane over which pages: one owner at a time, by a kernel lock that dies
+// with it.
 //
 // The owner table beside the locks says who they are (name, pid, since when) and what each was
 // doing (the intent). It informs people, and successors after a death; it decides nothing. An entry

@@ -23,7 +23,7 @@ struct SnapshotPlaces {
   std::uint32_t places = 0;
   std::uint64_t root = 0;  // offsets in the file of the words
   std::uint64_t durable_root = 0;
-  std::uint64_t editor = 0;     // who edits (format::editor)
+  std::uint64_t editor = 0;     // the editor's record (format::editor)
   format::LockRange edit_lock;  // exclusive, while one edits
   format::LockRange first_place_lock;
 

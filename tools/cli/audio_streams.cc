@@ -159,7 +159,7 @@ bool EndsWithAFrame(int fd, const FlacHeader& header, std::int64_t end) {
   const std::int64_t from = std::max(header.frames_begin, end - header.largest_frame);
   if (from >= end) return end == header.frames_begin;  // without any
   const std::string tail = BytesAt(fd, from, end - from);
-  int left = 256;  // far more than there are by chance, and no work for who makes such files
+  int left = 256;  // far more than there are by chance, and no work for anyone who makes such files
   for (std::size_t at = tail.size(); at-- > 0 && left > 0;) {
     if (tail.size() - at < 8 || tail[at] != '\xFF') continue;
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(tail[at + i]); };

@@ -133,7 +133,7 @@ Result<void> Print(const Canvas& canvas, const CatArguments& arguments) {
 }  // namespace
 
 Result<void> RunCat(const CatArguments& arguments) {
-  // Who has read enough closes the pipe: that is no error, whatever was inherited.
+  // A reader that has read enough closes the pipe: that is no error, whatever was inherited.
   std::signal(SIGPIPE, SIG_DFL);
   CANVAS_ASSIGN(const Canvas canvas, OpenCanvas(arguments.file));
   auto printed = Print(canvas, arguments);

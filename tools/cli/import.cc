@@ -255,7 +255,7 @@ Outcome ImportGroup(Work& work, const Group& group) {
       end = **imported;
     }
     // Made for this, or left behind by an import of the same that was stopped.
-    // Who described it otherwise meanwhile is not contradicted.
+    // What another process said of it meanwhile is not contradicted.
     const auto now = work.canvas.FindLane(lane.id);
     if (now && now->description == Unfinished(first.source))
       CANVAS_TRY(work.canvas.DescribeLane(lane.id, "imported from " + BaseName(first.source)));

@@ -4,7 +4,7 @@
 //   block unwritten, covered whole     pwrite straight from the caller's memory, then published;
 //                                      runs of such blocks in one call
 //   block unwritten, covered in part   the same, with zeros around the frames, to the page's end
-//   block written, below the mark      overwritten behind the undo place
+//   block written, below the mark      overwritten, the undo place filled first
 //   block written, beyond the mark     stored in place; the mark passes it afterwards. Where whole
 //                                      unwritten blocks follow, all in one pwrite: a store through
 //                                      the mapping would fault at every 4 KiB just written
