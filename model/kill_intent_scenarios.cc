@@ -96,7 +96,7 @@ Scenario TakeoverScenario() {
         const auto entry = m.Owner();
         if (!canvas::sync::IntentConcerns(entry, 7, 0, 10)) return;
         const auto intent = canvas::sync::ReadIntent(entry);
-        // As part/part.cc: slots that are not the lane's are none of its business.
+        // As part/part_ref.cc: slots that are not the lane's are none of its business.
         if (intent.slot == 5 && intent.slot_count == 1 && intent.page >= kFirstPage) {
           PartMemory& part = m.parts[intent.page - kFirstPage];
           if (canvas::sync::PunchUnfinished(part.Words())) Punch(part);

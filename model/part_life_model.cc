@@ -131,7 +131,7 @@ struct DeathModel : rl::test_suite<DeathModel<kReader>, 3>, Shared {
       lock_table.Wait(kOwner);
       model::Successor();
       if (canvas::sync::PunchUnfinished(Part())) PunchSteps();
-      // As part/part.cc: evens the sequence of a punch that had said nothing yet.
+      // As part/part_ref.cc: evens the sequence of a punch that had said nothing yet.
       std::uint64_t scratch[2] = {};
       canvas::sync::RepairOverwrite(Part(), 1, scratch,
                                     [](const void*) { return std::uint64_t{0}; });

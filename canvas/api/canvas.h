@@ -164,8 +164,8 @@ class Canvas {
   // written is synced, where so asked (OpenOptions), and nobody is told whether that worked: Close
   // can.
   ~Canvas();
-  // Afterwards, and after a move, every call that can fail says kClosed, but for Close itself, which
-  // has nothing left to do.
+  // Afterwards, and after a move, every call that can fail says kClosed, but for Close itself,
+  // which has nothing left to do.
   Result<void> Close();
 
   // Empty after Close and after a move, and where there is no memory for it.

@@ -61,8 +61,8 @@ class Playhead {
   // just making resident, at most a quarter of a second of material.
   ~Playhead();
 
-  // Where the reader is, at the window's clock. Realtime: yes; wait-free, one store. (The least of all numbers
-  // means nowhere, and moves nothing.)
+  // Where the reader is, at the window's clock. Realtime: yes; wait-free, one store. (The least of
+  // all numbers means nowhere, and moves nothing.)
   void Publish(Frame position) noexcept;
 
   // Waits until the feeder has looked at the position that was published last, and everything ahead

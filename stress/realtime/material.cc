@@ -15,7 +15,7 @@ Canvas Writable(const std::string& path) {
 
 void Prepare(const std::string& path) {
   Must(Canvas::Create(path,
-  {.capacity_seconds = 3600, .layout = {.wide_slots = 24, .small_slots = 0}}));
+                      {.capacity_seconds = 3600, .layout = {.wide_slots = 24, .small_slots = 0}}));
   Canvas canvas = Writable(path);
   for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
     const LaneId id = Must(canvas.AddLane({.name = LaneName(lane), .channels = 2}));

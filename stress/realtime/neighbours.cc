@@ -36,9 +36,9 @@ void WriteAround(FrameWriter& writer, std::uint32_t lane, std::uint32_t epoch) {
 
 void PrepareNeighbours(const std::string& path, std::uint32_t align) {
   Must(Canvas::Create(
-  path,
-  {.capacity_seconds = 60,
-  .layout = {.wide_slots = 2 * kNeighbours, .small_slots = 0, .slot_align_bytes = align}}));
+      path,
+      {.capacity_seconds = 60,
+       .layout = {.wide_slots = 2 * kNeighbours, .small_slots = 0, .slot_align_bytes = align}}));
   Canvas canvas = Writable(path);
   for (std::uint32_t lane = 0; lane < kNeighbours; ++lane)
     for (const std::string& name : {LaneName(lane), NeighbourName(lane)}) {

@@ -51,7 +51,7 @@ std::vector<Case> Cases(const Bench& bench) {
       // For the cases that follow; and the space for the first write is stepped too.
       {"the first write of a lane",
        [=](Canvas& canvas, FrameWriter*) {
-       FrameWriter writer = Must(canvas.Writer(kSecond));
+         FrameWriter writer = Must(canvas.Writer(kSecond));
          Must(writer.Write(Frame(0), Stamped(kSecond.value(), 0, 8, 1)));
          Must(writer.Write(Frame(second), Stamped(kSecond.value(), second, 8, 1)));
        },
@@ -59,13 +59,13 @@ std::vector<Case> Cases(const Bench& bench) {
       // A lane after the other.
       {"punching a page of all lanes",
        [](Canvas& canvas, FrameWriter*) { Must(canvas.PunchPage(PageIndex(1))); }, false, 3},
-       {"removing a lane", [](Canvas& canvas, FrameWriter*) { Must(canvas.RemoveLane(kSecond)); },
+      {"removing a lane", [](Canvas& canvas, FrameWriter*) { Must(canvas.RemoveLane(kSecond)); },
        false, 3},
       {"making a page that the file covers",
        [](Canvas& canvas, FrameWriter*) { Must(canvas.AllocatePage(kCoveredPage)); }, false, 2},
       {"making a page behind the end",
        [](Canvas& canvas, FrameWriter*) { Must(canvas.AllocatePage(kNewPage)); }, false, 2, true},
-       {"a sync", [](Canvas& canvas, FrameWriter*) { Must(canvas.Sync()); }, false, 1},
+      {"a sync", [](Canvas& canvas, FrameWriter*) { Must(canvas.Sync()); }, false, 1},
   };
 }
 

@@ -53,7 +53,7 @@ Result<Difference> Compare(const Canvas& a, const Canvas& b, const LaneInfo& lan
       for (std::uint64_t i = 0; i < count; ++i)
         if (std::memcmp(&left[i * channels], &right[i * channels], channels * sizeof(float)) != 0)
           difference.Add(at + i, lane.rate);
-          const FrameRange seen{at, at + count};
+    const FrameRange seen{at, at + count};
     first.Forget(seen);
     second.Forget(seen);
     at = seen.end;
