@@ -1,0 +1,81 @@
+// Reads arbitrary bytes as a Standard MIDI File and as provenance. Nothing may
+// crash; what can be read is written again byte for byte; what is written after an edit can be read
+// and has the same events.
+//
+// Input: the file. It is also taken for the blobs of a good one.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <span>
+#include <vector>
+
+#include "canvas/midi/smf.h"
+
+namespace {
+
+using canvas::midi::Bytes;
+using canvas::midi::Event;
+using canvas::midi::ParseSmf;
+using canvas::midi::Smf;
+using canvas::midi::SmfTrackToWrite;
+using canvas::midi::WriteSmf;
+
+void Require(bool ok) {
+  if (!ok) std::abort();
+}
+
+bool IsSystem(const Event& event) {
+  const std::uint8_t status = event.bytes[0];
+  return status > 0xF0 && status != 0xF7 && status != 0xFF;
+}
+
+// Written without provenance, and read again: the same, but that system messages are escaped and
+// that there is one end-of-track.
+void CheckCanonical(const Smf& smf) {
+  std::vector<std::vector<Event>> events;
+  for (std::size_t i = 0; i < smf.track_count(); ++i) events.push_back(smf.Events(i).value());
+  std::vector<SmfTrackToWrite> tracks;
+  for (const auto& track : events) tracks.push_back({track, {}});
+  const auto written = WriteSmf(smf.header(), tracks);
+  if (!written) return;  // too many tracks
+  const auto again = ParseSmf(written->bytes);
+  Require(again.has_value() && again->track_count() == smf.track_count());
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    std::vector<Event>& before = events[i];
+    std::erase_if(before,
+                  [](const Event& event) { return canvas::midi::IsEndOfTrack(event.bytes); });
+    const std::vector<Event> after = again->Events(i).value();
+    Require(after.size() == before.size() + 1);
+    for (std::size_t k = 0; k < before.size(); ++k) {
+      Require(after[k].tick == before[k].tick);
+      const Bytes bytes = after[k].bytes.subspan(IsSystem(before[k]) ? 1 : 0);
+      Require(std::ranges::equal(bytes, before[k].bytes));
+    }
+  }
+}
+
+void ReadAsBlobs(Bytes data) {
+  static const std::vector<std::uint8_t> on = {0x90, 60, 64};
+  static const std::vector<std::uint8_t> system = {0xF8};
+  static const std::vector<Event> events = {{0, on}, {1, on}, {1, system}, {2, on}};
+  (void)canvas::midi::HeaderOfProvenance(data);
+  const SmfTrackToWrite track = {events, data};
+  for (const Bytes file : {data, Bytes()})
+    if (const auto written = WriteSmf({1, {96}}, {&track, 1}, file))
+      Require(ParseSmf(written->bytes).has_value() || !file.empty());
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const Bytes bytes(data, size);
+  (void)ParseSmf(bytes, {.strict = true});
+  if (const auto smf = ParseSmf(bytes, {.max_warnings = 10})) {
+    Require(std::ranges::equal(WriteSmf(*smf).value(), bytes));
+    for (const auto& warning : smf->warnings()) Require(!warning.Message().empty());
+    CheckCanonical(*smf);
+  }
+  ReadAsBlobs(bytes);
+  return 0;
+}
