@@ -1,4 +1,4 @@
-// Reads arbitrary bytes as a Standard MIDI File and as provenance. Nothing may
+// Reads arbitrary bytes as a Standard MIDI File, as a MIDI Clip File and as provenance. Nothing may
 // crash; what can be read is written again byte for byte; what is written after an edit can be read
 // and has the same events.
 //
@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "canvas/midi/clip.h"
 #include "canvas/midi/smf.h"
 
 namespace {
@@ -55,12 +56,25 @@ void CheckCanonical(const Smf& smf) {
   }
 }
 
+void CheckClip(Bytes data) {
+  const auto clip = canvas::midi::ParseClip(data);
+  if (!clip) return;
+  const std::vector<Event> events = clip->Events().value();
+  const auto written = canvas::midi::WriteClip(events, clip->Provenance().value());
+  Require(written->as_read && std::ranges::equal(written->bytes, data));
+  const auto edited = canvas::midi::WriteClip(events);
+  Require(canvas::midi::ParseClip(edited.value().bytes).has_value());
+}
+
 void ReadAsBlobs(Bytes data) {
   static const std::vector<std::uint8_t> on = {0x90, 60, 64};
   static const std::vector<std::uint8_t> system = {0xF8};
   static const std::vector<Event> events = {{0, on}, {1, on}, {1, system}, {2, on}};
   (void)canvas::midi::HeaderOfProvenance(data);
   const SmfTrackToWrite track = {events, data};
+  static const std::vector<std::uint8_t> note = {0x20, 0x90, 60, 64};
+  static const std::vector<Event> packets = {{0, note}, {3, note}};
+  (void)canvas::midi::WriteClip(packets, data);
   for (const Bytes file : {data, Bytes()})
     if (const auto written = WriteSmf({1, {96}}, {&track, 1}, file))
       Require(ParseSmf(written->bytes).has_value() || !file.empty());
@@ -76,6 +90,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const auto& warning : smf->warnings()) Require(!warning.Message().empty());
     CheckCanonical(*smf);
   }
+  CheckClip(bytes);
   ReadAsBlobs(bytes);
   return 0;
 }
