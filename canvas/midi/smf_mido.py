@@ -1,6 +1,7 @@
 """Prints the events of a MIDI file as python3-mido finds them: track, tick and bytes of each.
 
 Meta events without the length, SysEx as F0 and its data: as smf_songs_test prints them.
+With --write the file as mido writes it.
 """
 
 import sys
@@ -23,6 +24,9 @@ def event_bytes(message):
 def main():
     # Latin-1 keeps every byte of a text.
     song = mido.MidiFile(sys.argv[1], charset="latin1")
+    if "--write" in sys.argv:
+        song.save(file=sys.stdout.buffer)
+        return
     division = song.ticks_per_beat
     lines = ["%d %d" % (song.type, division & 0xFFFF)]
     for index, track in enumerate(song.tracks):

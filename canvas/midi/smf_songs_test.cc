@@ -8,6 +8,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -190,6 +191,56 @@ TEST_F(Songs, MidicsvFindsTheSameEvents) {
         ++at;
       }
     EXPECT_EQ(at, lines.size()) << path;
+  }
+}
+
+// The same songs as others write them: csvmidi with running status and without, and mido.
+TEST_F(Songs, AsOthersWriteThemTheyComeBackToo) {
+  if (RunCommand("command -v csvmidi").exit_code != 0)
+    GTEST_SKIP() << "SKIPPED: midicsv is not installed";
+  const bool has_mido = RunCommand("/usr/bin/python3 -c 'import mido' 2>&1").exit_code == 0;
+  if (!has_mido) fmt::print("SKIPPED: python3-mido is not installed: songs that it writes\n");
+  std::size_t different = 0;
+  for (const auto& path : songs_) {
+    const Data file = Slurp(path);
+    const Smf smf = Must(ParseSmf(file));
+    std::vector<std::string> commands = {fmt::format("midicsv {} | csvmidi -z", path.string()),
+                                         fmt::format("midicsv {} | csvmidi -x", path.string())};
+    if (has_mido)
+      commands.push_back(fmt::format("/usr/bin/python3 {} {} --write", g_mido, path.string()));
+    for (const std::string& command : commands) {
+      const Printed printed = RunCommand(command);
+      ASSERT_EQ(printed.exit_code, 0) << command;
+      const Data theirs(printed.text.begin(), printed.text.end());
+      different += theirs != file ? 1U : 0U;
+      const Smf again = Must(ParseSmf(theirs));
+      EXPECT_TRUE(Listed(again) == Listed(smf)) << command;
+      EXPECT_EQ(Must(WriteSmf(again)), theirs) << command;
+      for (std::size_t i = 0; i < again.track_count(); ++i)
+        EXPECT_LE(Must(again.TrackProvenance(i)).size(), 14U) << command;
+    }
+  }
+  EXPECT_GE(different, songs_.size());
+}
+
+// What we write by ourselves is, to another reader, the same song.
+TEST_F(Songs, WrittenCanonicallyTheyAreTheSameToMidicsv) {
+  if (RunCommand("command -v midicsv").exit_code != 0)
+    GTEST_SKIP() << "SKIPPED: midicsv is not installed";
+  const std::string ours = std::string(std::getenv("TEST_TMPDIR")) + "/ours.mid";
+  for (const auto& path : songs_) {
+    const Smf smf = Must(ParseSmf(Slurp(path)));
+    std::vector<std::vector<Event>> events;
+    std::vector<SmfTrackToWrite> tracks;
+    for (std::size_t i = 0; i < smf.track_count(); ++i) events.push_back(Must(smf.Events(i)));
+    for (const auto& track : events) tracks.push_back({track, {}});
+    const std::vector<std::uint8_t> bytes = Must(WriteSmf(smf.header(), tracks)).bytes;
+    std::ofstream(ours, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()),
+               static_cast<std::streamsize>(bytes.size()));
+    const Printed csv = RunCommand(fmt::format("midicsv {}", ours));
+    EXPECT_EQ(csv.exit_code, 0);
+    EXPECT_TRUE(csv.text == RunCommand(fmt::format("midicsv {}", path.string())).text) << path;
   }
 }
 
