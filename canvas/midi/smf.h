@@ -71,14 +71,14 @@ enum class SmfOddity : std::uint8_t {
   kStrayHeader,      // a further MThd
   kUnknownChunk,     // neither MThd nor MTrk: to be skipped, says the specification
   kChunkLength,      // a chunk's length goes beyond the file, or is not that of its content
-  kTrackCutShort,    // the last event is not whole, or is none
+  kTrackCutShort,    // the last event is not whole, or is none: kept, not read
   kNoEndOfTrack,     // the track ends without one
   kAfterEndOfTrack,  // bytes between a track's end and its chunk's: kept, not read
   kTrailing,         // bytes after the last chunk
   kDataByte,         // a channel or system message with a data byte above 127
   kRunningStatus,    // running status across a meta event, a SysEx or a system message
   kSystemStatus,     // F1 to F6 or F8 to FE, which a file may not have
-  kQuantity,         // a variable-length quantity longer than it needs to be
+  kQuantity,         // a variable-length quantity longer than it needs to be, up to 16 bytes
   kMetaType,         // a meta event of a type above 127
   kMetaLength,       // a meta event whose length is not that of its type
   kTempo,            // a tempo of 0

@@ -30,6 +30,9 @@ inline constexpr std::uint8_t kHabitDelta = 9;
 inline constexpr std::uint8_t kHabitLength = 10;
 inline constexpr std::uint8_t kHabits = 11;
 
+// A longer quantity is taken for none. So that a damaged blob does not ask for a gigabyte.
+inline constexpr std::uint32_t kMaxQuantityBytes = 16;
+
 constexpr bool HabitHasValue(std::uint8_t what) { return what >= kHabitDelta; }
 constexpr unsigned RunningType(std::uint8_t status) { return (status >> 4U) & 7U; }
 

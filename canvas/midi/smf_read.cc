@@ -40,6 +40,7 @@ struct Quantity {
 
 Quantity ReadQuantity(const std::uint8_t* at, const std::uint8_t* end) {
   std::uint32_t value = 0;
+  if (end - at > kMaxQuantityBytes) end = at + kMaxQuantityBytes;
   for (const std::uint8_t* p = at; p < end; ++p) {
     if (value > kMaxQuantity >> 7) return {};
     value = value << 7 | (*p & 0x7FU);

@@ -13,21 +13,59 @@
 namespace canvas::midi {
 namespace {
 
-using Out = std::vector<std::uint8_t>;
+// Bytes that grow, written through a pointer: a vector's push_back looks at its end each time.
+class Out {
+ public:
+  // Room for `more` bytes, which At() points to, and Advance() takes.
+  void Reserve(std::size_t more) {
+    if (bytes_.size() - size_ < more) bytes_.resize(std::max(bytes_.size() * 2, size_ + more));
+  }
+  std::uint8_t* At() { return bytes_.data() + size_; }
+  void AdvanceTo(const std::uint8_t* end) { size_ = static_cast<std::size_t>(end - bytes_.data()); }
 
-void PutBig(Out& out, std::uint32_t value, int bytes) {
-  for (int i = bytes - 1; i >= 0; --i) out.push_back(static_cast<std::uint8_t>(value >> 8 * i));
-}
+  std::size_t size() const { return size_; }
+  std::uint8_t& operator[](std::size_t at) { return bytes_[at]; }
+  void Byte(std::uint8_t byte) {
+    Reserve(1);
+    bytes_[size_++] = byte;
+  }
+  void Append(Bytes bytes) {
+    Reserve(bytes.size());
+    std::copy(bytes.begin(), bytes.end(), At());
+    size_ += bytes.size();
+  }
+  void Big(std::uint32_t value, int bytes) {
+    for (int i = bytes - 1; i >= 0; --i) Byte(static_cast<std::uint8_t>(value >> 8 * i));
+  }
+  std::vector<std::uint8_t> Take() && {
+    bytes_.resize(size_);
+    return std::move(bytes_);
+  }
 
-void PutQuantity(Out& out, std::uint32_t value, std::uint32_t least) {
+ private:
+  std::vector<std::uint8_t> bytes_;  // size_ of them are written
+  std::size_t size_ = 0;
+};
+
+// The most that PutQuantity writes.
+std::size_t MostBytes(std::uint32_t least) { return std::max(least, 4U); }
+
+std::uint8_t* PutQuantity(std::uint8_t* at, std::uint32_t value, std::uint32_t least) {
+  if (value < 0x80 && least <= 1) {
+    *at = static_cast<std::uint8_t>(value);
+    return at + 1;
+  }
   const std::uint32_t shortest = QuantityBytes(value);
-  if (least > shortest) out.insert(out.end(), least - shortest, 0x80);
+  for (; least > shortest; --least) *at++ = 0x80;
   for (std::uint32_t i = shortest - 1; i > 0; --i)
-    out.push_back(static_cast<std::uint8_t>((value >> 7 * i & 0x7FU) | 0x80U));
-  out.push_back(static_cast<std::uint8_t>(value & 0x7FU));
+    *at++ = static_cast<std::uint8_t>((value >> 7 * i & 0x7FU) | 0x80U);
+  *at++ = static_cast<std::uint8_t>(value & 0x7FU);
+  return at;
 }
 
-void Append(Out& out, Bytes bytes) { out.insert(out.end(), bytes.begin(), bytes.end()); }
+std::uint8_t* Copy(std::uint8_t* at, Bytes bytes) {
+  return std::copy(bytes.begin(), bytes.end(), at);
+}
 
 std::unexpected<Error> BadBlob(std::string_view whose) {
   return Fail(ErrorCode::kInvalidArgument, fmt::format("the provenance of {} is damaged", whose),
@@ -64,8 +102,7 @@ Result<TrackBlob> ReadTrackBlob(const SmfTrackToWrite& track, std::size_t index)
     for (std::uint64_t i = 0; i < blob.change_count; ++i) {
       const auto what = static_cast<std::uint8_t>(in.Number() & 15U);
       if (what >= kHabits) return bad();
-      if (HabitHasValue(what) && in.Number() > std::numeric_limits<std::uint32_t>::max())
-        return bad();
+      if (HabitHasValue(what) && in.Number() > kMaxQuantityBytes) return bad();
     }
   }
   if ((flags & kTrackDeclared) != 0) {
@@ -195,7 +232,12 @@ class TrackWriter {
   }
 
   void Put(std::int64_t tick, Bytes bytes) {
-    PutQuantity(out_, static_cast<std::uint32_t>(tick - tick_), Least(habits_.delta_bytes));
+    const std::uint32_t delta_bytes = Least(habits_.delta_bytes);
+    const std::uint32_t length_bytes = Least(habits_.length_bytes);
+    // A status to escape besides.
+    out_.Reserve(bytes.size() + MostBytes(delta_bytes) + MostBytes(length_bytes) + 1);
+    std::uint8_t* at =
+        PutQuantity(out_.At(), static_cast<std::uint32_t>(tick - tick_), delta_bytes);
     tick_ = tick;
     const std::uint8_t status = bytes[0];
     if (IsChannelStatus(status)) {
@@ -206,24 +248,27 @@ class TrackWriter {
         else if (running_ == 0 && last_ == status)
           omit = exact_ && habits_.across;
       }
-      Append(out_, omit ? bytes.subspan(1) : bytes);
+      if (!omit) *at++ = status;
+      *at++ = bytes[1];
+      if (bytes.size() > 2) *at++ = bytes[2];
       running_ = last_ = status;
+      out_.AdvanceTo(at);
       return;
     }
     running_ = 0;
     if (status == 0xF0 || status == 0xF7 || status == 0xFF) {
       const std::size_t head = status == 0xFF ? 2 : 1;
-      Append(out_, bytes.first(head));
-      PutQuantity(out_, static_cast<std::uint32_t>(bytes.size() - head),
-                  Least(habits_.length_bytes));
-      Append(out_, bytes.subspan(head));
-    } else if (exact_ && habits_.raw) {
-      Append(out_, bytes);
+      at = Copy(at, bytes.first(head));
+      at = PutQuantity(at, static_cast<std::uint32_t>(bytes.size() - head), length_bytes);
+      at = Copy(at, bytes.subspan(head));
     } else {
-      out_.push_back(0xF7);
-      PutQuantity(out_, static_cast<std::uint32_t>(bytes.size()), Least(habits_.length_bytes));
-      Append(out_, bytes);
+      if (!exact_ || !habits_.raw) {
+        *at++ = 0xF7;
+        at = PutQuantity(at, static_cast<std::uint32_t>(bytes.size()), length_bytes);
+      }
+      at = Copy(at, bytes);
     }
+    out_.AdvanceTo(at);
   }
 
   // Four is the most that the rules allow.
@@ -285,20 +330,20 @@ Result<SmfWritten> Write(const SmfHeader& header, std::span<const SmfTrackToWrit
   if (!exact && tracks.size() > 0xFFFF)
     return Fail(ErrorCode::kLimit, fmt::format("{} tracks", tracks.size()), "the most is 65,535");
 
-  Out& out = written.bytes;
-  out.reserve(room);
-  Append(out, file.riff_before);
+  Out out;
+  out.Reserve(room);
+  out.Append(file.riff_before);
   const std::size_t start = out.size();
-  Append(out, kHeaderType);
+  out.Append(kHeaderType);
   if (exact && file.has_header) {
-    Append(out, file.raw_header);
+    out.Append(file.raw_header);
   } else {
     const Bytes more = file.raw_header.size() > 10 ? file.raw_header.subspan(10) : Bytes();
-    PutBig(out, static_cast<std::uint32_t>(6 + more.size()), 4);
-    PutBig(out, header.format, 2);
-    PutBig(out, static_cast<std::uint32_t>(tracks.size()), 2);
-    PutBig(out, header.division.word, 2);
-    Append(out, more);
+    out.Big(static_cast<std::uint32_t>(6 + more.size()), 4);
+    out.Big(header.format, 2);
+    out.Big(static_cast<std::uint32_t>(tracks.size()), 2);
+    out.Big(header.division.word, 2);
+    out.Append(more);
   }
   auto other = file.others.begin();
   const auto put_others = [&](std::uint64_t until) {
@@ -307,19 +352,19 @@ Result<SmfWritten> Write(const SmfHeader& header, std::span<const SmfTrackToWrit
         written.left_out_bytes += 8 + other->content.size();
         continue;
       }
-      Append(out, other->type);
-      PutBig(out, static_cast<std::uint32_t>(other->content.size()), 4);
-      Append(out, other->content);
+      out.Append(other->type);
+      out.Big(static_cast<std::uint32_t>(other->content.size()), 4);
+      out.Append(other->content);
     }
   };
   for (std::size_t i = 0; i < tracks.size(); ++i) {
     put_others(i);
-    Append(out, kTrackType);
+    out.Append(kTrackType);
     const std::size_t length_at = out.size();
-    PutBig(out, 0, 4);
+    out.Big(0, 4);
     CANVAS_TRY(TrackWriter(out, blobs[i], i, exact).Write(tracks[i].events));
     if (exact)
-      Append(out, blobs[i].tail);
+      out.Append(blobs[i].tail);
     else
       written.left_out_bytes += blobs[i].tail.size();
     const std::uint64_t length = out.size() - length_at - 4;
@@ -333,26 +378,27 @@ Result<SmfWritten> Write(const SmfHeader& header, std::span<const SmfTrackToWrit
   }
   put_others(std::numeric_limits<std::uint64_t>::max());
   if (exact)
-    Append(out, file.trailing);
+    out.Append(file.trailing);
   else
     written.left_out_bytes += file.trailing.size();
 
-  if (!file.riff) return written;
-  if (exact) {
-    Append(out, file.riff_after);
+  if (!file.riff || exact) {
+    out.Append(file.riff_after);
+    written.bytes = std::move(out).Take();
     return written;
   }
   // The data has another length; an odd one is followed by a byte that pads it.
   const std::uint64_t length = out.size() - start;
   Bytes after = file.riff_after;
   if ((file.riff_size & 1U) != 0 && !after.empty()) after = after.subspan(1);
-  if ((length & 1U) != 0) out.push_back(0);
-  Append(out, after);
+  if ((length & 1U) != 0) out.Byte(0);
+  out.Append(after);
   if (out.size() > std::numeric_limits<std::uint32_t>::max())
     return Fail(ErrorCode::kLimit, fmt::format("a RIFF file of {} bytes", out.size()),
                 "the most is 4 GiB");
   PatchLittle(out, 4, static_cast<std::uint32_t>(out.size() - 8));
   PatchLittle(out, start - 4, static_cast<std::uint32_t>(length));
+  written.bytes = std::move(out).Take();
   return written;
 }
 
