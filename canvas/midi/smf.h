@@ -116,8 +116,8 @@ class Smf {
   const SmfHeader& header() const { return header_; }
   std::size_t track_count() const { return tracks_.size(); }
 
-  // In the order of the file, with end-of-track where there is one: it is the last. Ticks do not
-  // descend; deltas up to 2^28 - 1 are summed in 64 bits.
+  // Of a track below track_count(): in the order of the file, with end-of-track where there is one:
+  // it is the last. Ticks do not descend; deltas up to 2^28 - 1 are summed in 64 bits.
   std::span<const SmfEvent> events(std::size_t track) const {
     return {events_.get() + tracks_[track].first_event, tracks_[track].event_count};
   }
@@ -203,9 +203,10 @@ struct SmfWritten {
 
 // Writes a file. If the header, the number of tracks and the events of each are what the provenance
 // was made of, it is the file that was read. If anything else, it is a valid file of the same
-// events at the same ticks: of a track that was not edited each event is written as it was, as far
-// as the rules allow; of an edited one its use of running status is kept; unknown chunks and
-// further bytes of the header are kept; lengths, counts and ends of tracks are put right.
+// events at the same ticks: of a track that was not edited, or has as many events as before, each
+// event is written as it was, as far as the rules allow; of another one its use of running status
+// is kept; unknown chunks and further bytes of the header are kept; lengths, counts and ends of
+// tracks are put right.
 //   End-of-track: one, last, at the tick of the last event; those of the list are left out.
 //   System messages (F1 to F6, F8 to FE), which a file may not have: as an escape (F7).
 // Errors: kInvalidArgument naming track and event: a message that is none or not whole, ticks that

@@ -386,6 +386,36 @@ TEST(Smf, AnEditedTrackKeepsItsUseOfRunningStatusAndOthersAllTheirHabits) {
                 Chunk("MTrk", second));
 }
 
+TEST(Smf, AnEventThatIsChangedInPlaceLeavesTheOthersAsTheyWere) {
+  const auto with = [](std::uint8_t velocity) {
+    return OneTrack(Data{0, 0x91, 60, 64,   0,    62, velocity, 0, 0x91, 64, 64,
+                         0, 65,   64, 0x80, 0x07, 66, 1,        0, 67,   1} +
+                    kEnd);
+  };
+  Stored stored(with(64));
+  const Data louder = {0x91, 62, 99};
+  stored.events[0][1].bytes = louder;
+  const SmfWritten written = Must(stored.Write());
+  EXPECT_EQ(written.edited_tracks, 1U);
+  EXPECT_EQ(written.bytes, with(99));
+}
+
+TEST(Smf, HostileFilesTakeTimeInProportion) {
+  // Megabytes of each: were one quadratic, this would not end.
+  const Data on = {0x00, 0x90, 0x3C, 0x40};
+  for (const Data& part :
+       {Chunk("MTrk", {}), Chunk("MTrk", {}, 1), Chunk("MTrk", {}, 0xFFFFFFFF),
+        Chunk("MTrk", kEnd, 0xFFFFFFFF), Chunk("MTrk", on, 0xFFFFFFFF), Chunk("MTrk", on + kEnd, 1),
+        Chunk("MTrk", on + kEnd, 5), Chunk("MTrk", on + kEnd + on, 5), Chunk("KARA", {}),
+        Data{0x00, 0xF8}, Data{0x80}, Data{0xFF, 0x01, 0x00, 0x00}}) {
+    Data file = Header(1, 1, 96) + Chunk("MTrk", {}, 0x00FFFFFF);
+    if (part[0] == 'M') file = Header(1, 1, 96);
+    while (file.size() < (kSanitized ? 1U << 18 : 1U << 21))
+      file.insert(file.end(), part.begin(), part.end());
+    Read(file);
+  }
+}
+
 TEST(Smf, ChangesThatAreNoticed) {
   const Data file = Header(1, 1, 96) + Chunk("MTrk", Data{0, 0x90, 60, 64, 9, 0x90, 62, 64} + kEnd);
   const auto edited = [&](auto change) {

@@ -74,7 +74,8 @@ std::unexpected<Error> BadBlob(std::string_view whose) {
 
 struct TrackBlob {
   bool present = false;
-  bool matches = false;  // the events are those it was made of
+  bool matches = false;     // the events are those it was made of
+  bool same_count = false;  // or as many
   Habits habits;
   std::uint64_t change_count = 0;
   BlobReader changes{{}};
@@ -112,7 +113,8 @@ Result<TrackBlob> ReadTrackBlob(const SmfTrackToWrite& track, std::size_t index)
   if ((flags & kTrackTail) != 0) blob.tail = in.Block();
   if (!in.AtEnd() || flags > 15) return bad();
   blob.present = true;
-  if (count == track.events.size()) {
+  blob.same_count = count == track.events.size();
+  if (blob.same_count) {
     EventHash hash;
     for (const Event& event : track.events) hash.Add(event.tick, event.bytes);
     blob.matches = hash.value() == checksum;
@@ -179,7 +181,8 @@ class TrackWriter {
  public:
   TrackWriter(Out& out, const TrackBlob& blob, std::size_t track, bool exact)
       : out_(out), blob_(blob), habits_(blob.habits), track_(track), exact_(exact) {
-    if (blob.matches) changes_left_ = blob.change_count;
+    // Where events came or went it is not known which are the old ones.
+    if (blob.same_count) changes_left_ = blob.change_count;
     NextChange();
   }
 
