@@ -33,6 +33,13 @@ bool LooksLikeChunk(const std::uint8_t* at, const std::uint8_t* end) {
          std::all_of(at, at + 4, [](std::uint8_t byte) { return byte >= 0x20 && byte < 0x7F; });
 }
 
+// A chunk that is whole, or a track of any length, or the end.
+bool ChunkFollows(const std::uint8_t* at, const std::uint8_t* end) {
+  return at == end ||
+         (LooksLikeChunk(at, end) &&
+          (Is(at, "MTrk") || Big(at + 4, 4) <= static_cast<std::size_t>(end - at - 8)));
+}
+
 struct Quantity {
   std::uint32_t value = 0;
   std::uint32_t bytes = 0;  // 0: it is not whole, or too large
@@ -208,8 +215,7 @@ class SmfParser {
     if (left >= 4) {
       const std::size_t room = left - 4;
       const std::size_t says = Big(p, 4);
-      const bool fits =
-          says >= 6 && says <= room && (says == room || LooksLikeChunk(p + 4 + says, end_));
+      const bool fits = says >= 6 && says <= room && ChunkFollows(p + 4 + says, end_);
       const bool six = room == 6 || (room >= 10 && Is(p + 10, "MTrk"));  // whatever the length says
       std::size_t content = std::min(says, room);
       if (!fits && six) content = 6;
@@ -261,12 +267,9 @@ class SmfParser {
     const auto ends_well = [&](const std::uint8_t* p) {
       return p == end_ || (end_ - p >= 8 && Is(p, "MTrk"));
     };
-    // Too short, perhaps: no chunk follows, but an end-of-track does, and then one.
-    if (fits && content_end != end_ && !LooksLikeChunk(content_end, end_) &&
-        FindEndOfTrack(begin, content_end) == nullptr) {
-      const std::uint8_t* end_of_track = FindEndOfTrack(begin, end_);
-      if (end_of_track != nullptr && ends_well(end_of_track)) content_end = end_of_track;
-    } else if (!fits) {
+    // Too long; or too short, perhaps: no chunk follows, but an end-of-track does, and then one.
+    if (!fits ||
+        (!ChunkFollows(content_end, end_) && FindEndOfTrack(begin, content_end) == nullptr)) {
       const std::uint8_t* end_of_track = FindEndOfTrack(begin, end_);
       if (end_of_track != nullptr && ends_well(end_of_track)) content_end = end_of_track;
     }
