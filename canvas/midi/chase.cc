@@ -134,8 +134,8 @@ bool ChaseState::Apply(Bytes message) {
       }
       [[fallthrough]];
     case 0x8:
-      if (channel.sounding[first] > 0 && --channel.sounding[first] == 0)
-        channel.velocity[first] = 0;
+      if (channel.sounding[first] > 0) --channel.sounding[first];
+      if (channel.sounding[first] == 0) channel.velocity[first] = 0;
       break;
     case 0xA:
       channel.key_pressure[first] = second;

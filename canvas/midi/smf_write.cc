@@ -424,6 +424,7 @@ Result<std::vector<std::uint8_t>> WriteSmf(const Smf& smf) {
     std::vector<std::vector<Event>> events;
     std::vector<std::vector<std::uint8_t>> blobs;
     std::vector<SmfTrackToWrite> tracks;
+    tracks.reserve(smf.track_count());
     for (std::size_t i = 0; i < smf.track_count(); ++i) {
       CANVAS_ASSIGN(events.emplace_back(), smf.Events(i));
       CANVAS_ASSIGN(blobs.emplace_back(), smf.TrackProvenance(i));
