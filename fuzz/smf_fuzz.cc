@@ -31,15 +31,32 @@ bool IsSystem(const Event& event) {
   return status > 0xF0 && status != 0xF7 && status != 0xFF;
 }
 
-// Written without provenance, and read again: the same, but that system messages are escaped and
-// that there is one end-of-track.
-void CheckCanonical(const Smf& smf) {
+// Written without provenance, or with it and after an edit, and read again: the same, but that
+// system messages are escaped and that there is one end-of-track.
+void CheckSound(const Smf& smf, bool edited) {
   std::vector<std::vector<Event>> events;
-  for (std::size_t i = 0; i < smf.track_count(); ++i) events.push_back(smf.Events(i).value());
+  std::vector<std::vector<std::uint8_t>> blobs;
+  for (std::size_t i = 0; i < smf.track_count(); ++i) {
+    events.push_back(smf.Events(i).value());
+    blobs.push_back(edited ? smf.TrackProvenance(i).value() : std::vector<std::uint8_t>());
+  }
+  static const std::vector<std::uint8_t> on = {0x90, 60, 64};
+  if (edited && !events.empty()) {
+    // In its place, or one less or more.
+    auto& first = events.front();
+    if (first.size() % 3 == 1)
+      first.front().bytes = on;
+    else if (first.size() % 3 == 2)
+      first.pop_back();
+    else
+      first.insert(first.begin(), {0, on});
+  }
   std::vector<SmfTrackToWrite> tracks;
-  for (const auto& track : events) tracks.push_back({track, {}});
-  const auto written = WriteSmf(smf.header(), tracks);
-  if (!written) return;  // too many tracks
+  for (std::size_t i = 0; i < events.size(); ++i) tracks.push_back({events[i], blobs[i]});
+  const auto file = edited ? smf.FileProvenance().value() : std::vector<std::uint8_t>();
+  const auto written = WriteSmf(smf.header(), tracks, file);
+  if (!written) return;          // too many tracks
+  if (written->as_read) return;  // no track to edit, or the event was that already
   const auto again = ParseSmf(written->bytes);
   Require(again.has_value() && again->track_count() == smf.track_count());
   for (std::size_t i = 0; i < events.size(); ++i) {
@@ -88,7 +105,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto smf = ParseSmf(bytes, {.max_warnings = 10})) {
     Require(std::ranges::equal(WriteSmf(*smf).value(), bytes));
     for (const auto& warning : smf->warnings()) Require(!warning.Message().empty());
-    CheckCanonical(*smf);
+    CheckSound(*smf, false);
+    CheckSound(*smf, true);
   }
   CheckClip(bytes);
   ReadAsBlobs(bytes);
