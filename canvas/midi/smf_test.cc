@@ -164,6 +164,10 @@ TEST(Smf, KeepsAndNamesEachOddity) {
        OneTrack(on + meta + Data{0, 0x3C, 0} + kEnd),
        {Odd::kRunningStatus},
        "0:903c40 0:ff0178 0:903c00 0:ff2f"},
+      {"and again after another message",
+       OneTrack(Data{0, 0xC1, 7} + on + meta + Data{0, 0x3C, 0} + meta + Data{0, 0x3C, 1} + kEnd),
+       {Odd::kRunningStatus, Odd::kRunningStatus},
+       "0:c107 0:903c40 0:ff0178 0:903c00 0:ff0178 0:903c01 0:ff2f"},
       {"running status across a SysEx",
        OneTrack(on + Data{0, 0xF0, 1, 0xF7, 0, 0x3C, 0} + kEnd),
        {Odd::kRunningStatus},
@@ -305,22 +309,27 @@ TEST(Smf, KeepsAndNamesEachOddity) {
     EXPECT_EQ(strict.error().what(), smf.warnings()[0].Message());
     // After an edit it is a file that strict reading takes, but for what the events themselves and
     // the header say.
-    Stored stored(one.file);
-    const Data extra = {0xB5, 0x07, 0x11};
-    stored.events[0].push_back(
-        {stored.events[0].empty() ? 0 : stored.events[0].back().tick, extra});
-    const SmfWritten written = Must(stored.Write());
-    EXPECT_FALSE(written.as_read);
-    EXPECT_EQ(written.edited_tracks, 1U);
-    const Smf again = Must(ParseSmf(written.bytes));
     static const std::vector<Odd> of_events = {
         Odd::kDataByte,     Odd::kMetaType, Odd::kMetaLength,  Odd::kTempo,
         Odd::kMeter,        Odd::kKey,      Odd::kFormat,      Odd::kDivision,
         Odd::kUnknownChunk, Odd::kQuantity, Odd::kHeaderLength};
-    for (const SmfWarning& warning : again.warnings())
-      EXPECT_TRUE(std::ranges::count(of_events, warning.oddity) == 1 ||
-                  (warning.oddity == Odd::kTrackCount && again.header().format == 0))
-          << warning.Message();
+    for (const bool in_place : {false, true}) {
+      Stored stored(one.file);
+      std::vector<Event>& events = stored.events[0];
+      const Data extra = {0xB5, 0x07, 0x11};
+      if (in_place && !events.empty())
+        events[0].bytes = extra;
+      else
+        events.push_back({events.empty() ? 0 : events.back().tick, extra});
+      const SmfWritten written = Must(stored.Write());
+      EXPECT_FALSE(written.as_read);
+      EXPECT_EQ(written.edited_tracks, 1U);
+      const Smf again = Must(ParseSmf(written.bytes));
+      for (const SmfWarning& warning : again.warnings())
+        EXPECT_TRUE(std::ranges::count(of_events, warning.oddity) == 1 ||
+                    (warning.oddity == Odd::kTrackCount && again.header().format == 0))
+            << warning.Message();
+    }
   }
 }
 
@@ -402,6 +411,12 @@ TEST(Smf, AnEventThatIsChangedInPlaceLeavesTheOthersAsTheyWere) {
   const SmfWritten written = Must(stored.Write());
   EXPECT_EQ(written.edited_tracks, 1U);
   EXPECT_EQ(written.bytes, with(99));
+
+  // As far as the rules allow: of a delta of 16 bytes, four.
+  Stored longer(OneTrack(Data{0, 0x91, 62, 64} + Data(15, 0x80) + Data{5, 63, 64} + kEnd));
+  longer.events[0][0].bytes = louder;
+  EXPECT_EQ(Must(longer.Write()).bytes,
+            OneTrack(Data{0, 0x91, 62, 99, 0x80, 0x80, 0x80, 5, 63, 64} + kEnd));
 }
 
 TEST(Smf, HostileFilesTakeTimeInProportion) {
