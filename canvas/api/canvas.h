@@ -28,6 +28,8 @@
 #include <string_view>
 #include <vector>
 
+#include "canvas/api/event_reader.h"
+#include "canvas/api/event_writer.h"
 #include "canvas/api/feeder.h"
 #include "canvas/api/frame_writer.h"
 #include "canvas/api/holds.h"
@@ -38,6 +40,7 @@
 #include "canvas/api/window.h"
 #include "canvas/base/access.h"
 #include "canvas/base/error.h"
+#include "canvas/base/event.h"
 #include "canvas/base/marker.h"
 #include "canvas/base/tempo.h"
 #include "canvas/base/time.h"
@@ -238,6 +241,10 @@ class Canvas {
   Result<std::vector<OwnerInfo>> Owners() const;
 
   Result<LaneReader> Reader(LaneId id) const;
+
+  // The same, of a lane of events. Errors: as Writer and Reader; kUnsupported (it holds none).
+  Result<EventWriter> EventsWriter(LaneId id, const OwnOptions& options = {});
+  Result<EventReader> Events(LaneId id) const;
 
   // A window over these lanes, for realtime readers; covers nothing until it is moved. A lane's
   // page that it covers is not given back. Errors: kNotFound, kInvalidArgument.

@@ -12,6 +12,7 @@
 
 #include "canvas/api/canvas.h"
 #include "canvas/api/core.h"
+#include "canvas/api/event_reader_inside.h"
 #include "canvas/api/frame_reader.h"
 #include "canvas/api/owned_lane.h"
 
@@ -87,7 +88,7 @@ Result<LaneId> Canvas::AddLane(const LaneSpec& spec) {
       lane.id = id;
       lane.name = spec.name;
       lane.kind = spec.kind;
-      lane.channels = spec.channels;
+      lane.channels = metadata::HoldsFrames(spec.kind) ? spec.channels : 0;
       lane.rate = rate;
       lane.slots = slots;
       lane.description = spec.description;
@@ -386,6 +387,23 @@ Result<std::vector<OwnerInfo>> Canvas::Owners() const {
   return NoThrow([&]() -> Result<std::vector<OwnerInfo>> {
     CANVAS_TRY(CheckOpen());
     return core_->owners.Living();
+  });
+}
+
+Result<EventWriter> Canvas::EventsWriter(LaneId id, const OwnOptions& options) {
+  return NoThrow([&]() -> Result<EventWriter> {
+    CANVAS_ASSIGN(LaneOwner owner, Own(id, options));
+    return EventWriter::Make(std::move(owner));
+  });
+}
+
+Result<EventReader> Canvas::Events(LaneId id) const {
+  return NoThrow([&]() -> Result<EventReader> {
+    CANVAS_TRY(CheckOpen());
+    auto found = AboutFile(core_->FindEvents(id), *core_);
+    if (!found) return std::unexpected(std::move(found).error());
+    return EventReader(
+        std::make_unique<EventReaderInside>(core_, std::move(found->first), found->second));
   });
 }
 

@@ -20,6 +20,7 @@ void CountIn(LaneExtent& extent, const format::Timeline& timeline, PageIndex pag
   if (extent.first == extent.end) extent.first = start + static_cast<std::int64_t>(part->first);
   extent.end = start + static_cast<std::int64_t>(part->end);
   extent.written_frames += part->written_frames;
+  extent.events += part->events;
   extent.written_bytes += part->written_bytes;
 }
 
@@ -51,6 +52,14 @@ Result<std::pair<LaneInfo, part::frames::FramePlace>> CanvasCore::FindFrames(Lan
   const metadata::LaneRecord* lane = header->Find(id);
   if (lane == nullptr) return NoSuchLane(fmt::format("with id {}", id.value()));
   CANVAS_ASSIGN(const auto place, part::frames::FramePlace::Of(*lane, file->geometry()));
+  return std::pair(ToInfo(*lane), place);
+}
+
+Result<std::pair<LaneInfo, part::events::EventPlace>> CanvasCore::FindEvents(LaneId id) {
+  CANVAS_ASSIGN(const auto header, headers.Current());
+  const metadata::LaneRecord* lane = header->Find(id);
+  if (lane == nullptr) return NoSuchLane(fmt::format("with id {}", id.value()));
+  CANVAS_ASSIGN(const auto place, part::events::EventPlace::Of(*lane, file->geometry()));
   return std::pair(ToInfo(*lane), place);
 }
 

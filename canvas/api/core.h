@@ -14,6 +14,7 @@
 #include "canvas/base/error.h"
 #include "canvas/part/check.h"
 #include "canvas/part/contents.h"
+#include "canvas/part/events/event_part.h"
 #include "canvas/part/frames/frame_part.h"
 #include "canvas/storage/canvas_file.h"
 #include "canvas/storage/header_store.h"
@@ -47,6 +48,8 @@ class CanvasCore {
   Result<Lane> Find(LaneId id);
   // Of a lane of frames, where they lie. Errors: kNotFound, kUnsupported.
   Result<std::pair<LaneInfo, part::frames::FramePlace>> FindFrames(LaneId id);
+  // The same of a lane of events.
+  Result<std::pair<LaneInfo, part::events::EventPlace>> FindEvents(LaneId id);
 
   // Ownership, after repairing what dead owners left.
   Result<storage::Ownership> Own(const part::Content& content, PageRange pages);

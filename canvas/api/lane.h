@@ -30,10 +30,13 @@ using metadata::SourceTag;
 // What a new lane shall be.
 struct LaneSpec {
   std::string name = {};             // 1 to 255 bytes of UTF-8 without control characters, unique
-  LaneKind kind = LaneKind::kAudio;  // kAudio or kSignal
-  std::uint32_t channels = 2;        // interleaved
+  LaneKind kind = LaneKind::kAudio;  // frames: kAudio, kSignal; events: kMidi, kRecords
+  std::uint32_t channels = 2;        // interleaved; of a lane of frames
   Rate rate{48000, 1};               // frames per second
   std::string description = {};
+  // Of a lane of events: a page may hold many (event_writer.h says how many), at the cost of a wide
+  // slot.
+  bool dense = false;
   std::string tool = {};  // provenance: what makes the material
   // Where the channels sound, a bit for each, in ascending order, numbered as the dwChannelMask of
   // WAVEFORMATEXTENSIBLE numbers speakers (0x3: left and right; 0x3F: 5.1). Not more bits than
@@ -56,6 +59,7 @@ struct LaneInfo {
 // How much of a lane is written: numbers of a moment, for a lane that is being written.
 struct LaneExtent {
   std::uint64_t written_frames = 0;  // of a lane of frames
+  std::uint64_t events = 0;          // of a lane of events
   std::uint64_t written_bytes = 0;
   Frame first;  // first written frame, and one past the last; equal where nothing is written
   Frame end;

@@ -46,10 +46,12 @@ Result<EraseReport> OwnedLane::Erase(FrameRange range) {
               static_cast<std::uint64_t>(std::min(range.end, frames.end) - frames.first)));
       report.erased_frames += done.unwritten_frames;
       report.zeroed_frames += done.zeroed_frames;
+      report.erased_events += done.events;
       continue;
     }
     CANVAS_TRY(part.Punch(ownership));
     report.erased_frames += summary->written_frames;
+    report.erased_events += summary->events;
   }
   return report;
 }

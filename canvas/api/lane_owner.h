@@ -17,6 +17,8 @@
 
 namespace canvas {
 
+class EventWriter;
+class EventWriterInside;
 class FrameWriter;
 class FrameWriterInside;
 class OwnedLane;
@@ -25,6 +27,7 @@ class OwnedLane;
 struct EraseReport {
   std::uint64_t erased_frames = 0;  // unwritten now
   std::uint64_t zeroed_frames = 0;  // zeros now: they share a block with frames that stay
+  std::uint64_t erased_events = 0;  // of a lane of events
 };
 
 // Concurrency: one thread at a time; may be moved to another.
@@ -56,6 +59,8 @@ class LaneOwner {
 
  private:
   friend class Canvas;
+  friend class EventWriter;
+  friend class EventWriterInside;
   friend class FrameWriter;
   friend class FrameWriterInside;
   explicit LaneOwner(std::unique_ptr<OwnedLane> inside) noexcept;

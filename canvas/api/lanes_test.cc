@@ -117,7 +117,7 @@ TEST_F(Lanes, BadNamesAndShapesAreRefused) {
   EXPECT_EQ(CodeOf(sut.AddLane({.name = "b", .channels = 2, .rate = {192000, 1}})),
             ErrorCode::kInvalidArgument)
       << "24 slots, and there are 8";
-  EXPECT_EQ(CodeOf(sut.AddLane({.name = "b", .kind = LaneKind::kMidi})),
+  EXPECT_EQ(CodeOf(sut.AddLane({.name = "b", .kind = LaneKind::kBus})),
             ErrorCode::kInvalidArgument);
   EXPECT_EQ(Must(sut.Lanes()).size(), 1U) << "nothing was half added";
 }

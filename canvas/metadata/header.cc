@@ -181,11 +181,13 @@ std::optional<format::SlotRun> FirstRun(const std::vector<bool>& free, format::S
 }  // namespace
 
 Result<format::SlotRun> FindSlots(const Header& header, const format::Geometry& geometry,
-                                  LaneKind kind, Rate rate, std::uint32_t channels) {
+                                  LaneKind kind, Rate rate, std::uint32_t channels,
+                                  bool wide_only) {
   using format::SlotKind;
   const auto small = FreeSlots(header, geometry, SlotKind::kSmall);
   const auto wide = FreeSlots(header, geometry, SlotKind::kWide);
-  const auto fits = SlotsNeeded(kind, rate, channels, geometry, SlotKind::kSmall);
+  const auto small_needed = SlotsNeeded(kind, rate, channels, geometry, SlotKind::kSmall);
+  const bool fits = small_needed && !wide_only;
   if (fits)
     if (const auto run = FirstRun(small, SlotKind::kSmall, 1)) return *run;
   // More wide slots than there are at all is another error, but not of a lane that a small one

@@ -109,9 +109,10 @@ Result<void> ValidateHeader(const Header& header, const format::Geometry& geomet
 Result<void> CheckTexts(const Header& header);
 
 // The first run of free slots for such a lane: a small slot where a page of it fits one and one is
-// free, or else as many wide ones as it needs.
+// free (not where it is to be `wide`), or else as many wide ones as it needs.
 // Errors: kInvalidArgument (no number of slots would do), kLimit, saying how many of each are free.
 Result<format::SlotRun> FindSlots(const Header& header, const format::Geometry& geometry,
-                                  LaneKind kind, Rate rate, std::uint32_t channels);
+                                  LaneKind kind, Rate rate, std::uint32_t channels,
+                                  bool wide = false);
 
 }  // namespace canvas::metadata

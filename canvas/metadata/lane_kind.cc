@@ -19,6 +19,18 @@ Result<std::uint32_t> SlotsOfFrames(Rate rate, std::uint32_t channels,
   return shape.slot_count();
 }
 
+// A page of events takes one slot, of either kind: how many go into it is its size's.
+Result<std::uint32_t> SlotsOfEvents(Rate rate, std::uint32_t, const format::Geometry& geometry,
+                                    format::SlotKind slots) {
+  CANVAS_TRY(format::Timeline::Make(rate, geometry.fields().page_seconds));
+  if (geometry.Slots(slots) == 0 || geometry.SlotBytes(slots) < 2 * format::kFileBlock)
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("the canvas has no {} slots of 8 KiB or more",
+                            slots == format::SlotKind::kWide ? "wide" : "small"),
+                "create the canvas with some");
+  return 1;
+}
+
 struct Kind {
   LaneKind kind;
   std::string_view name;
@@ -29,8 +41,8 @@ constexpr std::array kKinds = {
     Kind{LaneKind::kUnknown, "unknown"},
     Kind{LaneKind::kAudio, "audio", SlotsOfFrames},
     Kind{LaneKind::kSignal, "signal", SlotsOfFrames},
-    Kind{LaneKind::kMidi, "midi"},
-    Kind{LaneKind::kRecords, "records"},
+    Kind{LaneKind::kMidi, "midi", SlotsOfEvents},
+    Kind{LaneKind::kRecords, "records", SlotsOfEvents},
     Kind{LaneKind::kBus, "bus"},
 };
 

@@ -28,6 +28,11 @@ constexpr bool HoldsFrames(LaneKind kind) {
   return kind == LaneKind::kAudio || kind == LaneKind::kSignal;
 }
 
+// Whether a lane of this kind holds events: things at positions, with bytes of their own.
+constexpr bool HoldsEvents(LaneKind kind) {
+  return kind == LaneKind::kMidi || kind == LaneKind::kRecords;
+}
+
 // Whether this version reads and writes lanes of this kind. Others are opaque: listed, and left
 // alone with their slots.
 bool IsKnown(LaneKind kind);

@@ -32,6 +32,7 @@ namespace canvas::part {
 // How much of a part is written. Numbers of a moment.
 struct PartSummary {
   std::uint64_t written_frames = 0;  // of a content that is frames
+  std::uint64_t events = 0;          // of one that is events
   std::uint64_t written_bytes = 0;
   std::uint64_t first = 0;  // first and one past the last written position, within the part; equal
   std::uint64_t end = 0;    // where nothing is written
@@ -41,6 +42,7 @@ struct PartSummary {
 // What an erasure did with what was written.
 struct Erased {
   std::uint64_t unwritten_frames = 0;  // unwritten now
+  std::uint64_t events = 0;            // gone
   std::uint64_t zeroed_frames = 0;     // zeros now, beside others in a block
 };
 

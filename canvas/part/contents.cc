@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "canvas/part/events/event_content.h"
 #include "canvas/part/frames/frame_content.h"
 
 namespace canvas::part {
@@ -21,6 +22,8 @@ struct Registered {
 constexpr std::array kRegistered = {
     Registered{metadata::LaneKind::kAudio, frames::FrameContent::Make},
     Registered{metadata::LaneKind::kSignal, frames::FrameContent::Make},
+    Registered{metadata::LaneKind::kMidi, events::EventContent::Make},
+    Registered{metadata::LaneKind::kRecords, events::EventContent::Make},
 };
 
 }  // namespace

@@ -7,8 +7,11 @@
 //
 //   cursor, a batch
 //   a word; its generation is not the cursor's: raced
-//   b copies events out
+//   b copies events out, and other bytes of the half that they name
 //   c word again: another generation is raced; life again: another one is gone; otherwise done
+//
+// What does not fit an event stands elsewhere in its half: it is there before the event is, and
+// belongs to the list as the event does.
 //
 // A death before step 2 leaves events that nobody looks at; the next owner writes over them. The
 // half that an edit goes to was left by the edit before: a reader that is still there finds the
@@ -110,13 +113,15 @@ bool ReplaceEvents(const EventWords<Sync>& part, const void* events, std::uint32
 struct EventCursor {
   std::uint64_t life = 0;
   std::uint64_t generation = 0;
+  std::uint32_t half = 0;  // that the generation stands in
   std::uint32_t index = 0;
 };
 
 // Reader, of a part that it found ready in `life`. At its first event.
 template <typename Sync>
 EventCursor BeginEvents(const EventWords<Sync>& part, std::uint64_t life) noexcept {
-  return {life, ReadEventState(part).generation, 0};
+  const format::EventState state = ReadEventState(part);
+  return {life, state.generation, state.half, 0};
 }
 
 enum class EventRead : std::uint8_t {
@@ -131,13 +136,27 @@ struct EventBatch {
   std::uint32_t copied = 0;
 };
 
+// Reader, after it copied (CopyOut) bytes of its cursor's half: whether they are the list's that
+// the cursor is of.
+template <typename Sync>
+EventRead EventsStand(const EventWords<Sync>& part, EventCursor& cursor) noexcept {
+  // Relaxed: the copy's loads are acquires, so this one is not made before them.
+  const auto after = format::EventState::FromWord(part.word->load(std::memory_order_relaxed));
+  // Relaxed: after the copy, and after the word. A cursor that saw a byte of the hole or of the
+  // next lane, or the next life's empty list, sees that the life is over.
+  if (part.life->load(std::memory_order_relaxed) != cursor.life) return EventRead::kGone;
+  if (after.generation == cursor.generation) return EventRead::kOk;
+  cursor.generation = after.generation;
+  cursor.half = after.half;
+  return EventRead::kRaced;
+}
+
 // Reader. Copies at most `most` events from the cursor on, and moves it behind them. After kRaced
 // the reader decides where in the new list it goes on, and calls again.
 template <typename Sync>
 EventBatch ReadEvents(const EventWords<Sync>& part, EventCursor& cursor, void* out,
                       std::uint32_t most) noexcept {
   const format::EventState state = ReadEventState(part);
-  format::EventState after = state;
   std::uint32_t copied = 0;
   if (state.generation == cursor.generation) {
     // A count beyond the half is a lie of the file's; what lies there is not the list's.
@@ -148,16 +167,9 @@ EventBatch ReadEvents(const EventWords<Sync>& part, EventCursor& cursor, void* o
     if (copied != 0)
       Sync::CopyOut(out, EventPlace(part, state.half, cursor.index),
                     std::uint64_t{copied} * part.event_bytes);
-    // Relaxed: the copy's loads are acquires, so this one is not made before them.
-    after = format::EventState::FromWord(part.word->load(std::memory_order_relaxed));
   }
-  // Relaxed: after the copy, and after the word. A cursor that saw a byte of the hole or of the
-  // next lane, or the next life's empty list, sees that the life is over.
-  if (part.life->load(std::memory_order_relaxed) != cursor.life) return {EventRead::kGone, 0};
-  if (after.generation != cursor.generation) {
-    cursor.generation = after.generation;
-    return {EventRead::kRaced, 0};
-  }
+  const EventRead outcome = EventsStand(part, cursor);
+  if (outcome != EventRead::kOk) return {outcome, 0};
   cursor.index += copied;
   return {EventRead::kOk, copied};
 }

@@ -9,6 +9,7 @@
 
 #include "canvas/format/owner_table.h"
 #include "canvas/format/slot_words.h"
+#include "canvas/part/open_part.h"
 #include "canvas/sync/append.h"
 #include "canvas/sync/erase.h"
 #include "canvas/sync/overwrite.h"
@@ -39,25 +40,8 @@ PartWriter::PartWriter(storage::CanvasFile& file, const FramePlace& lane, PageIn
 Result<PartWriter> PartWriter::Open(storage::CanvasFile& file, const FramePlace& lane,
                                     PageIndex page, const storage::Ownership& owner) {
   const FramePart part(file, lane, page);
-  const bool there = part.SlotPresent();
-  CANVAS_TRY(file.EnsureSlot(page, lane.slots));
+  CANVAS_TRY(OpenPart(file, part, owner));
   PartWriter writer(file, lane, page, owner);
-  // Whoever copied the file may have lost what was reserved and never written.
-  if (there) CANVAS_TRY(file.ReserveSlot(page, lane.slots));
-  CANVAS_TRY(owner.EnsureStorable());
-  CANVAS_TRY(part.EnsureStorable());
-  CANVAS_TRY(part.FinishPunch(owner));
-  if (!part.Find(file.write_base())) {
-    // Ready, and not this lane's: whoever had the slot left without giving it back.
-    if (format::Life::FromWord(sync::ReadLife(writer.words_)).state == format::PartState::kReady) {
-      sync::BeginPunch(writer.words_);
-      CANVAS_TRY(part.FinishPunch(owner));
-      // On disk before this lane's life: or a power loss could leave that, and the last lane's
-      // samples with their versions.
-      CANVAS_TRY(file.SyncData());
-    }
-    sync::MakeReady(writer.words_, lane.id.value());
-  }
   if (const std::uint64_t frames = lane.shape.FramesIn(page.value());
       sync::Peek(*writer.words_.mark) > frames)
     return Fail(
