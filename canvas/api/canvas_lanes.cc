@@ -79,8 +79,9 @@ Result<LaneId> Canvas::AddLane(const LaneSpec& spec) {
             "a speaker belongs to a channel; 0 where it is not known");
       CANVAS_TRY(metadata::ValidateSourceTags(spec.tags));
       CANVAS_ASSIGN(const Rate rate, Rate::Make(spec.rate.num, spec.rate.den));
-      CANVAS_ASSIGN(const auto slots, metadata::FindSlots(header, core_->file->geometry(),
-                                                          spec.kind, rate, spec.channels));
+      CANVAS_ASSIGN(const auto slots,
+                    metadata::FindSlots(header, core_->file->geometry(), spec.kind, rate,
+                                        spec.channels, spec.dense));
       if (header.next_lane_id > format::kMaxLaneId)
         return Fail(ErrorCode::kLimit, "all lane ids have been used", "start a new canvas");
       id = LaneId(header.next_lane_id++);

@@ -221,6 +221,26 @@ TEST_F(Events, MoreThanAPageHoldsAreRefusedAndThePageStaysAsItIs) {
   EXPECT_TRUE(Must(sut().Check()).ok());
 }
 
+TEST_F(Events, OfADenseLaneHaveTheRoomOfAWideSlot) {
+  const std::vector<std::int64_t> frames(700, 10);  // a half of a small slot has room for 512
+  const auto notes = Notes(frames);
+  const auto events = EventsOf(notes);
+  EventWriter small = Must(sut().EventsWriter(lane_));
+  EXPECT_EQ(CodeOf(small.Append(events)), ErrorCode::kLimit);
+  CreateOptions options = Options();
+  options.layout.small_slot_bytes = 16 * 1024;
+  const std::string path = dir_.path("other.canvas");
+  Must(Canvas::Create(path, options));
+  Canvas other = OpenForWriting(path);
+  const LaneId thin =
+      Must(other.AddLane({.name = "thin", .kind = LaneKind::kMidi, .rate = {kRate, 1}}));
+  const LaneId dense = Must(
+      other.AddLane({.name = "dense", .kind = LaneKind::kMidi, .rate = {kRate, 1}, .dense = true}));
+  const auto few = std::span(events).first(300);
+  EXPECT_EQ(CodeOf(Must(other.EventsWriter(thin)).Append(few)), ErrorCode::kLimit);
+  Must(Must(other.EventsWriter(dense)).Append(few));
+}
+
 TEST_F(Events, InPlaceOfOthersChangeTheirRangeAlone) {
   std::mt19937 random(1);
   std::deque<std::vector<std::byte>> kept;  // the plain model: events, with bytes of their own

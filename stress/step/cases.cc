@@ -6,6 +6,32 @@
 #include "stress/rig.h"
 
 namespace canvas::stress {
+namespace {
+
+// An event at a frame, of so many bytes, which say what edit it is of.
+struct Played {
+  std::int64_t frame;
+  std::size_t bytes;
+  int edit;
+};
+
+// Appends them, or puts them in place of all that page 0 has.
+void Play(Canvas& canvas, const std::vector<Played>& played, bool replace) {
+  std::vector<std::vector<std::byte>> bytes;
+  std::vector<Event> events;
+  bytes.reserve(played.size());
+  for (const Played& one : played) {
+    bytes.emplace_back(one.bytes, static_cast<std::byte>(one.edit))[0] = std::byte{0xF0};
+    events.push_back({.frame = Frame(one.frame), .bytes = bytes.back()});
+  }
+  EventWriter writer = Must(canvas.EventsWriter(kEvents, {.pages = kFirstPages}));
+  if (replace)
+    Must(writer.Replace({Frame(0), Frame(1000)}, events));
+  else
+    Must(writer.Append(events));
+}
+
+}  // namespace
 
 std::vector<Case> Cases(const Bench& bench) {
   const std::int64_t block = bench.block;
@@ -61,6 +87,36 @@ std::vector<Case> Cases(const Bench& bench) {
        [](Canvas& canvas, FrameWriter*) { Must(canvas.PunchPage(PageIndex(1))); }, false, 3},
       {"removing a lane", [](Canvas& canvas, FrameWriter*) { Must(canvas.RemoveLane(kSecond)); },
        false, 3},
+      {"adding a lane of events",
+       [rate = bench.rate](Canvas& canvas, FrameWriter*) {
+         const LaneSpec spec{
+             .name = "events", .kind = LaneKind::kMidi, .rate = rate, .dense = true};
+         if (Must(canvas.AddLane(spec)) != kEvents) Broken("the lane of events has another id");
+       },
+       false, 2},
+      {"the first events of a lane",
+       [](Canvas& canvas, FrameWriter*) {
+         Play(canvas, {{5, 3, 1}, {5, 40, 1}}, false);
+       },
+       false, 2},
+      {"an event after them",
+       [](Canvas& canvas, FrameWriter*) {
+         Play(canvas, {{6, 100, 2}}, false);
+       },
+       false, 2},
+      {"an edit of events",
+       [](Canvas& canvas, FrameWriter*) {
+         Play(canvas, {{1, 50, 3}, {5, 3, 3}, {9, 70, 3}}, true);
+       },
+       false, 2},
+      {"another edit, and an event after it",
+       [](Canvas& canvas, FrameWriter*) {
+         Play(canvas, {{2, 60, 4}}, true);
+         Play(canvas, {{3, 33, 4}}, false);
+       },
+       false, 3},
+      {"removing a lane of events",
+       [](Canvas& canvas, FrameWriter*) { Must(canvas.RemoveLane(kEvents)); }, false, 3},
       {"making a page that the file covers",
        [](Canvas& canvas, FrameWriter*) { Must(canvas.AllocatePage(kCoveredPage)); }, false, 2},
       {"making a page behind the end",

@@ -45,7 +45,7 @@ Look Judge(const std::string& copy, const Bench& bench, const std::string& where
   {
     Canvas successor = Bench::Open(copy);
     for (const LaneInfo& lane : Must(successor.Lanes()))
-      FrameWriter next = Must(successor.Writer(lane.id));
+      LaneOwner next = Must(successor.Own(lane.id));
     if (!(LookAt(copy, bench) == dead)) Broken(where + "the takeover changed what readers see");
     // Whatever page was being made, whoever makes it again is done.
     Must(successor.AllocatePage(kNewPage));

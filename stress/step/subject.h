@@ -19,8 +19,9 @@ inline constexpr PageRange kFirstPages{PageIndex(0), PageIndex(4)};
 inline constexpr PageIndex kCoveredPage(2);
 inline constexpr PageIndex kLastPage(3);
 inline constexpr PageIndex kNewPage(4);
-// A lane that comes and goes in the cases below, in the slot behind.
+// Lanes that come and go in the cases below, in the slot behind: of frames, then of events.
 inline constexpr LaneId kSecond(2);
+inline constexpr LaneId kEvents(3);
 
 // One canvas of a geometry, with a stereo lane, and what is needed to know where its bytes are.
 struct Bench {
