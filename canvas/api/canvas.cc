@@ -131,6 +131,8 @@ Canvas& Canvas::operator=(Canvas&&) noexcept = default;
 
 Canvas::~Canvas() = default;
 
+std::shared_ptr<CanvasCore> Insides::Of(const Canvas& canvas) noexcept { return canvas.core_; }
+
 Result<void> Canvas::Close() {
   return NoThrow([&]() -> Result<void> {
     if (core_ == nullptr) return {};

@@ -284,6 +284,7 @@ class Canvas {
   Result<CheckReport> Check() const;
 
  private:
+  friend struct Insides;
   explicit Canvas(std::shared_ptr<CanvasCore> core);
   Result<void> CheckOpen() const;
   CanvasInfo InfoOf() const;

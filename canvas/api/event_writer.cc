@@ -58,8 +58,8 @@ class EventWriterInside {
   EventWriterInside(LaneOwner the_owner, const events::EventPlace& the_place) noexcept
       : owner(std::move(the_owner)), place(the_place) {}
 
-  OwnedLane& lane() { return *owner.inside_; }
-  const OwnedLane& lane() const { return *owner.inside_; }
+  OwnedLane& lane() { return *Insides::Of(owner); }
+  const OwnedLane& lane() const { return *Insides::Of(owner); }
   storage::CanvasFile& file() const { return *lane().core->file; }
 
   Result<void> Check(std::span<const Event> list) const;
@@ -215,8 +215,8 @@ Result<void> EventWriterInside::Replace(FrameRange range, std::span<const Event>
 
 Result<EventWriter> EventWriter::Make(LaneOwner owner) {
   return NoThrow([&]() -> Result<EventWriter> {
-    if (owner.inside_ == nullptr) return Fail(ErrorCode::kClosed, "this owner was moved from");
-    const OwnedLane& lane = *owner.inside_;
+    if (Insides::Of(owner) == nullptr) return Fail(ErrorCode::kClosed, "this owner was moved from");
+    const OwnedLane& lane = *Insides::Of(owner);
     const auto* content = dynamic_cast<const events::EventContent*>(lane.content.get());
     if (content == nullptr)
       return AboutFile<EventWriter>(Fail(ErrorCode::kUnsupported,
@@ -273,7 +273,7 @@ void EventWriter::Flush() noexcept {
 }
 
 LaneOwner EventWriter::Release() && noexcept {
-  if (inside_ == nullptr) return LaneOwner(nullptr);
+  if (inside_ == nullptr) return Insides::NoOwner();
   LaneOwner owner = std::move(inside_->owner);
   inside_.reset();
   return owner;

@@ -19,8 +19,8 @@ class FrameWriterInside {
   FrameWriterInside(LaneOwner the_owner, const part::frames::FramePlace& the_place) noexcept
       : owner(std::move(the_owner)), place(the_place) {}
 
-  OwnedLane& lane() { return *owner.inside_; }
-  const OwnedLane& lane() const { return *owner.inside_; }
+  OwnedLane& lane() { return *Insides::Of(owner); }
+  const OwnedLane& lane() const { return *Insides::Of(owner); }
   const format::FrameShape& shape() const { return place.shape; }
   storage::CanvasFile& file() const { return *lane().core->file; }
 
@@ -128,8 +128,8 @@ FrameWriter::~FrameWriter() = default;
 
 Result<FrameWriter> FrameWriter::Make(LaneOwner owner) {
   return NoThrow([&]() -> Result<FrameWriter> {
-    if (owner.inside_ == nullptr) return Fail(ErrorCode::kClosed, "this owner was moved from");
-    const OwnedLane& lane = *owner.inside_;
+    if (Insides::Of(owner) == nullptr) return Fail(ErrorCode::kClosed, "this owner was moved from");
+    const OwnedLane& lane = *Insides::Of(owner);
     const auto* frames = dynamic_cast<const part::frames::FrameContent*>(lane.content.get());
     if (frames == nullptr)
       return AboutFile<FrameWriter>(Fail(ErrorCode::kUnsupported,
@@ -196,7 +196,7 @@ void FrameWriter::Flush() noexcept {
 }
 
 LaneOwner FrameWriter::Release() && noexcept {
-  if (inside_ == nullptr) return LaneOwner(nullptr);
+  if (inside_ == nullptr) return Insides::NoOwner();
   LaneOwner owner = std::move(inside_->owner);
   inside_.reset();
   return owner;

@@ -17,10 +17,7 @@
 
 namespace canvas {
 
-class EventWriter;
-class EventWriterInside;
-class FrameWriter;
-class FrameWriterInside;
+struct Insides;
 class OwnedLane;
 
 // What Erase did with the frames of the range that were written.
@@ -59,10 +56,7 @@ class LaneOwner {
 
  private:
   friend class Canvas;
-  friend class EventWriter;
-  friend class EventWriterInside;
-  friend class FrameWriter;
-  friend class FrameWriterInside;
+  friend struct Insides;
   explicit LaneOwner(std::unique_ptr<OwnedLane> inside) noexcept;
   std::unique_ptr<OwnedLane> inside_;
 };

@@ -10,6 +10,8 @@
 
 namespace canvas {
 
+class Canvas;
+
 class OwnedLane {
  public:
   OwnedLane(std::shared_ptr<CanvasCore> the_core, storage::Ownership the_ownership,
@@ -29,6 +31,18 @@ class OwnedLane {
   std::unique_ptr<const part::Content> content;
   LaneInfo info;
   storage::Ownership ownership;
+};
+
+// How the handles of the contents of lanes, a writer of frames say, get at what owners and canvases
+// are inside: so that a new one needs no place in their headers.
+struct Insides {
+  // nullptr after a move.
+  static OwnedLane* Of(LaneOwner& owner) noexcept { return owner.inside_.get(); }
+  static const OwnedLane* Of(const LaneOwner& owner) noexcept { return owner.inside_.get(); }
+  // As after a move.
+  static LaneOwner NoOwner() noexcept { return LaneOwner(nullptr); }
+  // nullptr after Close and after a move.
+  static std::shared_ptr<CanvasCore> Of(const Canvas& canvas) noexcept;
 };
 
 }  // namespace canvas
