@@ -34,8 +34,10 @@ EventReaderInside::EventReaderInside(std::shared_ptr<CanvasCore> the_core, LaneI
 // part.
 bool EventReaderInside::OpenPage(std::uint64_t number, Frame from) noexcept {
   page = number;
+  page_end = place.timeline.FirstFrame(number + 1);
   list.reset();
   batch_size = batch_next = 0;
+  last_seen = std::numeric_limits<std::int64_t>::min();
   const part::PartRef part(*core->file, place, PageIndex(static_cast<std::uint32_t>(number)));
   const auto found = part.Find();
   if (!found) return false;
@@ -48,21 +50,33 @@ bool EventReaderInside::OpenPage(std::uint64_t number, Frame from) noexcept {
   return true;
 }
 
+// Of the page that `list` is of. A part that was given back raced too: another may be there by now.
 EventStatus EventReaderInside::NextInPage(Event& event) noexcept {
-  if (batch_next == batch_size) {
-    const auto batch = list->Next(batch_records);
-    if (batch.outcome == sync::EventRead::kGone) return EventStatus::kEnd;
-    if (batch.outcome == sync::EventRead::kRaced) return EventStatus::kRaced;
-    batch_size = batch.copied;
-    batch_next = 0;
-    if (batch_size == 0) return EventStatus::kEnd;
-  }
+  do {
+    if (batch_next == batch_size) {
+      const auto batch = list->Next(batch_records);
+      if (batch.outcome != sync::EventRead::kOk) return EventStatus::kRaced;
+      batch_size = batch.copied;
+      batch_next = 0;
+      if (batch_size == 0) return EventStatus::kEnd;
+    }
+    const format::EventRecord& next = batch_records[batch_next];
+    if (next.frame < last_seen || next.frame >= page_end.value() || !list->IsSound(next))
+      return EventStatus::kDamaged;
+    last_seen = next.frame;
+    // Appended after the end was met, and before where this cursor stands.
+    if (next.frame < position.value()) ++batch_next;
+  } while (last_seen < position.value());
   const format::EventRecord& record = batch_records[batch_next];
-  if (record.frame < position.value() || !list->IsSound(record)) return EventStatus::kDamaged;
+  if (record.fits()) {
+    ++batch_next;
+    size = record.bytes;
+    event = ToEvent(record, std::span(record.inlined).first(size));
+    return EventStatus::kOk;
+  }
   const std::size_t kept = std::min<std::size_t>(record.bytes, bytes.size());
   const auto copied = list->CopyBytes(record, std::span(bytes).first(kept));
-  if (copied == sync::EventRead::kGone) return EventStatus::kEnd;
-  if (copied == sync::EventRead::kRaced) return EventStatus::kRaced;
+  if (copied != sync::EventRead::kOk) return EventStatus::kRaced;
   ++batch_next;
   size = record.bytes;
   event = ToEvent(record, std::span(bytes).first(kept));
@@ -72,13 +86,10 @@ EventStatus EventReaderInside::NextInPage(Event& event) noexcept {
 EventStatus EventReaderInside::Next(Event& event) noexcept {
   if (core->file->poisoned()) return EventStatus::kClosed;
   while (position < std::min(range.end, end)) {
-    const std::uint64_t number = place.timeline.PageOf(position);
-    if (!list || page != number) OpenPage(number, position);
+    if (!list || position >= page_end) OpenPage(place.timeline.PageOf(position), position);
     const EventStatus status = list ? NextInPage(event) : EventStatus::kEnd;
     if (status == EventStatus::kOk) {
-      // Beyond the range, or beyond the page, which no sound list goes.
       if (event.frame >= range.end) return EventStatus::kEnd;
-      if (place.timeline.PageOf(event.frame) != number) return SkipPage(EventStatus::kDamaged);
       position = event.frame;
       given = true;
       return status;
@@ -92,7 +103,7 @@ EventStatus EventReaderInside::Next(Event& event) noexcept {
     }
     if (status == EventStatus::kDamaged) return SkipPage(status);
     // The end of what this page has now. The last page that has anything may get more.
-    const std::uint64_t next = NextPage(number + 1);
+    const std::uint64_t next = NextPage(page + 1);
     if (next == kNoPage) return EventStatus::kEnd;
     position = place.timeline.FirstFrame(next);
     given = false;
@@ -107,16 +118,19 @@ EventStatus EventReaderInside::SkipPage(EventStatus status) noexcept {
   return status;
 }
 
-// The next page from `first` on that has a part, before the range's end.
+// The next page from `first` on that has an event, before the range's end.
 std::uint64_t EventReaderInside::NextPage(std::uint64_t first) const noexcept {
   const Frame stop = std::min(range.end, end);
   if (stop <= place.timeline.FirstFrame(first)) return kNoPage;
   const std::uint64_t last = place.timeline.PageOf(stop - std::int64_t{1});
-  std::uint64_t found = kNoPage;
-  core->file->ForEachReadyPage(first, last + 1, [&](PageIndex each) {
-    if (found == kNoPage && core->file->SlotPresent(each, place.slots)) found = each.value();
-  });
-  return found;
+  const storage::CanvasFile& file = *core->file;
+  for (std::uint64_t each = file.NextReadyPage(first, last + 1); each <= last;
+       each = file.NextReadyPage(each + 1, last + 1)) {
+    const part::PartRef part(file, place, PageIndex(static_cast<std::uint32_t>(each)));
+    const auto found = part.Find();
+    if (found && events::ListReader(*found, place.shape).Count() != 0) return each;
+  }
+  return kNoPage;
 }
 
 void EventReaderInside::Seek(Frame frame) noexcept {

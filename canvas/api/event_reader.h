@@ -23,9 +23,10 @@ class EventReaderInside;
 enum class EventStatus : std::uint8_t {
   kOk,   // here is one
   kEnd,  // there is none before the end, now: one may come
-  // The page was edited since its first event was given out. What Next gives out from here on is of
-  // the new list, and begins behind the last frame that was given out. Who wants all of the new
-  // list seeks to where the page began, or to wherever it wants to begin anew.
+  // The page was edited, or given back, since its first event was given out. What Next gives out
+  // from here on is of what is there now, and begins after the last frame that was given out. A
+  // caller that wants all of the new list seeks to where the page began, or to wherever it wants to
+  // begin anew.
   kRaced,
   kDamaged,  // the page says what cannot be: `check` tells more. The next page follows
   kClosed,   // the reader was moved from, or belongs to the parent of a forked process
@@ -33,8 +34,9 @@ enum class EventStatus : std::uint8_t {
 
 // Goes over a lane's events without allocating anything: what it needs it has from the start.
 // Concurrency: one thread at a time.
-// Realtime: Next and Seek allocate nothing, take no lock and make no syscall, but may fault: their
-// memory is not kept resident.
+// Realtime: not for realtime threads. Next and Seek allocate nothing and take no lock; but what
+// they read is not kept resident, and may fault; and where the file has grown they ask for its
+// size.
 class EventCursor {
  public:
   // After a move Next says kClosed.
@@ -42,7 +44,8 @@ class EventCursor {
   EventCursor& operator=(EventCursor&&) noexcept;
   ~EventCursor();
 
-  // The next event before the end that was given. Its bytes live until the next call; of more than
+  // The next event before the end that was given. One that is appended before where the cursor
+  // stands is passed over. Its bytes live until the next call; of more than
   // `max_bytes` (see EventReader::From) they are the first, and size() tells how many it has.
   EventStatus Next(Event& event) noexcept;
   // Bytes of the event that was given out last.

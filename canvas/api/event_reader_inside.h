@@ -44,8 +44,10 @@ class EventReaderInside {
   Frame position;      // of the event that was given out last, or where to begin
   bool given = false;  // whether one of this frame was
   std::uint64_t page = 0;
+  Frame page_end;  // of the page that `list` is of
   std::optional<part::events::ListReader> list;
   std::array<format::EventRecord, 64> batch_records;
+  std::int64_t last_seen = 0;  // frame of the list's event that was looked at last
   std::uint32_t batch_size = 0;
   std::uint32_t batch_next = 0;
 };

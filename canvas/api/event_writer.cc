@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -23,32 +24,42 @@ std::unexpected<Error> MovedFrom() {
   return Fail(ErrorCode::kClosed, "this writer was moved from");
 }
 
-// What is wrong with an event's kind and bytes; empty where nothing is.
-std::string WrongWith(const Event& event) {
+constexpr std::size_t kMostBytes = std::numeric_limits<std::uint32_t>::max();
+
+bool IsRight(const Event& event) {
+  if (event.bytes.size() > kMostBytes) return false;
   switch (event.kind) {
     case EventKind::kMidi:
-      if (event.bytes.empty() || (event.bytes[0] & std::byte{0x80}) == std::byte{0})
-        return "a MIDI event begins with a status byte";
-      if (event.tag != 0) return "a MIDI event has no tag";
-      return "";
+      return !event.bytes.empty() && (event.bytes[0] & std::byte{0x80}) != std::byte{0} &&
+             event.tag == 0;
     case EventKind::kUmp:
-      if (event.bytes.empty() || event.bytes.size() > 16 || event.bytes.size() % 4 != 0)
-        return fmt::format("a packet of {} bytes; it has 4 to 16, by fours", event.bytes.size());
-      if (event.tag != 0) return "a packet has no tag";
-      return "";
+      return !event.bytes.empty() && event.bytes.size() <= 16 && event.bytes.size() % 4 == 0 &&
+             event.tag == 0;
     case EventKind::kApplication:
-      return "";
+      return true;
+  }
+  return false;
+}
+
+// What is wrong with the kind and the bytes of an event that is not right.
+std::string WrongWith(const Event& event) {
+  if (event.bytes.size() > kMostBytes)
+    return fmt::format("{} bytes; it has at most {}", event.bytes.size(), kMostBytes);
+  switch (event.kind) {
+    case EventKind::kMidi:
+      return event.tag != 0 ? "a MIDI event has no tag" : "a MIDI event begins with a status byte";
+    case EventKind::kUmp:
+      if (event.tag != 0) return "a packet has no tag";
+      return fmt::format("a packet of {} bytes; it has 4 to 16, by fours", event.bytes.size());
+    case EventKind::kApplication:
+      break;
   }
   return fmt::format("of kind {}", static_cast<std::uint32_t>(event.kind));
 }
 
 events::NewEvent ToNew(const Event& event) {
-  format::EventRecord record;
-  record.frame = event.frame.value();
-  record.tick = event.tick;
-  record.kind = static_cast<std::uint32_t>(event.kind);
-  record.tag = event.tag;
-  return {record, event.bytes};
+  return {event.frame.value(), event.tick, static_cast<std::uint32_t>(event.kind), event.tag,
+          event.bytes};
 }
 
 }  // namespace
@@ -79,6 +90,8 @@ class EventWriterInside {
   // As many of the first as lie in one page.
   std::span<const Event> OfOnePage(std::span<const Event> list) const;
   Result<void> OpenPart(PageIndex page);
+  // Of one page: `here` in place of what it has of the range.
+  Result<void> ReplaceIn(PageIndex page, FrameRange range, std::span<const Event> here);
   // Event by event, not to allocate for one: of some the whole list.
   const std::vector<events::NewEvent>& ToNewList(std::span<const Event> list);
 
@@ -109,8 +122,8 @@ Result<void> EventWriterInside::Check(std::span<const Event> list) const {
                                FormatClock(event.frame, place.timeline.rate()),
                                FormatClock(capacity, place.timeline.rate())),
                    "create the canvas with more hours");
-    if (std::string wrong = WrongWith(event); !wrong.empty())
-      return Wrong(fmt::format("event {}: {}", i, std::move(wrong)), "see canvas/base/event.h");
+    if (!IsRight(event))
+      return Wrong(fmt::format("event {}: {}", i, WrongWith(event)), "see canvas/base/event.h");
     last = event.frame;
   }
   if (list.empty()) return {};
@@ -164,12 +177,15 @@ Result<void> EventWriterInside::Replace(FrameRange range, std::span<const Event>
                  "it begins at 0 or later, and ends behind its beginning");
   if (!list.empty() && (list.front().frame < range.first || list.back().frame >= range.end))
     return Wrong("an event outside of the range that is replaced", "make the range longer");
+  if (file().mapped_pages() < file().CapacityPages() &&
+      range.end > place.timeline.FirstFrame(file().mapped_pages()))
+    return Fail(ErrorCode::kLimit, "the range reaches past the mapping limit of this handle",
+                "open it with a larger mapping limit");
   const PageRange pages = owner.pages();
   const Frame owned_end =
       place.timeline.FirstFrame(std::min<std::uint64_t>(pages.end.value(), file().CapacityPages()));
   const Frame first = std::max(range.first, place.timeline.FirstFrame(pages.first.value()));
   const Frame end = std::min(range.end, owned_end);
-  part.reset();
   // Pages that have something, or are to get something.
   std::vector<std::uint64_t> touched;
   if (first < end)
@@ -184,33 +200,51 @@ Result<void> EventWriterInside::Replace(FrameRange range, std::span<const Event>
   touched.erase(std::ranges::unique(touched).begin(), touched.end());
   for (const std::uint64_t number : touched) {
     const PageIndex page(static_cast<std::uint32_t>(number));
-    const part::PartRef ref(file(), place, page);
-    events::ListCopy old;
-    if (const auto found = ref.Find(file().write_base())) {
-      CANVAS_ASSIGN(old, events::CopyList(ref, *found, place));
-    }
-    std::vector<events::NewEvent> all;
-    std::size_t kept = 0;
-    for (; kept < old.records.size() && old.records[kept].frame < range.first.value(); ++kept)
-      all.push_back({old.records[kept], old.BytesOf(kept)});
     std::span<const Event> here;
     if (!list.empty() && place.timeline.PageOf(list.front().frame) == number)
       here = OfOnePage(list);
     list = list.subspan(here.size());
-    std::ranges::transform(here, std::back_inserter(all), ToNew);
-    const std::size_t before = kept;
-    while (kept < old.records.size() && old.records[kept].frame < range.end.value()) ++kept;
-    if (here.empty() && kept == before) continue;  // nothing changes here
-    for (; kept < old.records.size(); ++kept) all.push_back({old.records[kept], old.BytesOf(kept)});
-    if (all.empty()) {
-      CANVAS_TRY(ref.Punch(lane().ownership));
-      continue;
-    }
-    CANVAS_ASSIGN(events::EventPartWriter writer,
-                  events::EventPartWriter::Open(file(), place, page, lane().ownership));
-    CANVAS_TRY(writer.Replace(all));
+    CANVAS_TRY(ReplaceIn(page, range, here));
   }
   return {};
+}
+
+Result<void> EventWriterInside::ReplaceIn(PageIndex page, FrameRange range,
+                                          std::span<const Event> here) {
+  const part::PartRef ref(file(), place, page);
+  const auto found = ref.Find(file().write_base());
+  const FrameRange all = place.timeline.Frames(page);
+  // What stays, before the range and after it. Nothing is copied where nothing does.
+  events::ListCopy old;
+  std::size_t stays = 0;
+  std::size_t from = 0;
+  bool changes = !here.empty();
+  if (found && range.first <= all.first && all.end <= range.end) {
+    changes = changes || events::ListReader(*found, place.shape).Count() != 0;
+  } else if (found) {
+    CANVAS_ASSIGN(old, events::CopyList(ref, *found, place));
+    const auto before = [&](std::size_t at, Frame frame) {
+      return at < old.records.size() && old.records[at].frame < frame.value();
+    };
+    while (before(stays, range.first)) ++stays;
+    from = stays;
+    while (before(from, range.end)) ++from;
+    changes = changes || from != stays;
+  }
+  if (!changes) return {};
+  fresh_.clear();
+  fresh_.reserve(stays + here.size() + old.records.size() - from);
+  for (std::size_t i = 0; i < stays; ++i) fresh_.push_back(old[i]);
+  std::ranges::transform(here, std::back_inserter(fresh_), ToNew);
+  for (; from < old.records.size(); ++from) fresh_.push_back(old[from]);
+  if (fresh_.empty()) {
+    part.reset();
+    return ref.Punch(lane().ownership);
+  }
+  CANVAS_TRY(OpenPart(page));
+  auto done = part->Replace(fresh_);
+  if (!done) part.reset();
+  return done;
 }
 
 Result<EventWriter> EventWriter::Make(LaneOwner owner) {

@@ -49,9 +49,10 @@ class EventWriter {
   Result<void> Append(std::span<const Event> events);
   Result<void> Append(const Event& event) { return Append({&event, 1}); }
 
-  // These events, in order, in place of all that the range has. Each page changes as a whole, one
-  // after the other. Errors: as Append; and kInvalidArgument where an event is outside of the
-  // range.
+  // These events, in order, in place of all that the range has in the owned pages. Each page
+  // changes as a whole, one after the other; one of which nothing is left is given back. Errors: as
+  // Append; kInvalidArgument where an event is outside of the range; kBusy (a window or a hold
+  // keeps a page that would be given back).
   Result<void> Replace(FrameRange range, std::span<const Event> events);
 
   // As the owner's (lane_owner.h).

@@ -416,6 +416,88 @@ TEST_F(Events, ThatAreDamagedAreToldAndHarmNobody) {
   }
 }
 
+// What an attack found: each of these lost events, or said that a good page was damaged.
+TEST_F(Events, AreFollowedWhateverComesBeforeThemAndWhateverWasThere) {
+  const auto event = [](std::int64_t frame) {
+    static const std::array<std::byte, 2> bytes{std::byte{0xC0}, std::byte{1}};
+    return Event{.frame = Frame(frame), .bytes = bytes};
+  };
+  EventWriter writer = Must(sut().EventsWriter(lane_));
+  const EventReader reader = Must(sut().Events(lane_));
+  EventCursor cursor = Must(reader.From({Frame(100), Frame(1 << 30)}));
+  const auto next = [&] {
+    Event got;
+    const EventStatus status = cursor.Next(got);
+    return status == EventStatus::kOk      ? got.frame.value()
+           : status == EventStatus::kEnd   ? std::int64_t{-1}
+           : status == EventStatus::kRaced ? std::int64_t{-2}
+                                           : std::int64_t{-3};
+  };
+  // An event before where the cursor stands.
+  Must(writer.Append(event(10)));
+  EXPECT_EQ(next(), -1);
+  Must(writer.Append(event(50)));
+  EXPECT_EQ(next(), -1);
+  Must(writer.Append(event(150)));
+  EXPECT_EQ(next(), 150);
+  EXPECT_EQ(next(), -1);
+  // A page that is given back, and written again.
+  Must(writer.Replace({Frame(0), Frame(kRate)}, {}));
+  for (const std::int64_t frame : {120, 200, 300}) Must(writer.Append(event(frame)));
+  EXPECT_EQ(next(), -2);
+  EXPECT_EQ(next(), 200);
+  EXPECT_EQ(next(), 300);
+  EXPECT_EQ(next(), -1);
+  // A later page that has nothing any more.
+  Must(writer.Append(event(5 * kRate)));
+  Must(writer.Erase({Frame(5 * kRate), Frame(6 * kRate)}));
+  EXPECT_EQ(next(), -1);
+  Must(writer.Append(event(400)));
+  EXPECT_EQ(next(), 400);
+  Must(writer.Append(event(2 * kRate)));
+  EXPECT_EQ(next(), 2 * kRate);
+  EXPECT_EQ(next(), -1);
+}
+
+TEST_F(Events, WhoseBytesAreLiedAboutTakeNoMemory) {
+  {
+    EventWriter writer = Must(sut().EventsWriter(lane_));
+    const std::vector<std::byte> bytes(40, std::byte{0xF0});
+    for (std::int64_t i = 0; i < 200; ++i) Must(writer.Append({.frame = Frame(i), .bytes = bytes}));
+  }
+  canvas_.reset();
+  std::uint64_t data = 0;
+  {
+    const auto file = Must(storage::CanvasFile::Open(path_, {}));
+    const auto header = Must(storage::HeaderStore(*file).Current());
+    data = file->geometry().Page(PageIndex(0)).value() +
+           file->geometry().Data(header->Find(lane_)->slots);
+  }
+  // Each says that half of its half is its own.
+  for (std::uint64_t i = 0; i < 200; ++i)
+    testing::PokeWord(path_, data + i * 64 + 24, std::uint64_t{16 * 1024} | 2048ULL << 32);
+  canvas_.emplace(OpenForWriting(path_));
+  EXPECT_EQ(CodeOf(Must(sut().Events(lane_)).Read({Frame(0), Frame(10)})), ErrorCode::kCorrupt);
+  EXPECT_FALSE(Must(sut().Check()).ok());
+  // All of it can be given back.
+  Must(Must(sut().EventsWriter(lane_)).Replace({Frame(0), Frame(kRate)}, {}));
+  EXPECT_EQ(All().size(), 0U);
+}
+
+TEST_F(Events, PastTheReachOfAHandleAreNotReplaced) {
+  {
+    EventWriter writer = Must(sut().EventsWriter(lane_));
+    const auto notes = Notes({0, 9 * kRate});
+    Must(writer.Append(EventsOf(notes)));
+  }
+  canvas_.reset();
+  canvas_.emplace(Must(Canvas::Open(
+      path_, {.access = Access::kReadWrite, .max_map_bytes = 16 << 20, .sync_on_close = false})));
+  if (sut().Info().mapped_pages >= 9) GTEST_SKIP() << "SKIPPED: the handle reaches all of it";
+  EXPECT_EQ(CodeOf(Must(sut().EventsWriter(lane_)).Replace({Frame(0), Frame(1 << 30)}, {})),
+            ErrorCode::kLimit);
+}
+
 TEST_F(Events, AreWatched) {
   Watcher watcher = Must(sut().Watch());
   EventWriter writer = Must(sut().EventsWriter(lane_));

@@ -1,6 +1,7 @@
 #include "canvas/storage/canvas_file.h"
 
 #include <fmt/format.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -33,6 +34,14 @@ Blocks WholeBlocks(std::uint64_t offset, std::uint64_t bytes) {
 
 std::uint64_t MonotonicNs() {
   return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+}
+
+// To some milliseconds, for a tenth of the time.
+std::uint64_t CoarseNs() {
+  timespec now{};
+  (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 std::uint64_t IndexOffset(PageIndex page) {
@@ -301,6 +310,19 @@ bool CanvasFile::PageReady(PageIndex page) const noexcept {
          std::uint64_t{page.value()} + 1;
 }
 
+std::uint64_t CanvasFile::NextReadyPage(std::uint64_t first, std::uint64_t end) const noexcept {
+  constexpr std::uint64_t kPagesPerChunk = format::kFileBlock / 8;
+  const std::uint64_t last = std::min(end, mapped_pages_);
+  for (std::uint64_t page = first; page < last;) {
+    const std::uint64_t next = std::min(last, (page / kPagesPerChunk + 1) * kPagesPerChunk);
+    if (IndexChunkPresent(page))
+      for (; page < next; ++page)
+        if (PageReady(PageIndex(static_cast<std::uint32_t>(page)))) return page;
+    page = next;
+  }
+  return end;
+}
+
 bool CanvasFile::SlotPresent(PageIndex page, format::SlotRun run) const noexcept {
   if (!PageReady(page)) return false;
   const sync::Word* bits =
@@ -350,7 +372,7 @@ bool CanvasFile::IsSpaceScarce() const noexcept {
   // Nothing writes so much in so little time.
   constexpr std::uint64_t kEnough = std::uint64_t{256} << 20;
   constexpr std::uint64_t kOftenNs = 5'000'000;
-  const std::uint64_t now = MonotonicNs();
+  const std::uint64_t now = CoarseNs();
   if (now - sync::Peek(space_looked_at_) >= kOftenNs) {
     sync::Put(space_is_scarce_, IsSpaceBelow(fd_, kEnough));
     sync::Put(space_looked_at_, now);

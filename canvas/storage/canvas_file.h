@@ -91,6 +91,10 @@ class CanvasFile final : private os::ForkListener {
   template <typename Visit>
   void ForEachReadyPage(std::uint64_t first, std::uint64_t end, Visit visit) const;
 
+  // The first page of [first, end) whose controls may be touched, or `end`. Asks the disk for
+  // nothing ahead. Work as ForEachReadyPage's.
+  std::uint64_t NextReadyPage(std::uint64_t first, std::uint64_t end) const noexcept;
+
   // Calls visit(first, end) for stretches of the run's blocks [first, end) of a page whose version
   // words may be other than zero, ascending: so that a table that claims to be long costs what it
   // really holds. The caller saw SlotPresent.
@@ -161,6 +165,12 @@ class CanvasFile final : private os::ForkListener {
   // 6.18), and folios reach 2 MiB where another program has read the file through. Asks nothing of
   // the kernel where the disk is not nearly full. Errors: kNoSpace.
   Result<void> EnsureStorable(std::initializer_list<os::ByteRange> ranges) const;
+  // Makes whole 4 KiB ready for stores that are about to come, so that they do not fault. Where
+  // that cannot be done they do.
+  void Populate(std::uint64_t offset, std::uint64_t bytes) const noexcept {
+    const os::Mapping& mapping = single_mapping_ ? read_mapping_ : write_mapping_;
+    (void)mapping.PopulateForWriting(offset, bytes);
+  }
   Result<void> Punch(std::uint64_t offset, std::uint64_t bytes) const;
   Result<void> WriteBytes(std::uint64_t offset, std::span<const std::byte> bytes) const;
   // After every publish: bumps the change word, and wakes those that wait for it, at most every 10

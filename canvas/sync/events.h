@@ -158,6 +158,8 @@ EventBatch ReadEvents(const EventWords<Sync>& part, EventCursor& cursor, void* o
                       std::uint32_t most) noexcept {
   const format::EventState state = ReadEventState(part);
   std::uint32_t copied = 0;
+  // Relaxed, and before the copy: not to look at what was given back, where that is known.
+  if (part.life->load(std::memory_order_relaxed) != cursor.life) return {EventRead::kGone, 0};
   if (state.generation == cursor.generation) {
     // A count beyond the half is a lie of the file's; what lies there is not the list's.
     const std::uint32_t capacity = EventCapacity(part);

@@ -12,6 +12,37 @@ namespace canvas::part::events {
 namespace {
 
 constexpr int kTries = 3;
+
+// Whether a list is sound, event by event in its order: so that all of its bytes together are no
+// more than its half, whatever the file says.
+class ListCheck {
+ public:
+  ListCheck(const EventPlace& place, PageIndex page, std::uint64_t count)
+      : page_(place.timeline.Frames(page)),
+        last_(page_.first.value()),
+        low_(place.shape.half_bytes()),
+        least_(count * sizeof(format::EventRecord)) {}
+
+  // nullptr where nothing is.
+  const char* WrongWith(const format::EventRecord& event) {
+    if (event.frame < page_.first.value() || event.frame >= page_.end.value())
+      return "it stands outside of the page";
+    if (event.frame < last_) return "it stands before the one before it";
+    last_ = event.frame;
+    if (event.fits()) return nullptr;
+    const std::uint64_t at = std::uint64_t{event.place} * format::kPlaceUnit;
+    if (at < least_ || at > low_ || format::BytesBehind(event.bytes) > low_ - at)
+      return "its bytes lie among others, or outside of its half";
+    low_ = at;
+    return nullptr;
+  }
+
+ private:
+  FrameRange page_;
+  std::int64_t last_;
+  std::uint64_t low_;
+  std::uint64_t least_;  // where the events end
+};
 // How a trace of events uses its blocks: the edit, and how many events it holds.
 constexpr std::uint64_t kEdit = 0;
 constexpr std::uint64_t kCount = 1;
@@ -38,14 +69,16 @@ Result<ListCopy> CopyList(const PartRef& part, const FoundPart& found, const Eve
     auto batch = reader.Next(copy.records);
     if (batch.outcome == sync::EventRead::kGone) return ListCopy();
     copy.records.resize(batch.copied);
+    ListCheck check(place, part.page(), copy.records.size());
     for (const format::EventRecord& record : copy.records) {
       copy.at.push_back(copy.bytes.size());
-      if (batch.outcome != sync::EventRead::kOk || record.fits()) continue;
-      if (!reader.IsSound(record))
-        return Fail(ErrorCode::kCorrupt,
-                    fmt::format("{}, event {}: its bytes lie outside of its half", NameOf(part),
-                                copy.at.size() - 1),
-                    "give the page back (Erase), or restore it from a copy");
+      if (batch.outcome != sync::EventRead::kOk) continue;
+      if (const char* wrong = check.WrongWith(record); wrong != nullptr)
+        return Fail(
+            ErrorCode::kCorrupt,
+            fmt::format("{}, event {}: {}", NameOf(part), copy.at.size() - 1, wrong),
+            "give the page back (`canvas rm` of the whole page), or restore it from a copy");
+      if (record.fits()) continue;
       copy.bytes.resize(copy.bytes.size() + record.bytes);
       batch.outcome = reader.CopyBytes(record, std::span(copy.bytes).last(record.bytes));
     }
@@ -68,6 +101,7 @@ std::optional<PartSummary> EventContent::Summarize(const PartRef& part) const no
     reader.Seek(count - 1);
     if (reader.Next({&last, 1}).copied == 0) continue;
     const FrameRange page = place_.timeline.Frames(part.page());
+    if (page.empty()) return summary;  // at a rate below one a page: and no list is sound there
     const auto local = [&](std::int64_t frame) {
       return static_cast<std::uint64_t>(
           std::clamp(frame, page.first.value(), page.end.value() - 1) - page.first.value());
@@ -93,7 +127,7 @@ Result<Erased> EventContent::Erase(storage::CanvasFile& file, PageIndex page,
   for (std::size_t i = 0; i < list.records.size(); ++i) {
     const std::int64_t frame = list.records[i].frame - start;
     if (frame < static_cast<std::int64_t>(first) || frame >= static_cast<std::int64_t>(end))
-      kept.push_back({list.records[i], list.BytesOf(i)});
+      kept.push_back(list[i]);
   }
   const Erased erased{.events = list.records.size() - kept.size()};
   if (erased.events == 0) return erased;
@@ -108,9 +142,7 @@ void EventContent::Check(const PartRef& part, const FoundPart& found, CheckLog& 
   if (state.count > place_.shape.capacity())
     log.Finding("{}: it says it has {} events, and there is room for {}", NameOf(part), state.count,
                 place_.shape.capacity());
-  const FrameRange page = place_.timeline.Frames(part.page());
-  std::int64_t last = page.first.value();
-  std::uint64_t low = place_.shape.half_bytes();
+  ListCheck check(place_, part.page(), state.count);
   std::array<format::EventRecord, 64> events;
   for (;;) {
     const std::uint32_t index = reader.index();
@@ -121,26 +153,10 @@ void EventContent::Check(const PartRef& part, const FoundPart& found, CheckLog& 
     }
     if (batch.copied == 0) break;
     for (std::uint32_t i = 0; i < batch.copied; ++i) {
-      const format::EventRecord& event = events[i];
-      if (event.frame < page.first.value() || event.frame >= page.end.value()) {
-        log.Finding("{}, event {}: it stands at frame {}, outside of the page", NameOf(part),
-                    index + i, event.frame);
+      if (const char* wrong = check.WrongWith(events[i]); wrong != nullptr) {
+        log.Finding("{}, event {}: {}", NameOf(part), index + i, wrong);
         return;
       }
-      if (event.frame < last) {
-        log.Finding("{}, event {}: it stands before the one before it", NameOf(part), index + i);
-        return;
-      }
-      last = event.frame;
-      if (event.fits()) continue;
-      const std::uint64_t at = std::uint64_t{event.place} * format::kPlaceUnit;
-      if (!reader.IsSound(event) || at + format::BytesBehind(event.bytes) > low ||
-          at < std::uint64_t{state.count} * sizeof(format::EventRecord)) {
-        log.Finding("{}, event {}: its bytes lie among others, or outside of its half",
-                    NameOf(part), index + i);
-        return;
-      }
-      low = at;
     }
   }
   log.CountBlocks(1);

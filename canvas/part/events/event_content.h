@@ -8,6 +8,7 @@
 
 #include "canvas/part/content.h"
 #include "canvas/part/events/event_part.h"
+#include "canvas/part/events/event_writer.h"
 
 namespace canvas::part::events {
 
@@ -42,6 +43,10 @@ struct ListCopy {
   std::vector<std::byte> bytes;  // of those that do not fit, one behind the other
   std::vector<std::size_t> at;   // by record: where its bytes begin; as many as records
   std::span<const std::byte> BytesOf(std::size_t index) const;
+  NewEvent operator[](std::size_t index) const {
+    const format::EventRecord& record = records[index];
+    return {record.frame, record.tick, record.kind, record.tag, BytesOf(index)};
+  }
 };
 Result<ListCopy> CopyList(const PartRef& part, const FoundPart& found, const EventPlace& place);
 

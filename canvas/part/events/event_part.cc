@@ -64,6 +64,8 @@ sync::EventRead ListReader::CopyBytes(const format::EventRecord& event,
     return sync::EventRead::kOk;
   }
   if (!IsSound(event)) return sync::EventRead::kOk;
+  if (const auto stands = sync::EventsStand(words_, cursor_); stands != sync::EventRead::kOk)
+    return stands;
   const std::byte* from =
       words_.events + cursor_.half * half_bytes_ + std::uint64_t{event.place} * format::kPlaceUnit;
   // Shared bytes are copied by fours.

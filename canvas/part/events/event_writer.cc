@@ -71,8 +71,6 @@ Result<void> EventPartWriter::LookAtList() {
 
 Result<std::uint64_t> EventPartWriter::LayOut(std::span<const NewEvent> events, std::uint64_t count,
                                               std::uint64_t low) {
-  records_.clear();
-  records_.reserve(events.size());
   const auto full = [&](std::uint64_t at) {
     return Fail(ErrorCode::kLimit,
                 fmt::format("page {} has no room for event {} of {}: it has {}, of {} bytes in all",
@@ -81,16 +79,22 @@ Result<std::uint64_t> EventPartWriter::LayOut(std::span<const NewEvent> events, 
                 "lane dense, or spread it over more lanes");
   };
   if (count + events.size() > lane_.shape.capacity()) return full(lane_.shape.capacity() - count);
+  records_.resize(events.size());
   for (std::size_t i = 0; i < events.size(); ++i) {
     const std::span<const std::byte> data = events[i].data;
     const std::uint64_t behind = format::BytesBehind(data.size());
     if (low < behind || low - behind < (count + i + 1) * kRecordBytes) return full(i);
     low -= behind;
-    format::EventRecord& record = records_.emplace_back(events[i].record);
-    record.bytes = static_cast<std::uint32_t>(data.size());
-    record.place = record.fits() ? 0 : static_cast<std::uint32_t>(low / format::kPlaceUnit);
-    record.inlined = {};
-    if (record.fits()) std::ranges::copy(data, record.inlined.begin());
+    format::EventRecord& record = records_[i];
+    record = {.frame = events[i].frame,
+              .tick = events[i].tick,
+              .kind = events[i].kind,
+              .tag = events[i].tag,
+              .bytes = static_cast<std::uint32_t>(data.size())};
+    if (record.fits())
+      std::memcpy(record.inlined.data(), data.data(), data.size());
+    else
+      record.place = static_cast<std::uint32_t>(low / format::kPlaceUnit);
   }
   return low;
 }
@@ -112,6 +116,8 @@ Result<void> EventPartWriter::Prepare(std::uint32_t half, std::uint64_t count, s
     const std::uint64_t from = std::max(RoundDown(first), reserved_end_);
     if (ahead > RoundUp(end) && Reserve(half, from, ahead)) {
       reserved_end_ = ahead;
+      // The kernel makes many pages ready for less than a fault at each.
+      file_->Populate(data_ + HalfOffset(half) + from, ahead - from);
     } else {
       CANVAS_TRY(Reserve(half, from, RoundUp(end)));
       reserved_end_ = RoundUp(end);

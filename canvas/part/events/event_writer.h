@@ -22,10 +22,12 @@
 
 namespace canvas::part::events {
 
-// An event that is to be written: as it will stand, but for `place` and, where they do not fit,
-// its bytes.
+// An event that is to be written.
 struct NewEvent {
-  format::EventRecord record;  // `bytes` and `inlined` are taken from `data`
+  std::int64_t frame = 0;
+  std::int64_t tick = kNoTick;
+  std::uint32_t kind = 0;
+  std::uint32_t tag = 0;
   std::span<const std::byte> data;
 };
 
