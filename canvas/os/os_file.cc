@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <sys/ioctl.h>
@@ -14,6 +15,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
+#include <new>
 
 namespace canvas::os {
 namespace {
@@ -156,8 +159,37 @@ Result<void> Allocate(const UniqueFd& fd, int mode, std::uint64_t offset, std::u
 
 }  // namespace
 
+namespace {
+
+// Whether all of a range has its space on the disk, of its own (ioctl_fiemap(2)).
+bool IsAllocated(const UniqueFd& fd, std::uint64_t offset, std::uint64_t bytes) noexcept {
+  constexpr std::uint32_t kExtents = 16;
+  alignas(fiemap) std::byte buffer[sizeof(fiemap) + kExtents * sizeof(fiemap_extent)];
+  const std::uint64_t end = offset + bytes;
+  for (std::uint64_t at = offset; at < end;) {
+    auto* map = new (buffer) fiemap{};
+    map->fm_start = at;
+    map->fm_length = end - at;
+    map->fm_extent_count = kExtents;
+    if (ioctl(fd.get(), FS_IOC_FIEMAP, map) != 0 || map->fm_mapped_extents == 0) return false;
+    for (std::uint32_t i = 0; i < map->fm_mapped_extents; ++i) {
+      const fiemap_extent& extent = map->fm_extents[i];
+      constexpr std::uint32_t kNotItsOwn =
+          FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_SHARED;
+      if (extent.fe_logical > at || (extent.fe_flags & kNotItsOwn) != 0) return false;
+      at = extent.fe_logical + extent.fe_length;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
 Result<void> Reserve(const UniqueFd& fd, std::uint64_t offset, std::uint64_t bytes, bool fresh) {
   auto reserved = Allocate(fd, FALLOC_FL_KEEP_SIZE, offset, bytes);
+  // xfs wants as much again, for a moment, also where the range has its space already.
+  if (!reserved && reserved.error().code() == ErrorCode::kNoSpace && IsAllocated(fd, offset, bytes))
+    return {};
   // The failure to report is the first one.
   if (!reserved && fresh && reserved.error().code() != ErrorCode::kUnsupported)
     (void)PunchHole(fd, offset, bytes);
