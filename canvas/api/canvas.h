@@ -188,8 +188,8 @@ class Canvas {
   // longer than edit_wait), kLimit (the header is full, or all its places are pinned), kCorrupt
   // (the newest header is lost), kUnsupported (a lane whose kind is not known here), kNoSpace.
   //
-  // Errors: kInvalidArgument (name, channels, rate), kExists (name), kLimit (no free slots, of the
-  // kinds that would do: how many of each are).
+  // Errors: kInvalidArgument (name, channels, rate, tempo map), kExists (name), kLimit (no free
+  // slots, of the kinds that would do: how many of each are).
   Result<LaneId> AddLane(const LaneSpec& spec);
   Result<void> RenameLane(LaneId id, const std::string& name);
   Result<void> DescribeLane(LaneId id, const std::string& description);

@@ -79,6 +79,11 @@ Result<LaneId> Canvas::AddLane(const LaneSpec& spec) {
             "a speaker belongs to a channel; 0 where it is not known");
       CANVAS_TRY(metadata::ValidateSourceTags(spec.tags));
       CANVAS_ASSIGN(const Rate rate, Rate::Make(spec.rate.num, spec.rate.den));
+      if (spec.tempo_map_id != 0 && std::ranges::find(header.tempo_maps, spec.tempo_map_id,
+                                                      &TempoMap::id) == header.tempo_maps.end())
+        return Fail(ErrorCode::kInvalidArgument,
+                    fmt::format("there is no tempo map with id {}", spec.tempo_map_id),
+                    "AddTempoMap gives the id; 0 where there is none");
       CANVAS_ASSIGN(const auto slots,
                     metadata::FindSlots(header, core_->file->geometry(), spec.kind, rate,
                                         spec.channels, spec.dense));
@@ -95,6 +100,8 @@ Result<LaneId> Canvas::AddLane(const LaneSpec& spec) {
       lane.description = spec.description;
       lane.speakers = spec.speakers;
       lane.tags = spec.tags;
+      lane.tempo_map_id = spec.tempo_map_id;
+      lane.source_ticks_per_quarter = spec.source_ticks_per_quarter;
       lane.provenance = {program_invocation_short_name, spec.tool, std::nullopt, os::NowUnixNs()};
       header.lanes.push_back(std::move(lane));
       return {};

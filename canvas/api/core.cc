@@ -9,8 +9,18 @@
 namespace canvas {
 
 LaneInfo ToInfo(const metadata::LaneRecord& lane) {
-  return {lane.id,   lane.name,        lane.kind,     lane.channels,
-          lane.rate, lane.description, lane.speakers, lane.tags};
+  return {.id = lane.id,
+          .name = lane.name,
+          .kind = lane.kind,
+          .channels = lane.channels,
+          .rate = lane.rate,
+          .description = lane.description,
+          .speakers = lane.speakers,
+          .tags = lane.tags,
+          .tempo_map_id = lane.tempo_map_id,
+          .source_ticks_per_quarter = lane.source_ticks_per_quarter,
+          .dense = metadata::HoldsEvents(lane.kind) && lane.slots.count != 0 &&
+                   lane.slots.kind == format::SlotKind::kWide};
 }
 
 void CountIn(LaneExtent& extent, const format::Timeline& timeline, PageIndex page,

@@ -43,6 +43,10 @@ struct LaneSpec {
   // channels. 0: not said.
   std::uint32_t speakers = 0;
   std::vector<SourceTag> tags = {};
+  // The tempo map that its events' ticks lie on, one that is there; 0: none. And how many ticks of
+  // its source a quarter has; 0: not said.
+  std::uint32_t tempo_map_id = 0;
+  std::uint32_t source_ticks_per_quarter = 0;
 };
 
 struct LaneInfo {
@@ -54,6 +58,9 @@ struct LaneInfo {
   std::string description = {};
   std::uint32_t speakers = 0;  // see LaneSpec; of a file as it is there, unchecked
   std::vector<SourceTag> tags = {};
+  std::uint32_t tempo_map_id = 0;  // see LaneSpec; the map may be gone
+  std::uint32_t source_ticks_per_quarter = 0;
+  bool dense = false;  // a lane of events in a wide slot
 };
 
 // How much of a lane is written: numbers of a moment, for a lane that is being written.

@@ -76,7 +76,7 @@ class LaneReader {
   friend struct reading::Inside;
   explicit LaneReader(reading::FrameReader<reading::Anywhere>&& reader) noexcept;
   // The reader itself lies in here, so that a read goes through no pointer to it.
-  static constexpr std::size_t kInsideBytes = 512;
+  static constexpr std::size_t kInsideBytes = 576;
   alignas(64) std::byte inside_[kInsideBytes];
 };
 
