@@ -85,8 +85,9 @@ int PrintManual(const CLI::App& app, const std::string& what) {
 
 int Run(int argc, char** argv) {
   std::setlocale(LC_CTYPE, "");
-  CLI::App app("Stores audio along a timeline in one sparse file that several processes share.",
-               "canvas");
+  CLI::App app(
+      "Stores audio and MIDI along a timeline in one sparse file that several processes share.",
+      "canvas");
   app.require_subcommand(1);
   app.set_version_flag("--version", "canvas 0.1, format 1");
   app.footer(
@@ -99,13 +100,14 @@ int Run(int argc, char** argv) {
 
   std::vector<Command> commands;
   for (const auto add :
-       {command_line::AddCreate,   command_line::AddImport, command_line::AddExport,
-        command_line::AddCat,      command_line::AddInfo,   command_line::AddList,
-        command_line::AddWatch,    command_line::AddDu,     command_line::AddRemove,
-        command_line::AddSilence,  command_line::AddResize, command_line::AddRename,
-        command_line::AddDescribe, command_line::AddCopy,   command_line::AddFork,
-        command_line::AddSplit,    command_line::AddDiff,   command_line::AddMarker,
-        command_line::AddStat,     command_line::AddCheck})
+       {command_line::AddCreate, command_line::AddImport, command_line::AddExport,
+        command_line::AddCat,    command_line::AddEvents, command_line::AddNotes,
+        command_line::AddInfo,   command_line::AddList,   command_line::AddWatch,
+        command_line::AddDu,     command_line::AddRemove, command_line::AddSilence,
+        command_line::AddResize, command_line::AddRename, command_line::AddDescribe,
+        command_line::AddCopy,   command_line::AddFork,   command_line::AddSplit,
+        command_line::AddDiff,   command_line::AddMarker, command_line::AddStat,
+        command_line::AddCheck})
     commands.push_back(add(app));
 
   // For tools/install: what can be known from the above alone.

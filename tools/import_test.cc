@@ -431,7 +431,7 @@ TEST_F(Import, PipesAndFoldersAreInputsToo) {
   const std::string out = Good({"import", file_, dir_.path("takes")}).out;
   EXPECT_LT(out.find("take1.flac"), out.find("take9.wav"));
   EXPECT_LT(out.find("take9.wav"), out.find("take10.wav"));
-  EXPECT_NE(out.find("notes.txt: no audio, left out"), std::string::npos) << out;
+  EXPECT_NE(out.find("notes.txt: neither audio nor MIDI, left out"), std::string::npos) << out;
   EXPECT_EQ(Info()["lanes"].size(), 5U);
 }
 

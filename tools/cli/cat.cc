@@ -9,6 +9,7 @@
 #include <string>
 
 #include "tools/cli/commands.h"
+#include "tools/cli/event_lanes.h"
 #include "tools/cli/samples.h"
 #include "tools/cli/terminal.h"
 
@@ -84,6 +85,10 @@ class Lines {
 Result<void> Print(const Canvas& canvas, const CatArguments& arguments) {
   CANVAS_ASSIGN(const auto lanes, canvas.Lanes());
   CANVAS_ASSIGN(const LaneInfo lane, LaneNamed(lanes, arguments.lane));
+  if (HoldsEvents(lane))
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("lane '{}' holds events, and no samples", Printable(lane.name)),
+                "`canvas events` lists them");
   CANVAS_ASSIGN(LaneReader reader, canvas.Reader(lane.id));
   CANVAS_ASSIGN(const FrameRange range, RangeOf(canvas, reader, arguments.from, arguments.to));
   CANVAS_ASSIGN(const auto written, reader.WrittenRanges(range));

@@ -41,6 +41,7 @@ struct ImportArguments {
   bool strict = false;              // refuses inputs that are cut short
   std::uint32_t jobs = 0;           // lanes at a time; 0: as many as there are processors
   double wait_seconds = 0;          // for a lane that another process owns
+  bool dense = false;               // MIDI: a page may hold many events
 };
 Result<void> RunImport(const ImportArguments& arguments);
 // How the description of a lane begins whose import, or copy, was not finished.
@@ -63,6 +64,17 @@ struct ExportArguments {
 Result<void> RunExport(const ExportArguments& arguments);
 // Errors: kInvalidArgument.
 Result<OutputFormat> FormatOf(const ExportArguments& arguments);
+
+struct EventsArguments {
+  std::string file;
+  std::vector<std::string> lanes;  // names or globs; none: all
+  std::optional<std::string> from;
+  std::optional<std::string> to;
+};
+// An event a line, of all lanes by their time.
+Result<void> RunEvents(const EventsArguments& arguments);
+// A note a line, lane by lane.
+Result<void> RunNotes(const EventsArguments& arguments);
 
 struct CatArguments {
   std::string file;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "canvas/api/canvas.h"
@@ -15,7 +16,9 @@
 namespace canvas::cli {
 
 bool HoldsSamples(const LaneInfo& lane);
-// "2 channels at 48000 Hz".
+// Whether it can be copied: it holds samples, or events.
+bool IsKnown(const LaneInfo& lane);
+// "2 channels at 48000 Hz", "events at 48000 Hz".
 std::string ShapeOf(const LaneInfo& lane);
 // Frames to read at a time.
 std::size_t ChunkFrames(std::uint32_t channels);
@@ -32,6 +35,9 @@ struct LaneCopy {
   std::vector<FrameRange> regions = {};  // what is written of the range, and is copied
 };
 
+// The owner of a lane to copy to, by what that holds.
+using LaneWriter = std::variant<FrameWriter, EventWriter>;
+
 // The lanes to copy to. All are owned, and the new ones made, before the first frame is written:
 // what can be refused is refused before. What was made and not begun goes again.
 class CopyTargets {
@@ -43,14 +49,14 @@ class CopyTargets {
 
   Result<void> Prepare(const Canvas& from, const std::vector<LaneCopy>& plans, bool overwrite);
   // The lane of a plan, which is written to from now on.
-  FrameWriter& Begin(std::size_t index) {
+  LaneWriter& Begin(std::size_t index) {
     list_[index].begun = true;
     return list_[index].writer;
   }
 
  private:
   struct Target {
-    FrameWriter writer;
+    LaneWriter writer;
     bool made = false;
     bool begun = false;
   };
@@ -58,15 +64,17 @@ class CopyTargets {
   std::vector<Target> list_;
 };
 
-// Copies the regions; answers how many frames.
+// Copies the regions; answers how many frames, or events. Events keep their ticks where the music
+// that these lie on comes with them.
 // Errors: kBusy (stopped, or emptied meanwhile), and of what it does.
 Result<std::uint64_t> CopyLane(const Canvas& from, Canvas& to, const LaneCopy& plan,
-                               FrameWriter& writer, const StopFlag& stop);
+                               LaneWriter& writer, const StopFlag& stop);
 // The markers of the lane that lie where it was copied; of a lane that was copied whole, all. They
 // are moved as its frames are. Answers how many.
 Result<std::size_t> CopyMarkers(const Canvas& from, Canvas& to, const LaneCopy& plan, bool whole);
 // The markers of no lane.
 Result<void> CopyMarkersOfAll(const Canvas& from, Canvas& to);
+// Those that are not there already.
 Result<void> CopyTempoMaps(const Canvas& from, Canvas& to);
 
 // Renames the file; only where nothing is called so by now.

@@ -11,6 +11,7 @@
 
 #include "tools/cli/commands.h"
 #include "tools/cli/copy.h"
+#include "tools/cli/event_lanes.h"
 #include "tools/cli/signals.h"
 #include "tools/cli/terminal.h"
 
@@ -19,8 +20,7 @@ namespace {
 
 Result<LaneCopy> PlanFor(const Canvas& from, const CopyArguments& arguments, const LaneInfo& lane) {
   LaneCopy plan{lane, arguments.as.value_or(lane.name), {}, 0};
-  CANVAS_ASSIGN(const LaneReader reader, from.Reader(lane.id));
-  const LaneExtent extent = reader.Extent();
+  CANVAS_ASSIGN(const LaneExtent extent, ExtentOf(from, lane));
   plan.range = {extent.first, extent.end};
   if (arguments.from) {
     CANVAS_ASSIGN(plan.range.first, FrameAt(*arguments.from, lane.rate, extent.end));
@@ -39,7 +39,7 @@ Result<LaneCopy> PlanFor(const Canvas& from, const CopyArguments& arguments, con
                             FormatClock(plan.range.first, lane.rate),
                             FormatClock(plan.range.end, lane.rate)),
                 "--to lies after --from");
-  CANVAS_ASSIGN(plan.regions, reader.WrittenRanges(plan.range));
+  CANVAS_ASSIGN(plan.regions, WrittenOf(from, lane, plan.range));
   return plan;
 }
 
@@ -47,7 +47,7 @@ Result<std::vector<LaneInfo>> LanesToCopy(const Canvas& from, const CopyArgument
   CANVAS_ASSIGN(const auto all, from.Lanes());
   std::vector<LaneInfo> lanes;
   if (arguments.lanes.empty()) {
-    std::ranges::copy_if(all, std::back_inserter(lanes), HoldsSamples);
+    std::ranges::copy_if(all, std::back_inserter(lanes), IsKnown);
   }
   for (const std::string& pattern : arguments.lanes) {
     auto found = LanesNamed(all, pattern);
@@ -68,14 +68,17 @@ void Tell(const CopyArguments& arguments, const LaneCopy& plan, std::uint64_t fr
   Say({{"lane", plan.lane.name},
        {"into", arguments.into},
        {"as", plan.name},
-       {"frames", frames},
+       {HoldsEvents(plan.lane) ? "events" : "frames", frames},
        {"markers", markers}},
       fmt::format("lane '{}' -> {}: {} ({}{})\n", Printable(plan.lane.name),
                   plan.name == plan.lane.name
                       ? arguments.into
                       : fmt::format("'{}' in {}", Printable(plan.name), arguments.into),
-                  FormatClock(Frame(static_cast<std::int64_t>(frames)), plan.lane.rate),
-                  Count(frames, "frame"), markers == 0 ? "" : ", " + Count(markers, "marker")));
+                  HoldsEvents(plan.lane)
+                      ? FormatClock(Frame(plan.range.end - plan.range.first), plan.lane.rate)
+                      : FormatClock(Frame(static_cast<std::int64_t>(frames)), plan.lane.rate),
+                  Count(frames, HoldsEvents(plan.lane) ? "event" : "frame"),
+                  markers == 0 ? "" : ", " + Count(markers, "marker")));
 }
 
 // Into the canvas at `path`; `whole`: with what belongs to no lane.
@@ -83,11 +86,10 @@ Result<void> CopyAll(const Canvas& from, const std::string& path, const CopyArgu
                      const std::vector<LaneCopy>& plans, bool whole, const StopFlag& stop) {
   CANVAS_ASSIGN(Canvas to, OpenCanvas(path, "canvas cp"));
   CopyTargets targets(to);
+  // Before the lanes that lie on them.
+  if (whole) CANVAS_TRY(CopyTempoMaps(from, to));
   CANVAS_TRY(targets.Prepare(from, plans, arguments.overwrite));
-  if (whole) {
-    CANVAS_TRY(CopyTempoMaps(from, to));
-    CANVAS_TRY(CopyMarkersOfAll(from, to));
-  }
+  if (whole) CANVAS_TRY(CopyMarkersOfAll(from, to));
   for (std::size_t i = 0; i < plans.size(); ++i) {
     const LaneCopy& plan = plans[i];
     CANVAS_ASSIGN(const std::uint64_t frames, CopyLane(from, to, plan, targets.Begin(i), stop));

@@ -10,6 +10,7 @@
 
 #include "tools/cli/commands.h"
 #include "tools/cli/copy.h"
+#include "tools/cli/event_lanes.h"
 #include "tools/cli/samples.h"
 #include "tools/cli/terminal.h"
 
@@ -77,6 +78,50 @@ Result<bool> WrittenAlike(const Canvas& a, const Canvas& b, const LaneInfo& lane
   });
 }
 
+bool Same(const Event& a, const Event& b) {
+  return a.frame == b.frame && a.tick == b.tick && a.kind == b.kind && a.tag == b.tag &&
+         std::ranges::equal(a.bytes, b.bytes);
+}
+
+// Where two lanes of events differ, page by page: from the first event that is another to the last.
+struct EventDifference {
+  std::vector<FrameRange> places;
+  std::uint64_t left = 0;  // events in those
+  std::uint64_t right = 0;
+};
+
+Result<EventDifference> CompareEvents(const Canvas& a, const Canvas& b, const LaneInfo& lane,
+                                      const LaneInfo& other) {
+  CANVAS_ASSIGN(const EventReader first, a.Events(lane.id));
+  CANVAS_ASSIGN(const EventReader second, b.Events(other.id));
+  EventDifference difference;
+  const Frame end = std::max(first.Extent().end, second.Extent().end);
+  const std::uint32_t page_seconds = a.Info().page_seconds;
+  for (std::uint64_t page = 0; FirstFrameOfPage(page, lane.rate, page_seconds) < end; ++page) {
+    const FrameRange range{FirstFrameOfPage(page, lane.rate, page_seconds),
+                           FirstFrameOfPage(page + 1, lane.rate, page_seconds)};
+    CANVAS_ASSIGN(const EventList x, first.Read(range));
+    CANVAS_ASSIGN(const EventList y, second.Read(range));
+    std::size_t front = 0;
+    const std::size_t fewer = std::min(x.size(), y.size());
+    while (front < fewer && Same(x[front], y[front])) ++front;
+    if (front == x.size() && front == y.size()) continue;
+    std::size_t back = 0;
+    while (back < fewer - front && Same(x[x.size() - 1 - back], y[y.size() - 1 - back])) ++back;
+    FrameRange place{range.end, range.first};
+    const auto count = [&](const EventList& list) -> std::uint64_t {
+      if (front + back == list.size()) return 0;
+      place = {std::min(place.first, list[front].frame),
+               std::max(place.end, list[list.size() - 1 - back].frame + 1)};
+      return list.size() - front - back;
+    };
+    difference.left += count(x);
+    difference.right += count(y);
+    difference.places.push_back(place);
+  }
+  return difference;
+}
+
 // What is told of each difference.
 class Differences {
  public:
@@ -135,7 +180,23 @@ Result<void> CompareLanes(Differences& differences, const Canvas& a, const Canva
   if (lane.speakers != other.speakers) differences.Tell(lane.name, "its channels sound elsewhere");
   if (lane.description != other.description)
     differences.Tell(lane.name, "described in other words");
-  if (!HoldsSamples(lane)) return {};
+  if (HoldsEvents(lane)) {
+    CANVAS_ASSIGN(const EventDifference difference, CompareEvents(a, b, lane, other));
+    if (difference.places.empty()) return {};
+    const FrameRange all{difference.places.front().first, difference.places.back().end};
+    differences.Tell(
+        lane.name,
+        fmt::format("other events from {} to {} (frames {} to {}): {} here, {} there",
+                    FormatClock(all.first, lane.rate), FormatClock(all.end, lane.rate),
+                    all.first.value(), all.end.value(), difference.left, difference.right));
+    return {};
+  }
+  if (!HoldsSamples(lane)) {
+    Remark(
+        fmt::format("lane '{}' is of a kind that is not known here: its content was not compared",
+                    Printable(lane.name)));
+    return {};
+  }
   CANVAS_ASSIGN(const Difference difference, Compare(a, b, lane, other));
   if (difference.frames == 0) {
     CANVAS_ASSIGN(const bool written, WrittenAlike(a, b, lane, other));

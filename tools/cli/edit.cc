@@ -13,6 +13,7 @@
 
 #include "tools/cli/commands.h"
 #include "tools/cli/descriptor.h"
+#include "tools/cli/event_lanes.h"
 #include "tools/cli/terminal.h"
 
 namespace canvas::cli {
@@ -129,8 +130,8 @@ namespace {
 
 Result<FrameRange> RangeIn(const Canvas& canvas, const RangeArguments& arguments,
                            const LaneInfo& lane) {
-  CANVAS_ASSIGN(const LaneReader reader, canvas.Reader(lane.id));
-  const Frame end = reader.Extent().end;
+  CANVAS_ASSIGN(const LaneExtent extent, ExtentOf(canvas, lane));
+  const Frame end = extent.end;
   const Frame limit =
       FirstFrameOfPage(canvas.capacity_pages(), lane.rate, canvas.Info().page_seconds);
   FrameRange range{Frame(0), limit};
@@ -188,6 +189,9 @@ Result<Removed> EraseRange(Canvas& canvas, const LaneInfo& lane, const RangeArgu
   CANVAS_ASSIGN(const FrameRange range, RangeIn(canvas, arguments, lane));
   CANVAS_ASSIGN(LaneOwner owner, canvas.Own(lane.id));
   CANVAS_ASSIGN(const EraseReport report, owner.Erase(range));
+  if (HoldsEvents(lane))
+    return Removed{report, fmt::format("lane '{}': removed {}\n", Printable(lane.name),
+                                       Count(report.erased_events, "event"))};
   std::string words =
       fmt::format("lane '{}': removed {}", Printable(lane.name),
                   DurationOf(report.erased_frames + report.zeroed_frames, lane.rate));
@@ -232,6 +236,7 @@ Result<void> RunRemove(const RangeArguments& arguments) {
     if (!whole) {
       json["erased_frames"] = removed.report.erased_frames;
       json["zeroed_frames"] = removed.report.zeroed_frames;
+      json["erased_events"] = removed.report.erased_events;
     }
     Say(json, removed.words + fmt::format("  {} given back ({} B)\n", Bytes(freed), freed));
     return {};
@@ -241,6 +246,11 @@ Result<void> RunRemove(const RangeArguments& arguments) {
 Result<void> RunSilence(const RangeArguments& arguments) {
   return Edit(arguments.file, "canvas silence", [&](Canvas& canvas) -> Result<void> {
     CANVAS_ASSIGN(const LaneInfo lane, LaneNamed(canvas, arguments.lane));
+    if (HoldsEvents(lane))
+      return Fail(ErrorCode::kUnsupported,
+                  fmt::format("lane '{}' holds events, which no zeros take the place of",
+                              Printable(lane.name)),
+                  "`canvas rm --from --to` removes them");
     CANVAS_ASSIGN(const FrameRange range, RangeIn(canvas, arguments, lane));
     CANVAS_ASSIGN(FrameWriter writer, canvas.Writer(lane.id));
     CANVAS_ASSIGN(const std::uint64_t frames, Silence(canvas, writer, range));

@@ -10,6 +10,8 @@
 #include <utility>
 
 #include "tools/cli/commands.h"
+#include "tools/cli/event_lanes.h"
+#include "tools/cli/midi_export.h"
 #include "tools/cli/samples.h"
 #include "tools/cli/speakers.h"
 #include "tools/cli/terminal.h"
@@ -74,6 +76,12 @@ Result<std::vector<Job>> Plan(const ExportArguments& arguments, const Canvas& ca
   }
   for (const std::string& pattern : arguments.lanes) {
     CANVAS_ASSIGN(const auto found, LanesNamed(all, pattern));
+    for (const LaneInfo& lane : found)
+      if (HoldsEvents(lane))
+        return Fail(ErrorCode::kInvalidArgument,
+                    fmt::format("lane '{}' holds events, and an audio file holds samples",
+                                Printable(lane.name)),
+                    "--out x.mid writes lanes of MIDI");
     for (const LaneInfo& lane : found)
       if (std::ranges::find(lanes, lane.id, &LaneInfo::id) == lanes.end()) lanes.push_back(lane);
   }
@@ -150,6 +158,18 @@ Result<std::vector<Cue>> CuesOf(const Canvas& canvas, const ExportArguments& arg
   return cues;
 }
 
+// "Every lane" is every one that an audio file can hold.
+Result<void> TellEventsLeftOut(const Canvas& canvas, const ExportArguments& arguments) {
+  CANVAS_ASSIGN(const auto lanes, canvas.Lanes());
+  for (const LaneInfo& lane : lanes)
+    if (HoldsEvents(lane))
+      Say({{"lane", lane.name}, {"left_out", true}},
+          fmt::format("lane '{}' holds events, left out: --out x.mid writes lanes of MIDI\n",
+                      Printable(lane.name)),
+          arguments.out == "-" ? stderr : stdout);
+  return {};
+}
+
 Result<void> ExportOne(const Canvas& canvas, const ExportArguments& arguments,
                        const OutputFormat& format, const Job& job) {
   const LaneInfo& lane = job.lane;
@@ -222,6 +242,16 @@ Result<void> RunExport(const ExportArguments& arguments) {
             .About(arguments.file));
   if (!arguments.out_dir && arguments.out.empty())
     return Fail(ErrorCode::kInvalidArgument, "--out is empty", "give a path, or - for a pipe");
+  if (IsMidiExport(arguments)) {
+    CANVAS_TRY(CheckMidiExport(arguments));
+    CANVAS_ASSIGN(const Canvas canvas, OpenCanvas(arguments.file));
+    auto exported = ExportMidi(canvas, arguments);
+    if (!exported) return std::unexpected(std::move(exported).error().About(arguments.file));
+    return {};
+  }
+  if (arguments.lanes.empty() && !arguments.all)
+    return Fail(ErrorCode::kInvalidArgument, "which lanes are to be written is not said",
+                "give --lane or --all; --out x.mid writes all lanes of MIDI");
   CANVAS_ASSIGN(const OutputFormat format, FormatOf(arguments));
   CANVAS_ASSIGN(const Canvas canvas, OpenCanvas(arguments.file));
   const auto run = [&]() -> Result<void> {
@@ -234,6 +264,7 @@ Result<void> RunExport(const ExportArguments& arguments) {
                                    .About(job.out));
     OutFolder folder;
     if (arguments.out_dir) CANVAS_TRY(folder.Make(*arguments.out_dir));
+    if (arguments.all) CANVAS_TRY(TellEventsLeftOut(canvas, arguments));
     for (const Job& job : jobs) {
       if (arguments.all && !arguments.from && !arguments.to) {
         CANVAS_ASSIGN(const LaneReader reader, canvas.Reader(job.lane.id));

@@ -14,6 +14,7 @@
 
 #include "tools/cli/commands.h"
 #include "tools/cli/import_plan.h"
+#include "tools/cli/midi_import.h"
 #include "tools/cli/new_file.h"
 #include "tools/cli/signals.h"
 #include "tools/cli/speakers.h"
@@ -339,6 +340,17 @@ Result<void> RunImport(const ImportArguments& arguments) {
   if (arguments.at && arguments.at != "bext") CANVAS_TRY(ParsePosition(*arguments.at));
   CANVAS_ASSIGN(Canvas canvas, OpenCanvas(arguments.file, "canvas import"));
   CANVAS_ASSIGN(Sources sources, Gather(arguments));
+  std::vector<Source> midi_files;
+  for (const Source& source : sources.list)
+    if (source.midi) midi_files.push_back(source);
+  std::erase_if(sources.list, &Source::midi);
+  if (arguments.lane && !midi_files.empty() && !sources.list.empty())
+    return Refuse(arguments.file,
+                  "--lane, and both audio and MIDI to import: a lane is of one kind",
+                  "import them one by one");
+  if (arguments.dense && midi_files.empty())
+    return Refuse(arguments.file, "--dense is for MIDI files, and none is given", "leave it out");
+  CANVAS_ASSIGN(const std::vector<MidiJob> midi_jobs, PlanMidi(canvas, arguments, midi_files));
   CANVAS_ASSIGN(std::vector<Job> jobs, Plan(arguments, std::move(sources.list)));
   int stopped = 0;
   const auto run = [&]() -> Result<void> {
@@ -346,7 +358,10 @@ Result<void> RunImport(const ImportArguments& arguments) {
     Lanes lanes(canvas, arguments);
     CANVAS_TRY(lanes.Prepare(jobs));
     Work work{canvas, arguments, lanes, stop};
-    auto result = ImportAll(work, GroupsOf(std::move(jobs)));
+    Result<void> result;
+    if (!jobs.empty()) result = ImportAll(work, GroupsOf(std::move(jobs)));
+    for (const MidiJob& job : midi_jobs)
+      if (result && !stop.raised()) result = ImportMidi(canvas, arguments, job, stop);
     stopped = stop.signal();
     return result;
   };
@@ -357,7 +372,7 @@ Result<void> RunImport(const ImportArguments& arguments) {
   }
   for (const std::string& file : sources.skipped)
     Say({{"input", file}, {"left_out", true}},
-        fmt::format("{}: no audio, left out\n", Printable(file)));
+        fmt::format("{}: neither audio nor MIDI, left out\n", Printable(file)));
   CANVAS_TRY(canvas.Close());
   if (stopped != 0) EndAs(stopped);
   return {};

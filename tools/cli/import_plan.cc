@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "tools/cli/audio_input.h"
+#include "tools/cli/midi_import.h"
 #include "tools/cli/new_file.h"
 #include "tools/cli/speakers.h"
 #include "tools/cli/terminal.h"
@@ -76,6 +77,13 @@ Result<std::vector<std::string>> FilesBelow(const std::string& directory) {
 
 Result<Source> Look(const ImportArguments& arguments, const std::string& shown,
                     const std::string& path) {
+  if (LooksLikeMidi(path)) {
+    Source source;
+    source.shown = shown;
+    source.path = path;
+    source.midi = true;
+    return source;
+  }
   auto opened = AudioInput::Open(path);
   if (!opened && path != shown)
     return std::unexpected(
@@ -102,7 +110,8 @@ Result<Source> Look(const ImportArguments& arguments, const std::string& shown,
                 input.speakers(),
                 input.frames(),
                 input.time_reference(),
-                input.tags()};
+                input.tags(),
+                false};
 }
 
 }  // namespace
@@ -127,7 +136,7 @@ Result<Sources> Gather(const ImportArguments& arguments) {
         }
       }
       if (sources.list.size() == before)
-        return Refuse(given, "no file in this folder is audio", "give another one");
+        return Refuse(given, "no file in this folder is audio or MIDI", "give another one");
       continue;
     }
     std::string path = given;

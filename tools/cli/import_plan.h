@@ -28,6 +28,7 @@ struct Source {
   std::optional<std::uint64_t> frames;
   std::optional<std::uint64_t> time_reference;
   std::vector<SourceTag> tags;
+  bool midi = false;  // a MIDI file: nothing of the above but its name
 };
 
 // One input on its way to a place in a lane.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "tools/cli/commands.h"
+#include "tools/cli/event_lanes.h"
 #include "tools/cli/terminal.h"
 
 namespace canvas::cli {
@@ -38,8 +39,8 @@ Result<Time> TimeAt(const std::string& text, const Canvas& canvas,
   if (!lane)
     return Fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is a time of a lane", text),
                 "give --lane, or seconds from the beginning");
-  CANVAS_ASSIGN(const LaneReader reader, canvas.Reader(lane->id));
-  CANVAS_ASSIGN(const Frame frame, FrameAt(text, lane->rate, reader.Extent().end));
+  CANVAS_ASSIGN(const LaneExtent extent, ExtentOf(canvas, *lane));
+  CANVAS_ASSIGN(const Frame frame, FrameAt(text, lane->rate, extent.end));
   return TimeOfFrame(frame, lane->rate);
 }
 

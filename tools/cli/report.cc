@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "tools/cli/commands.h"
+#include "tools/cli/event_lanes.h"
 #include "tools/cli/speakers.h"
 #include "tools/cli/terminal.h"
 
@@ -68,6 +69,13 @@ Json InfoJson(const CanvasInfo& info, const std::vector<LaneSummary>& rows,
                              {"speakers", lane.speakers},
                              {"tags", tags_of(lane)},
                              {"description", lane.description}});
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (!HoldsEvents(rows[i].lane)) continue;
+    Json& lane = json["lanes"][i];
+    lane["events"] = rows[i].extent.events;
+    lane["tempo_map_id"] = rows[i].lane.tempo_map_id;
+    lane["dense"] = rows[i].lane.dense;
+  }
   json["owners"] = Json::array();
   for (const OwnerInfo& owner : owners) json["owners"].push_back(OwnerJson(owner));
   return json;
@@ -112,21 +120,25 @@ void PrintInfo(const CanvasInfo& info, const std::vector<LaneSummary>& rows, std
                {"to", kRight},
                {"written", kRight}});
   for (const auto& [lane, extent] : rows) {
-    const bool any = extent.written_frames != 0;
+    const bool any = extent.written_frames != 0 || extent.events != 0;
     table.Add({std::to_string(lane.id.value()), NameCell(lane.name),
                std::string(LaneKindName(lane.kind)),
                lane.channels > 2 && lane.speakers != 0
                    ? fmt::format("{} ({})", lane.channels, SpeakersText(lane.speakers))
-                   : std::to_string(lane.channels),
+               : HoldsEvents(lane) ? "-"
+                                   : std::to_string(lane.channels),
                ToString(lane.rate), any ? FormatClock(extent.first, lane.rate) : "-",
                any ? FormatClock(extent.end, lane.rate) : "-",
-               any ? Duration(extent.written_frames, lane.rate) : "nothing"});
+               !any                ? "nothing"
+               : HoldsEvents(lane) ? Count(extent.events, "event")
+                                   : Duration(extent.written_frames, lane.rate)});
   }
   fmt::print("\n{}", table.Render());
   for (const LaneSummary& row : rows)
     for (const SourceTag& tag : row.lane.tags)
-      fmt::print("  lane '{}' came with {}={}\n", Printable(row.lane.name), tag.name,
-                 Printable(tag.value));
+      if (!IsForPrograms(tag))
+        fmt::print("  lane '{}' came with {}={}\n", Printable(row.lane.name), tag.name,
+                   Printable(tag.value));
   for (const LaneSummary& row : rows)
     if (IsUnfinished(row.lane))
       fmt::print("\n  lane '{}' is an {}: do it again with --overwrite, or `canvas rm`\n",
@@ -207,7 +219,7 @@ Result<void> RunDu(const ReportArguments& arguments) {
   };
   row("apparent", usage.apparent_bytes, "the file's size, holes and all");
   row("allocated", usage.allocated_bytes, "on the disk, as the file system counts");
-  row("written", usage.written_bytes, "frames that can be read");
+  row("written", usage.written_bytes, "frames and events that can be read");
   // The rows speak for themselves: without the line of titles.
   const std::string text = totals.Render();
   fmt::print("{}", text.substr(text.find('\n') + 1));
@@ -233,6 +245,22 @@ Result<void> RunList(const ReportArguments& arguments) {
                {"frames", kRight},
                {"gap before", kRight}});
   for (const LaneInfo& lane : lanes) {
+    if (HoldsEvents(lane)) {
+      CANVAS_ASSIGN(const LaneExtent extent, ExtentOf(canvas, lane));
+      const bool any = extent.events != 0;
+      const auto length = static_cast<std::uint64_t>(extent.end - extent.first);
+      table.Add({NameCell(lane.name), any ? FormatClock(extent.first, lane.rate) : "-",
+                 any ? FormatClock(extent.end, lane.rate) : "-",
+                 any ? Duration(length, lane.rate) : "nothing", Count(extent.events, "event"),
+                 "-"});
+      json.push_back({{"id", lane.id.value()},
+                      {"name", lane.name},
+                      {"rate", {{"num", lane.rate.num}, {"den", lane.rate.den}}},
+                      {"events", extent.events},
+                      {"first_frame", extent.first.value()},
+                      {"end_frame", extent.end.value()}});
+      continue;
+    }
     if (lane.kind != LaneKind::kAudio && lane.kind != LaneKind::kSignal) continue;
     CANVAS_ASSIGN(const LaneReader reader, canvas.Reader(lane.id));
     const Frame limit =

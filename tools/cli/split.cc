@@ -12,6 +12,7 @@
 
 #include "tools/cli/commands.h"
 #include "tools/cli/copy.h"
+#include "tools/cli/event_lanes.h"
 #include "tools/cli/signals.h"
 #include "tools/cli/terminal.h"
 
@@ -80,8 +81,8 @@ Result<std::vector<Cut>> Cuts(const SplitArguments& arguments, const Canvas& can
                   fmt::format("--every {}: a piece has some length", *arguments.every));
     Frame end(0);
     for (const LaneInfo& lane : lanes) {
-      CANVAS_ASSIGN(const LaneReader reader, canvas.Reader(lane.id));
-      end = std::max(end, ToRateUp(reader.Extent().end, lane.rate, step.key_rate));
+      CANVAS_ASSIGN(const LaneExtent extent, ExtentOf(canvas, lane));
+      end = std::max(end, ToRateUp(extent.end, lane.rate, step.key_rate));
     }
     for (std::int64_t key = step.key; key < end.value(); key += step.key) {
       if (cuts.size() + 1 == kMostPieces)
@@ -131,7 +132,6 @@ Result<std::vector<Piece>> Plan(const SplitArguments& arguments, const Canvas& c
     if (i > 0) piece.from = cuts[i - 1];
   }
   for (const LaneInfo& lane : lanes) {
-    CANVAS_ASSIGN(const LaneReader reader, canvas.Reader(lane.id));
     const Frame limit = FirstFrameOfPage(canvas.capacity_pages(), lane.rate, page_seconds);
     Frame first(0);
     for (std::size_t i = 0; i < pieces.size(); ++i) {
@@ -140,7 +140,7 @@ Result<std::vector<Piece>> Plan(const SplitArguments& arguments, const Canvas& c
         CANVAS_ASSIGN(end, cuts[i].position.ToFrame(lane.rate));
         end = std::min(end, limit);
       }
-      CANVAS_ASSIGN(const auto written, reader.WrittenRanges({first, end}));
+      CANVAS_ASSIGN(const auto written, WrittenOf(canvas, lane, {first, end}));
       if (!written.empty()) pieces[i].any = true;
       pieces[i].lanes.push_back({lane, lane.name, {first, end}, Frame(0) - first, written});
       if (end > first)
@@ -215,24 +215,26 @@ Result<Made> Make(const Canvas& from, const Piece& piece, const StopFlag& stop) 
   CANVAS_TRY(MakeLike(from, piece.part, piece.pages, "canvas split"));
   CANVAS_ASSIGN(Canvas to, OpenCanvas(piece.part, "canvas split"));
   Made made;
-  // Their ticks count from the beginning, and a cut need not fall on one.
-  if (piece.number == 1) {
-    CANVAS_TRY(CopyTempoMaps(from, to));
-  } else {
-    CANVAS_ASSIGN(const auto maps, from.TempoMaps());
-    made.tempo_maps_left_out = maps.size();
-  }
+  // Their ticks count from the beginning, and a cut need not fall on one. A lane of events takes
+  // its own along, and says where that begins.
+  if (piece.number == 1) CANVAS_TRY(CopyTempoMaps(from, to));
   CANVAS_ASSIGN(const auto markers, from.Markers());
   made.markers_left_out =
       static_cast<std::uint64_t>(std::ranges::count(markers, LaneId(0), &Marker::lane));
   CopyTargets targets(to);
   CANVAS_TRY(targets.Prepare(from, piece.lanes, false));
+  if (piece.number != 1) {
+    CANVAS_ASSIGN(const auto maps, from.TempoMaps());
+    CANVAS_ASSIGN(const auto there, to.TempoMaps());
+    made.tempo_maps_left_out = maps.size() - std::min(maps.size(), there.size());
+  }
   for (std::size_t i = 0; i < piece.lanes.size(); ++i) {
     const LaneCopy& lane = piece.lanes[i];
     CANVAS_ASSIGN(const std::uint64_t frames, CopyLane(from, to, lane, targets.Begin(i), stop));
     CANVAS_TRY(CopyMarkers(from, to, lane, false));
-    made.lanes.push_back(
-        {{"lane", lane.lane.name}, {"first_frame", lane.range.first.value()}, {"frames", frames}});
+    made.lanes.push_back({{"lane", lane.lane.name},
+                          {"first_frame", lane.range.first.value()},
+                          {HoldsEvents(lane.lane) ? "events" : "frames", frames}});
   }
   CANVAS_TRY(to.Close());
   return made;
@@ -256,7 +258,7 @@ std::vector<std::string> MissingFolders(const std::string& path) {
 Result<void> Split(const SplitArguments& arguments) {
   CANVAS_ASSIGN(const Canvas from, OpenCanvas(arguments.file));
   CANVAS_ASSIGN(std::vector<LaneInfo> lanes, from.Lanes());
-  std::erase_if(lanes, [](const LaneInfo& lane) { return !HoldsSamples(lane); });
+  std::erase_if(lanes, [](const LaneInfo& lane) { return !IsKnown(lane); });
   if (lanes.empty()) return Fail(ErrorCode::kNotFound, "there are no lanes to split");
   CANVAS_ASSIGN(std::vector<Piece> pieces, Plan(arguments, from, lanes));
   std::vector<Piece*> made;

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "tools/cli/commands.h"
+#include "tools/cli/event_lanes.h"
 #include "tools/cli/samples.h"
 #include "tools/cli/terminal.h"
 
@@ -149,6 +150,13 @@ Result<void> RunStat(const StatArguments& arguments) {
   for (const std::string& pattern : arguments.lanes) {
     auto found = LanesNamed(all, pattern);
     if (!found) return std::unexpected(std::move(found).error().About(arguments.file));
+    for (const LaneInfo& lane : *found)
+      if (HoldsEvents(lane) && lane.name == pattern)
+        return std::unexpected(
+            Error(ErrorCode::kUnsupported,
+                  fmt::format("lane '{}' holds events, and no samples", Printable(lane.name)),
+                  "`canvas events` and `canvas notes` list what it holds")
+                .About(arguments.file));
     for (const LaneInfo& lane : *found)
       if (std::ranges::find(lanes, lane.id, &LaneInfo::id) == lanes.end()) lanes.push_back(lane);
   }

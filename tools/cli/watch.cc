@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tools/cli/commands.h"
+#include "tools/cli/event_lanes.h"
 #include "tools/cli/signals.h"
 #include "tools/cli/terminal.h"
 
@@ -77,6 +78,11 @@ Json ToJson(const Change& change) {
 std::string Describe(const Change& change) {
   const Rate rate = change.lane.rate;
   if (HasFrames(change.kind)) {
+    // Where the events of a lane are, not how many.
+    if (HoldsEvents(change.lane))
+      return fmt::format("{:<9}  events from {} to {}", EventName(change.kind),
+                         FormatClock(change.frames.first, rate),
+                         FormatClock(change.frames.end, rate));
     const std::int64_t frames = change.frames.end - change.frames.first;
     return fmt::format("{:<9}  {} to {} ({})", EventName(change.kind),
                        FormatClock(change.frames.first, rate), FormatClock(change.frames.end, rate),
@@ -88,6 +94,9 @@ std::string Describe(const Change& change) {
         Printable(change.owner.name), change.owner.pid, PagesText(change.owner.pages));
   switch (change.kind) {
     case Kind::kLaneAdded:
+      if (HoldsEvents(change.lane))
+        return fmt::format("added      {}, events at {} Hz", LaneKindName(change.lane.kind),
+                           ToString(rate));
       return fmt::format("added      {}, {}, {} Hz", LaneKindName(change.lane.kind),
                          Count(change.lane.channels, "channel"), ToString(rate));
     case Kind::kLaneRemoved:

@@ -66,6 +66,9 @@ Command AddImport(CLI::App& app);
 Command AddExport(CLI::App& app);
 Command AddCat(CLI::App& app);
 Command AddStat(CLI::App& app);
+// The events of lanes.
+Command AddEvents(CLI::App& app);
+Command AddNotes(CLI::App& app);
 // Lanes and markers, edited.
 Command AddRemove(CLI::App& app);
 Command AddSilence(CLI::App& app);

@@ -62,8 +62,9 @@ Command AddSplit(CLI::App& app) {
           "  canvas split day.canvas --every 1:00:00 --out-dir hours\n"
           "\nThe pieces are called day-01.canvas and so on; a number is left out where nothing "
           "is\nwritten. Each starts at zero and has all lanes, with their names, descriptions and "
-          "speakers.\nTempo maps go to the first piece alone: their ticks count from the "
-          "beginning. All pieces\nare made, or none; every block is one version, as with cp.\n") +
+          "speakers.\nTempo maps go to the first piece alone, as their ticks count from the "
+          "beginning; those of\nlanes of events go with these. All pieces are made, or none; "
+          "every block is one version, as\nwith cp.\n") +
           kTimes);
   CLI::Option* split_at =
       command->add_option("--at", split.at, "TIME to cut at; several times")->take_all();

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tools/cli/commands.h"
+#include "tools/cli/midi_export.h"
 #include "tools/command_line/command_line.h"
 
 namespace canvas::command_line {
@@ -13,13 +14,19 @@ Command AddImport(CLI::App& app) {
   const auto arguments = std::make_shared<cli::ImportArguments>();
   cli::ImportArguments& import = *arguments;
   CLI::App* command = AddCommand(
-      app, "import", "Put audio files into lanes", import.file,
-      std::string("  canvas import song.canvas intro.wav verse.wav --lane voice --at 1:30\n"
-                  "  ffmpeg -i talk.mp4 -f wav - | canvas import song.canvas - --lane talk\n") +
+      app, "import", "Put audio and MIDI files into lanes", import.file,
+      std::string(
+          "  canvas import song.canvas intro.wav verse.wav --lane voice --at 1:30\n"
+          "  ffmpeg -i talk.mp4 -f wav - | canvas import song.canvas - --lane talk\n"
+          "  canvas import song.canvas song.mid\n"
+          "\nEach track of a MIDI file becomes a lane of events, called as the track is, or "
+          "as --lane says\n(with a number, where there are several); its tempi become a "
+          "tempo map of the canvas.\n") +
           kTimes);
   command
       ->add_option("INPUT", import.inputs,
-                   "audio files, any that libsndfile reads; folders, for all below; - for a pipe")
+                   "audio files, any that libsndfile reads; MIDI files; folders, for all below; - "
+                   "for a pipe")
       ->required();
   command->add_option(
       "--lane", import.lane,
@@ -29,7 +36,10 @@ Command AddImport(CLI::App& app) {
   command->add_flag("--append", import.append, "behind what the lane holds")->excludes(at);
   command->add_flag("--overwrite", import.overwrite,
                     "replace what the lane holds there; without it, that is refused");
-  command->add_flag("--strict", import.strict, "refuse files that are cut short");
+  command->add_flag("--strict", import.strict,
+                    "refuse files that are cut short, and odd MIDI files");
+  command->add_flag("--dense", import.dense,
+                    "MIDI: a page of a lane holds 98,304 events, not 16,384, in a wide slot");
   command
       ->add_option("--jobs", import.jobs,
                    "lanes to fill at a time; default: as many as there are processors")
@@ -53,10 +63,13 @@ Command AddExport(CLI::App& app) {
   const auto arguments = std::make_shared<cli::ExportArguments>();
   cli::ExportArguments& to_file = *arguments;
   CLI::App* command = AddCommand(
-      app, "export", "Write lanes to audio files", to_file.file,
+      app, "export", "Write lanes to audio files, or to a MIDI file", to_file.file,
       std::string("  canvas export song.canvas --lane voice --out voice.wav --from 1:30 --to 2:00\n"
                   "  canvas export song.canvas --all --out-dir stems --format flac,pcm24\n"
-                  "  canvas export song.canvas --lane voice --out - | aplay\n") +
+                  "  canvas export song.canvas --lane voice --out - | aplay\n"
+                  "  canvas export song.canvas --out song.mid\n"
+                  "\nA MIDI file takes all lanes of MIDI, or those that --lane names. Lanes of one "
+                  "file that nobody\nedited are that file again, byte for byte.\n") +
           kTimesOfLane);
   CLI::Option* lanes =
       command->add_option("--lane", to_file.lanes, "lanes to write: names, or 'drums*'")
@@ -83,15 +96,16 @@ Command AddExport(CLI::App& app) {
   command
       ->add_option(
           "--format", to_file.formats,
-          "wav, rf64, w64, flac, aiff, caf, au, ogg or opus, default: as the name ends; and "
+          "wav, rf64, w64, flac, aiff, caf, au, ogg, opus or mid, default: as the name ends; and "
           "float (bit-exact), pcm16 or pcm24")
       ->check(CLI::IsMember({"wav", "rf64", "w64", "flac", "aiff", "caf", "au", "ogg", "opus",
-                             "float", "pcm16", "pcm24"}))
+                             "mid", "float", "pcm16", "pcm24"}))
       ->delimiter(',');
   AddOpening(command);
   Command done = Runs(command, arguments, cli::RunExport);
   done.check = [=] {
-    if (!*lanes && !*all) throw CLI::RequiredError("--lane or --all");
+    if (!*lanes && !*all && !cli::IsMidiExport(*arguments))
+      throw CLI::RequiredError("--lane or --all");
     if (!*out && !*out_dir) throw CLI::RequiredError("--out or --out-dir");
   };
   return done;
