@@ -16,7 +16,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
-#include <new>
+#include <cstring>
 
 namespace canvas::os {
 namespace {
@@ -167,7 +167,8 @@ bool IsAllocated(const UniqueFd& fd, std::uint64_t offset, std::uint64_t bytes) 
   alignas(fiemap) std::byte buffer[sizeof(fiemap) + kExtents * sizeof(fiemap_extent)];
   const std::uint64_t end = offset + bytes;
   for (std::uint64_t at = offset; at < end;) {
-    auto* map = new (buffer) fiemap{};
+    std::memset(buffer, 0, sizeof buffer);
+    auto* map = reinterpret_cast<fiemap*>(buffer);
     map->fm_start = at;
     map->fm_length = end - at;
     map->fm_extent_count = kExtents;

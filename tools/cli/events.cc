@@ -12,6 +12,7 @@
 #include "canvas/midi/notes.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/event_lanes.h"
+#include "tools/cli/sort_stably.h"
 #include "tools/cli/terminal.h"
 
 namespace canvas::cli {
@@ -178,7 +179,7 @@ std::vector<NoteLine> LinesOf(const EventList& list, const std::vector<std::size
                      .what = "stray note off: no note sounds"});
   std::erase_if(
       lines, [&](const NoteLine& line) { return line.at < range.first || line.at >= range.end; });
-  std::ranges::stable_sort(lines, {}, &NoteLine::at);
+  SortStably(lines, &NoteLine::at);
   return lines;
 }
 

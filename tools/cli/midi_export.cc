@@ -17,6 +17,7 @@
 #include "canvas/midi/smf.h"
 #include "tools/cli/event_lanes.h"
 #include "tools/cli/new_file.h"
+#include "tools/cli/sort_stably.h"
 #include "tools/cli/terminal.h"
 
 namespace canvas::cli {
@@ -88,9 +89,7 @@ std::optional<TempoMap> MapOf(const std::vector<TempoMap>& maps, const LaneInfo&
   return *map;
 }
 
-void SortByTick(std::vector<midi::Event>& events) {
-  std::ranges::stable_sort(events, {}, &midi::Event::tick);
-}
+void SortByTick(std::vector<midi::Event>& events) { SortStably(events, &midi::Event::tick); }
 
 // What came of it.
 struct Exported {
