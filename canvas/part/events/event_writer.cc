@@ -92,7 +92,7 @@ Result<std::uint64_t> EventPartWriter::LayOut(std::span<const NewEvent> events, 
               .tag = events[i].tag,
               .bytes = static_cast<std::uint32_t>(data.size())};
     if (record.fits())
-      std::memcpy(record.inlined.data(), data.data(), data.size());
+      std::ranges::copy(data, record.inlined.begin());
     else
       record.place = static_cast<std::uint32_t>(low / format::kPlaceUnit);
   }
